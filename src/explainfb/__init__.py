@@ -1,0 +1,1 @@
+"""explainfb: human feedback on explanations."""

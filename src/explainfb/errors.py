@@ -1,0 +1,9 @@
+"""Mistakes in what the user gave, as opposed to mistakes in this program."""
+
+
+class InputError(ValueError):
+    """Something the user gave cannot be used.
+
+    Its message is one sentence that says what was found, what was expected and what to do. The command line
+    prints it without a traceback and exits with status 2.
+    """
