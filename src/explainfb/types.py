@@ -15,6 +15,8 @@ from explainfb.errors import InputError
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 Norm = Literal["linf", "l2"]
+LabelledImages = tuple[Tensor, Tensor]
+"""Images (N, C, H, W) float32 in [0, 1] and their labels (N,) int64."""
 
 
 def check_images(images: Tensor) -> None:
