@@ -9,17 +9,60 @@ regression of f on Z in which each mask has the weight π(z), with a free interc
 With the masks fixed, β is linear in f, so ∂β/∂θ exists for a classifier with weights θ.
 """
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
+from lime.lime_base import LimeBase
 from torch import Tensor
 
+from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
+from explainfb.hiding import Fill, draw_fill, hide
+from explainfb.masks import Sampling, draw_masks, proximity
+from explainfb.seeds import torch_generator
+from explainfb.superpixels import Method, check_segments, superpixels
+from explainfb.types import Explanation, FloatArray, IntArray, check_images
 
-Sampling = Literal["lime", "kernelshap"]
-ALPHA = 1.0
-KERNEL_WIDTH = 0.25
+Backend = Literal["closed_form", "lime"]
+CHUNK_BYTES = 2**24
+"""Perturbed images held at a time: 27 of 224×224 in colour, 5,349 of 28×28 in grey."""
+CHUNK_IMAGES = 256
+"""More than this many at a time is no faster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimeSettings:
+    """How an image is explained."""
+
+    masks: int = 1000
+    """How many perturbed images the classifier is asked about."""
+    sampling: Sampling = "kernelshap"
+    """`lime`: every superpixel hidden by a coin, as in the paper; `kernelshap`: most or few of them hidden."""
+    fill: Fill = "data"
+    """What is shown in place of a hidden superpixel."""
+    superpixels: Method = "grid"
+    segments: int = 49
+    """About how many superpixels an image is cut into."""
+    alpha: float = 1.0
+    """Strength of the ridge penalty."""
+    backend: Backend = "closed_form"
+    """`lime` fits with the package of that name."""
+
+    def __post_init__(self) -> None:
+        if self.masks < 4:
+            raise InputError(f"{self.masks} masks are too few for any fit; ask for at least 4, better 1,000.")
+        if self.sampling == "kernelshap" and self.masks % 2:
+            raise InputError(f"kernelshap masks come in pairs; the number of masks must be even, found {self.masks}.")
+        if not self.alpha > 0:
+            raise InputError(f"The ridge penalty alpha must be positive; found {self.alpha}.")
+
+
+PAPER = LimeSettings(sampling="lime", fill="mean")
+"""The settings of Ribeiro et al. 2016."""
 
 
 class LinearFit(NamedTuple):
@@ -33,42 +76,7 @@ class LinearFit(NamedTuple):
     """(..., K): weighted R²."""
 
 
-def draw_masks(images: int, count: int, superpixels: int, sampling: Sampling, generator: torch.Generator) -> Tensor:
-    """(images, count, superpixels) masks of 0 (hidden) and 1 (shown), float32.
-
-    `lime` draws every entry by a coin and shows everything in the first mask, as the paper's code does. `kernelshap`
-    draws the number k of shown superpixels with probability ∝ 1/(k(d−k)) and adds each mask's complement
-    (Lundberg & Lee 2017; Covert & Lee 2021), which needs an even `count`.
-    """
-    if sampling == "lime":
-        masks = torch.randint(2, (images, count, superpixels), generator=generator).float()
-        masks[:, 0] = 1
-        return masks
-    if count % 2:
-        raise InputError(f"kernelshap masks come in pairs; the number of masks must be even, found {count}.")
-    sizes = torch.arange(1, superpixels)
-    chances = 1.0 / (sizes * (superpixels - sizes))
-    half = images * count // 2
-    shown = sizes[torch.multinomial(chances, half, replacement=True, generator=generator)]
-    ranks = torch.rand(half, superpixels, generator=generator).argsort(1).argsort(1)
-    masks = (ranks < shown[:, None]).float().view(images, count // 2, superpixels)
-    return torch.cat([masks, 1 - masks], dim=1)
-
-
-def proximity(masks: Tensor, sampling: Sampling) -> Tensor:
-    """(..., N) weights π(z) of masks (..., N, d).
-
-    `lime`: sqrt(exp(−D² / 0.25²)) with D the cosine distance to the unperturbed image. `kernelshap`: 1, since the
-    kernel is in how the masks are drawn.
-    """
-    if sampling == "kernelshap":
-        return torch.ones(masks.shape[:-1], dtype=torch.float64, device=masks.device)
-    shown = masks.double().mean(-1)
-    distance = 1 - shown.sqrt()  # the cosine of z and 1 is |z| / (sqrt|z| sqrt d)
-    return torch.exp(-(distance**2) / KERNEL_WIDTH**2).sqrt()
-
-
-def fit_linear(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = ALPHA) -> LinearFit:
+def fit_linear(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = 1.0) -> LinearFit:
     """The weighted ridge regression of outputs (..., N, K) on masks (..., N, d) with weights (..., N).
 
     Differentiable with respect to `outputs`. A superpixel that is never hidden gets the weight 0.
@@ -88,12 +96,131 @@ def fit_linear(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float 
     return LinearFit(weights, (output_mean - mask_mean @ weights).squeeze(-2), fit)
 
 
-def hide(images: Tensor, segments: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
-    """Perturbed images (B, N, C, H, W): superpixels with mask 0 are replaced by `fill`.
+def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = 1.0) -> LinearFit:
+    """The same regression of outputs (N, K) by the `lime` package, one output at a time; not differentiable."""
+    from sklearn.linear_model import Ridge
 
-    images (B, C, H, W), segments (B, H, W), masks (B, N, d); `fill` broadcasts to (B, N, C, H, W).
+    base = LimeBase(lambda distances: distances)  # the similarity is handed over as if it were the distance
+    columns = []
+    for output in range(outputs.shape[-1]):
+        intercept, pairs, fit, _ = base.explain_instance_with_data(
+            masks.double().cpu().numpy(),
+            outputs.double().cpu().numpy(),
+            similarity.double().cpu().numpy(),
+            output,
+            masks.shape[-1],
+            feature_selection="none",
+            model_regressor=Ridge(alpha=alpha, fit_intercept=True),
+        )
+        columns.append((np.array([weight for _, weight in sorted(pairs)]), float(intercept), float(fit)))
+    weights, intercepts, fits = zip(*columns, strict=True)
+    return LinearFit(torch.tensor(np.stack(weights, -1)), torch.tensor(intercepts), torch.tensor(fits))
+
+
+def probabilities_under_masks(
+    classifier: Classifier,
+    image: Tensor,
+    segments: Tensor,
+    masks: Tensor,
+    settings: LimeSettings,
+    background: Tensor | None,
+    generator: torch.Generator,
+) -> Tensor:
+    """(N, classes) probabilities of one image (C, H, W) under masks (N, d), a bounded number at a time."""
+    chunk = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // (image.numel() * image.element_size())))
+    parts = []
+    for part in masks.split(chunk):
+        fill = draw_fill(settings.fill, image[None], segments[None], len(part), background, generator)
+        parts.append(classifier(hide(image[None], segments[None], part[None], fill)[0]).softmax(1))
+    return torch.cat(parts)
+
+
+def explain(
+    classifier: Classifier,
+    images: Tensor,
+    *,
+    targets: Sequence[int] | Tensor | None = None,
+    settings: LimeSettings = LimeSettings(),  # noqa: B008 a frozen value
+    background: Tensor | None = None,
+    segments: Sequence[IntArray] | None = None,
+    seed: int = 0,
+) -> list[Explanation]:
+    """Why the classifier gives each of images (B, C, H, W) its class in `targets`, or the class it predicts.
+
+    `background` (M, C, H, W) are the training images that the fill `data` draws from. `segments` replaces the
+    superpixels of the settings. An explanation depends on the seed and the image alone, not on the images beside it.
+    Raises `InputError` for images outside [0, 1] and superpixels that skip a label.
     """
-    batch, count = masks.shape[:2]
-    index = segments.flatten(1).unsqueeze(1).expand(-1, count, -1)  # (B, N, H·W)
-    shown = masks.bool().gather(2, index).view(batch, count, 1, *segments.shape[1:])
-    return torch.where(shown, images.unsqueeze(1), fill)
+    check_images(images)
+    chosen: Iterable[IntArray | None] = segments if segments is not None else [None] * len(images)
+    wanted: Iterable[int | None] = [None] * len(images) if targets is None else [int(target) for target in targets]
+    return [
+        _explain_one(classifier, image, target, own, settings, background, seed)
+        for image, target, own in zip(images, wanted, chosen, strict=True)
+    ]
+
+
+@torch.inference_mode()
+def _explain_one(
+    classifier: Classifier,
+    image: Tensor,
+    target: int | None,
+    segments: IntArray | None,
+    settings: LimeSettings,
+    background: Tensor | None,
+    seed: int,
+) -> Explanation:
+    if segments is None:
+        segments = superpixels(image, settings.superpixels, settings.segments)
+    else:
+        check_segments(segments)
+    content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
+    generator = torch_generator(seed, "explain", content)
+    count = int(segments.max()) + 1
+    masks = draw_masks(1, settings.masks, count, settings.sampling, generator)[0]
+    image = image.to(classifier.device)
+    on_device = torch.from_numpy(segments).to(classifier.device)
+    outputs = probabilities_under_masks(
+        classifier, image, on_device, masks.to(classifier.device), settings, background, generator
+    ).cpu()
+    plain = classifier(image[None]).softmax(1)[0].cpu()
+    chosen = int(plain.argmax()) if target is None else target
+    fit = fit_with_lime if settings.backend == "lime" else fit_linear
+    model = fit(masks, outputs[:, [chosen]], proximity(masks, settings.sampling), settings.alpha)
+    return Explanation(
+        target=chosen,
+        probability=float(plain[chosen]),
+        segments=segments,
+        weights=_as_array(model.weights[:, 0]),
+        intercept=float(model.intercept[0]),
+        fit=float(model.fit[0]),
+    )
+
+
+def _as_array(values: Tensor) -> FloatArray:
+    return values.double().cpu().numpy()
+
+
+def differentiable_weights(
+    classifier: Classifier,
+    images: Tensor,
+    segments: Tensor,
+    targets: Tensor,
+    *,
+    settings: LimeSettings,
+    background: Tensor | None,
+    generator: torch.Generator,
+) -> Tensor:
+    """(B, d) weights that the classifier's parameters can be followed through.
+
+    images (B, C, H, W); segments (B, H, W), d the largest number of superpixels among them: an image with fewer gets
+    zeros for the rest; targets (B,). Masks are drawn anew at each call from `generator`.
+    """
+    superpixel_count = int(segments.max()) + 1
+    masks = draw_masks(len(images), settings.masks, superpixel_count, settings.sampling, generator).to(images.device)
+    fill = draw_fill(settings.fill, images, segments, settings.masks, background, generator)
+    perturbed = hide(images, segments, masks, fill)  # (B, N, C, H, W)
+    outputs = classifier(perturbed.flatten(0, 1)).softmax(1).view(*perturbed.shape[:2], -1)  # (B, N, classes)
+    own = targets.view(-1, 1, 1).expand(-1, settings.masks, 1)
+    fit = fit_linear(masks, outputs.gather(2, own), proximity(masks, settings.sampling), settings.alpha)
+    return fit.weights.squeeze(-1).to(images.dtype)

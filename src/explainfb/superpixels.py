@@ -4,6 +4,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import skimage.segmentation
+import torch
 from torch import Tensor
 
 from explainfb.errors import InputError
@@ -35,7 +36,8 @@ def grid(height: int, width: int, count: int) -> IntArray:
     columns = max(1, min(width, round(count / rows)))
     row = np.arange(height) * rows // height
     column = np.arange(width) * columns // width
-    return (row[:, None] * columns + column[None, :]).astype(np.int64)
+    segments: IntArray = (row[:, None] * columns + column[None, :]).astype(np.int64)
+    return segments
 
 
 def superpixels(image: Tensor, method: Method = "grid", count: int = 49) -> IntArray:
@@ -60,3 +62,10 @@ def superpixels(image: Tensor, method: Method = "grid", count: int = 49) -> IntA
         segments = np.unique(found, return_inverse=True)[1].reshape(height, width).astype(np.int64)
     check_segments(segments)
     return segments
+
+
+def batch_superpixels(images: Tensor, method: Method, count: int) -> Tensor:
+    """(B, H, W) labels of images (B, C, H, W), on the CPU."""
+    if method == "grid":
+        return torch.from_numpy(superpixels(images[0], method, count)).expand(len(images), -1, -1)
+    return torch.from_numpy(np.stack([superpixels(image, method, count) for image in images]))

@@ -14,6 +14,7 @@ from explainfb.errors import InputError
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 Norm = Literal["linf", "l2"]
 LabelledImages = tuple[Tensor, Tensor]
 """Images (N, C, H, W) float32 in [0, 1] and their labels (N,) int64."""

@@ -1,0 +1,81 @@
+"""A simulated annotator, who knows where the reason should be and is sometimes wrong.
+
+Its masks stand in for a person's judgement; nothing else that learns may read them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainfb.errors import InputError
+from explainfb.seeds import numpy_generator
+from explainfb.tasks import Split, Task
+from explainfb.types import Answer, BoolArray, Comparison, Explanation
+
+
+def relevant_share(explanation: Explanation, relevance: BoolArray) -> float:
+    """The share in [0, 1] of the explanation's absolute weight that lies on `relevance` (H, W).
+
+    The weight of a superpixel is spread evenly over its pixels. An explanation without any weight gets 0.
+    """
+    sizes = np.bincount(explanation.segments.ravel())
+    inside = np.bincount(explanation.segments.ravel(), weights=relevance.ravel()) / sizes
+    strength = np.abs(explanation.weights)
+    total = float(strength.sum())
+    return float((strength * inside).sum()) / total if total > 0 else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedAnnotator:
+    """Prefers the explanation with the larger share of its weight where the reason should be."""
+
+    split: Split
+    """The images that are compared, with their relevance masks."""
+    seed: int
+    error_rate: float = 0.1
+    """The probability of the opposite answer."""
+    margin: float = 0.02
+    """Shares that differ by less are called equal."""
+    name: str = "simulated"
+
+    def __post_init__(self) -> None:
+        if self.split.relevance is None:
+            raise InputError(
+                "A simulated annotator needs to know where the reason should be, and this task has no relevance masks; "
+                "use --annotator human, or put masks beside the images."
+            )
+        if not 0 <= self.error_rate <= 1:
+            raise InputError(f"An error rate lies in [0, 1]; found {self.error_rate}.")
+
+    def utility(self, explanation: Explanation, image: int) -> float:
+        assert self.split.relevance is not None
+        return relevant_share(explanation, self.split.relevance[image].numpy())
+
+    def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
+        """The same comparison always gets the same answer, in whatever order comparisons are asked."""
+        difference = self.utility(left, comparison.left.image) - self.utility(right, comparison.right.image)
+        if abs(difference) < self.margin:
+            return Answer.EQUAL
+        better, worse = (Answer.LEFT, Answer.RIGHT) if difference > 0 else (Answer.RIGHT, Answer.LEFT)
+        chance = numpy_generator(self.seed, "annotator", self.name, comparison.left, comparison.right).random()
+        return worse if chance < self.error_rate else better
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoinAnnotator:
+    """Answers left or right by a coin: the placebo of the `random_answers` arm."""
+
+    seed: int
+    name: str = "coin"
+
+    def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
+        coin = numpy_generator(self.seed, "annotator", self.name, comparison.left, comparison.right).random()
+        return Answer.LEFT if coin < 0.5 else Answer.RIGHT
+
+
+Annotator = SimulatedAnnotator | CoinAnnotator
+
+
+def check_annotator(task: Task) -> None:
+    """Raise `InputError` when a simulated annotator would not know what to answer on this task."""
+    SimulatedAnnotator(split=task.train, seed=0)

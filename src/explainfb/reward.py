@@ -1,0 +1,124 @@
+"""A reward learned from comparisons of explanations (Bradley & Terry 1952; Christiano et al. 2017).
+
+The default model is additive: two maps of the image say how much weight should count at each place, A, and how much it
+should be held against the explanation, B, and the reward of superpixels s with weights β is
+
+    r(x, β) = Σ_s β_s · A(x)_s − |β_s| · B(x)_s
+
+so that what it learned can be looked at, and it can be followed by a gradient with respect to β.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from explainfb.errors import InputError
+
+Kind = Literal["additive", "free"]
+Scale = Literal["share", "probability"]
+
+
+class ExplainedImages(NamedTuple):
+    """Images with explanations, as a reward model sees them."""
+
+    images: Tensor
+    """(B, C, H, W) in [0, 1]."""
+    segments: Tensor
+    """(B, H, W) labels 0 … d−1."""
+    weights: Tensor
+    """(B, d) in units of probability; zero for labels that an image does not have."""
+    index: Tensor
+    """(B,) which of the training images; what is learned never looks at it."""
+
+    def take(self, indices: Tensor) -> "ExplainedImages":
+        return ExplainedImages(*(part[indices] for part in self))
+
+
+def to_scale(weights: Tensor, scale: Scale) -> Tensor:
+    """Weights (B, d) as the reward looks at them: in units of probability, or as shares with Σ|β| = 1."""
+    if scale == "probability":
+        return weights
+    return weights / weights.abs().sum(-1, keepdim=True).clamp_min(1e-8)
+
+
+def pool(maps: Tensor, segments: Tensor, count: int) -> Tensor:
+    """(B, M, d): the mean of maps (B, M, H, W) over each superpixel of segments (B, H, W)."""
+    index = segments.flatten(1).unsqueeze(1).expand(-1, maps.shape[1], -1)  # (B, M, H·W)
+    sums = maps.new_zeros(*index.shape[:2], count).scatter_add(2, index, maps.flatten(2))
+    sizes = maps.new_zeros(*index.shape[:2], count).scatter_add(2, index, torch.ones_like(maps).flatten(2))
+    return sums / sizes.clamp_min(1)
+
+
+def with_coordinates(images: Tensor) -> Tensor:
+    """(B, C + 2, H, W): two channels more that say where a pixel is, from −1 to 1 (Liu et al. 2018)."""
+    batch, _, height, width = images.shape
+    rows = torch.linspace(-1, 1, height, device=images.device).view(1, 1, -1, 1).expand(batch, 1, height, width)
+    columns = torch.linspace(-1, 1, width, device=images.device).view(1, 1, 1, -1).expand(batch, 1, height, width)
+    return torch.cat([images, rows, columns], dim=1)
+
+
+class AdditiveReward(nn.Module):
+    """The additive model; its maps come from a small convolutional network on the image and coordinates."""
+
+    def __init__(self, channels: int, scale: Scale) -> None:
+        super().__init__()
+        self.scale: Scale = scale
+        self.features = nn.Sequential(
+            nn.Conv2d(channels + 2, 16, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 2, 1),
+        )
+
+    def maps(self, images: Tensor) -> Tensor:
+        """(B, 2, H, W): what should count, A, and what should not, B."""
+        coarse = self.features(with_coordinates(images))
+        return F.interpolate(coarse, size=images.shape[2:], mode="nearest")
+
+    def forward(self, explained: ExplainedImages) -> Tensor:
+        weights = to_scale(explained.weights, self.scale)
+        wanted, unwanted = pool(self.maps(explained.images), explained.segments, weights.shape[1]).unbind(1)
+        return (weights * wanted - weights.abs() * unwanted).sum(-1)
+
+
+class FreeReward(nn.Module):
+    """A convolutional network on the image, the heat map of its explanation, and coordinates."""
+
+    def __init__(self, channels: int, scale: Scale) -> None:
+        super().__init__()
+        self.scale: Scale = scale
+        self.features = nn.Sequential(
+            nn.Conv2d(channels + 4, 16, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(32, 1)
+
+    def forward(self, explained: ExplainedImages) -> Tensor:
+        weights = to_scale(explained.weights, self.scale)
+        heat = weights.gather(1, explained.segments.flatten(1)).view_as(explained.segments).unsqueeze(1)
+        heat = heat * weights.shape[1]
+        features = self.features(with_coordinates(torch.cat([explained.images, heat, heat.abs()], dim=1)))
+        reward: Tensor = self.head(features.mean((2, 3)))
+        return reward.squeeze(-1)
+
+
+def build_reward(kind: Kind, channels: int, scale: Scale) -> AdditiveReward | FreeReward:
+    """A reward model with fresh weights from torch's current random state."""
+    if kind not in ("additive", "free"):
+        raise InputError(f"Unknown reward model {kind!r}; expected 'additive' or 'free'.")
+    return AdditiveReward(channels, scale) if kind == "additive" else FreeReward(channels, scale)
+
+
+def preference_loss(reward_left: Tensor, reward_right: Tensor, share_left: Tensor, noise: float = 0.1) -> Tensor:
+    """Cross-entropy of answers (B,), the probability that left is better, under Bradley–Terry.
+
+    A share `noise` of the answers is taken to be uniformly random (Christiano et al. 2017, section 2.2.3).
+    """
+    probability = (1 - noise) * torch.sigmoid(reward_left - reward_right) + noise / 2
+    return F.binary_cross_entropy(probability, share_left)
