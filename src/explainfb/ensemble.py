@@ -141,5 +141,5 @@ def _loss(member: nn.Module, explained: ExplainedImages, answers: Answers, noise
 def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answers: Answers) -> Tensor:
     """(Q,) bool: whether the ensemble foretells each answer that is left or right; equal ones are left out."""
     decided = answers.take((answers.share_left != 0.5).nonzero().squeeze(1))
-    rewards = ensemble(explained)
+    rewards: Tensor = ensemble(explained)
     return (rewards[decided.left] > rewards[decided.right]) == (decided.share_left > 0.5)

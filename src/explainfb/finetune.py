@@ -65,7 +65,7 @@ def finetune(
     reward: Reward | None,
     *,
     lime: LimeSettings,
-    settings: FinetuneSettings = FinetuneSettings(),  # noqa: B008 a frozen value
+    settings: FinetuneSettings = FinetuneSettings(),
     seed: int = 0,
     on_step: Callable[[FinetunePoint], None] | None = None,
 ) -> Finetuned:

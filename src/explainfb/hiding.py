@@ -31,7 +31,8 @@ def draw_fill(
             return _segment_means(images, segments).unsqueeze(1)
         case "blur":
             side = shape[-1] / 8
-            return TF.gaussian_blur(images, 2 * max(1, round(side)) + 1, sigma=side / 2).unsqueeze(1)
+            blurred: Tensor = TF.gaussian_blur(images, 2 * max(1, round(side)) + 1, sigma=side / 2)
+            return blurred.unsqueeze(1)
         case "noise":
             return torch.rand(batch, count, *shape, generator=generator).to(images)
         case "data":

@@ -140,7 +140,7 @@ def explain(
     images: Tensor,
     *,
     targets: Sequence[int] | Tensor | None = None,
-    settings: LimeSettings = LimeSettings(),  # noqa: B008 a frozen value
+    settings: LimeSettings = LimeSettings(),
     background: Tensor | None = None,
     segments: Sequence[IntArray] | None = None,
     seed: int = 0,

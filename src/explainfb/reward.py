@@ -8,7 +8,6 @@ should be held against the explanation, B, and the reward of superpixels s with 
 so that what it learned can be looked at, and it can be followed by a gradient with respect to β.
 """
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -30,7 +29,7 @@ class ExplainedImages(NamedTuple):
     """(B, H, W) labels 0 … d−1."""
     weights: Tensor
     """(B, d) in units of probability; zero for labels that an image does not have."""
-    index: Tensor
+    image_index: Tensor
     """(B,) which of the training images; what is learned never looks at it."""
 
     def take(self, indices: Tensor) -> "ExplainedImages":

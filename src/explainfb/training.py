@@ -60,7 +60,7 @@ def architecture_for(task: Task, name: str) -> Architecture:
 def train(
     task: Task,
     *,
-    settings: TrainingSettings = TrainingSettings(),  # noqa: B008 a frozen value
+    settings: TrainingSettings = TrainingSettings(),
     seed: int = 0,
     device: str | torch.device = "cpu",
     on_look: Callable[[TrainingPoint], None] | None = None,
