@@ -15,6 +15,8 @@ from explainfb.errors import InputError
 from explainfb.seeds import torch_generator
 
 Kind = Literal["position", "grey"]
+LEVELS = 250
+"""How many of the 8-bit grey levels 255, 254 … 6 can stand for a class."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class Shortcut:
     def __post_init__(self) -> None:
         if self.kind not in ("position", "grey"):
             raise InputError(f"Unknown shortcut {self.kind!r}; expected 'position' or 'grey'.")
+        if min(self.height, self.width) < 3 * self.side:
+            raise InputError(f"A shortcut needs images of at least 6×6 pixels; found {self.height}×{self.width}.")
+        if self.kind == "grey" and self.classes > LEVELS:
+            raise InputError(f"The grey shortcut tells at most {LEVELS} classes apart; found {self.classes}.")
         if self.kind == "position" and self.classes > len(self.frame_corners()):
             raise InputError(
                 f"{self.classes} classes do not fit on the frame of a {self.height}×{self.width} image, which holds "
@@ -56,8 +62,12 @@ class Shortcut:
     def plant(self, images: Tensor, hints: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
         """Draw on copies of `images` (N, C, H, W) the patch that says `hints` (N,).
 
-        Returns the images and a mask (N, H, W) of where the patch is.
+        Returns the images and a mask (N, H, W) of where the patch is. Raises `InputError` for images of another size.
         """
+        if images.shape[2:] != (self.height, self.width):
+            raise InputError(
+                f"The shortcut is drawn on {self.height}×{self.width} images; found {tuple(images.shape[2:])}."
+            )
         images = images.clone()
         mask = torch.zeros(len(images), self.height, self.width, dtype=torch.bool)
         for index, (row, column, value) in enumerate(self._patches(hints, seed)):
@@ -72,7 +82,7 @@ class Shortcut:
             return [(*frame[int(hint) * len(frame) // self.classes], 1.0) for hint in hints]
         corners = torch.randint(4, (len(hints),), generator=torch_generator(seed, "grey corner")).tolist()
         places = [(row, column) for row in (0, self.height - self.side) for column in (0, self.width - self.side)]
-        step = 250 / self.classes
+        step = LEVELS / self.classes
         return [(*places[corner], (255 - step * int(hint)) / 255) for corner, hint in zip(corners, hints, strict=True)]
 
     def territory(self) -> Tensor:

@@ -4,8 +4,10 @@ Only the simulated annotator and the evaluation may read the masks of a task.
 """
 
 import difflib
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import torchvision.datasets
 from torch import Tensor
 
 from explainfb.errors import InputError
-from explainfb.folders import read_folder
+from explainfb.folders import Part, read_folder
 from explainfb.seeds import derive, numpy_generator, torch_generator
 from explainfb.shortcuts import Kind, Shortcut
 from explainfb.types import LabelledImages, check_images
@@ -43,10 +45,16 @@ class Split:
         check_images(self.images)
         if len(self.images) != len(self.labels):
             raise InputError(f"Every image needs a label; found {len(self.images)} images, {len(self.labels)} labels.")
+        if self.labels.ndim != 1 or self.labels.dtype != torch.int64:
+            raise InputError(
+                f"Labels must be int64 of shape (N,); found {self.labels.dtype} of shape {tuple(self.labels.shape)}."
+            )
         for name in ("relevance", "shortcut"):
             mask = getattr(self, name)
             if mask is not None and mask.shape != (len(self.images), *self.images.shape[2:]):
                 raise InputError(f"The {name} masks must have shape (N, H, W); found {tuple(mask.shape)}.")
+            if mask is not None and mask.dtype != torch.bool:
+                raise InputError(f"The {name} masks must be bool; found {mask.dtype}. Compare them with a threshold.")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -78,9 +86,10 @@ class Task:
         for name in ("train", "validation", "clean"):
             if not len(getattr(self, name)):
                 raise InputError(f"Task {self.name} has no {name} images; every split needs some.")
-        highest = max(int(split.labels.max()) for split in (self.train, self.validation, self.clean))
-        if highest >= len(self.class_names):
-            raise InputError(f"Label {highest} has no class name; {len(self.class_names)} names were given.")
+        for split in (self.train, self.validation, self.clean):
+            for label in (int(bound) for bound in torch.aminmax(split.labels)):
+                if not 0 <= label < len(self.class_names):
+                    raise InputError(f"Label {label} has no class name; {len(self.class_names)} names were given.")
 
     @property
     def test(self) -> Split:
@@ -93,7 +102,11 @@ class Task:
         return channels, height, width
 
 
-def digits() -> tuple[LabelledImages, LabelledImages, tuple[str, ...]]:
+Source = tuple[LabelledImages, LabelledImages, tuple[str, ...]]
+"""Training and test images, uint8 or float in [0, 1], with the class names."""
+
+
+def digits() -> Source:
     """The 1,797 handwritten digits that scikit-learn carries (Alpaydin & Kaynak 1998).
 
     8×8 pixels, enlarged to 20×20 in the middle of a 28×28 image, as MNIST frames its digits. The set has no split of
@@ -113,41 +126,42 @@ def digits() -> tuple[LabelledImages, LabelledImages, tuple[str, ...]]:
     return (images[keep], labels[keep]), (images[test], labels[test]), tuple(str(digit) for digit in range(10))
 
 
-def torchvision_set(name: str, data_dir: Path | None) -> tuple[LabelledImages, LabelledImages, tuple[str, ...]]:
+def torchvision_set(name: str, data_dir: Path | None) -> Source:
     """One of torchvision's data sets, read from `data_dir` or downloaded to `data/`."""
-    dataset = {
-        "mnist": torchvision.datasets.MNIST,
-        "fashion-mnist": torchvision.datasets.FashionMNIST,
-        "cifar10": torchvision.datasets.CIFAR10,
-    }[name]
+    dataset, folder = TORCHVISION[name]
     root = data_dir if data_dir is not None else DATA_DIR
+    get = (
+        f"run `python -c \"import torchvision; torchvision.datasets.{dataset.__name__}('data', download=True)\"` where "
+        f"there is a network and give the folder `data` that it fills as --data-dir"
+    )
     if data_dir is not None and not data_dir.is_dir():
-        raise InputError(
-            f"The data folder {data_dir} does not exist; give the folder that holds {dataset.__name__} in torchvision's "
-            f"layout, or leave --data-dir out to download it to {DATA_DIR}/."
-        )
+        raise InputError(f"The data folder {data_dir} does not exist; leave --data-dir out to download, or {get}.")
     try:
         splits = [dataset(root=str(root), train=train, download=data_dir is None) for train in (True, False)]
-    except (RuntimeError, OSError) as error:
-        raise InputError(
-            f"{dataset.__name__} is neither in {root} nor could it be downloaded; run torchvision.datasets."
-            f"{dataset.__name__}('{root}', download=True) where there is a network, and copy the folder here."
-        ) from error
-    train, test = ((_as_images(np.asarray(split.data)), torch.as_tensor(split.targets)) for split in splits)
-    return train, test, tuple(splits[0].classes)
+        train, test = ((_as_images(np.asarray(split.data)), torch.as_tensor(split.targets)) for split in splits)
+    except (RuntimeError, OSError, *DAMAGE) as error:
+        there = (root / folder).exists()
+        found = "is damaged or incomplete" if there else "is not there and could not be downloaded"
+        found = "does not exist" if data_dir is not None and not there else found
+        raise InputError(f"{dataset.__name__} was expected in {root / folder}, which {found}; {get}.") from error
+    return train, test, tuple(class_name.split(" - ")[0] for class_name in splits[0].classes)
 
 
 def _as_images(pixels: np.ndarray) -> Tensor:
     images = torch.from_numpy(pixels)
-    images = images[:, None] if images.ndim == 3 else images.movedim(-1, 1)
-    return images.float() / 255
+    return images[:, None] if images.ndim == 3 else images.movedim(-1, 1)
 
 
-SOURCES: dict[str, Callable[[Path | None], tuple[LabelledImages, LabelledImages, tuple[str, ...]]]] = {
+DAMAGE = (ValueError, TypeError, AssertionError, IndexError, KeyError, EOFError, pickle.UnpicklingError)
+"""What torchvision's readers raise, besides RuntimeError and OSError, on files that are cut short or garbled."""
+TORCHVISION = {
+    "mnist": (torchvision.datasets.MNIST, "MNIST/raw"),
+    "fashion-mnist": (torchvision.datasets.FashionMNIST, "FashionMNIST/raw"),
+    "cifar10": (torchvision.datasets.CIFAR10, "cifar-10-batches-py"),
+}
+SOURCES: dict[str, Callable[[Path | None], Source]] = {
     "digits": lambda data_dir: digits(),
-    "mnist": lambda data_dir: torchvision_set("mnist", data_dir),
-    "fashion-mnist": lambda data_dir: torchvision_set("fashion-mnist", data_dir),
-    "cifar10": lambda data_dir: torchvision_set("cifar10", data_dir),
+    **{name: partial(torchvision_set, name) for name in TORCHVISION},
 }
 ON_BLACK = ("digits", "mnist", "fashion-mnist")
 """Sets whose background is black, so that the object is known to be where there is ink."""
@@ -174,18 +188,15 @@ def load_task(
 ) -> Task:
     """The task called `name`, one of `task_names()` or `folder:PATH`.
 
-    At most the first `train_images` training images are used; the next tenth as many are for validation, or the last
-    tenth of the training images where there are no more. `seed` draws the shortcuts' random parts; `image_size` is the
-    side of the pictures of a folder. Raises `InputError` for a name that is not known or data that cannot be read.
+    At most the first `train_images` training images are used (of a folder: the first by hash); the next tenth as many
+    are for validation, or the last tenth of the training images where there are no more. `data_dir` holds torchvision's
+    data sets; None downloads to `data/`. `seed` draws the shortcuts' random parts. `image_size` is the side, in pixels,
+    to which a folder's pictures are brought. Raises `InputError` for an unknown name or data that cannot be read.
     """
     if train_images < 10:
         raise InputError(f"--train-images must be at least 10; found {train_images}.")
     if name.startswith(FOLDER):
-        folder = read_folder(Path(name.removeprefix(FOLDER)), image_size=image_size)
-        task = Task(
-            name, folder.class_names, *(Split(*part) for part in (folder.train, folder.validation, folder.test))
-        )
-        return replace(task, train=task.train.take(slice(train_images)))
+        return _own(name, image_size, train_images)
     base = name.removesuffix(DECOY)
     if base not in SOURCES:
         nearest = difflib.get_close_matches(name, task_names(), n=1, cutoff=0)[0]
@@ -194,14 +205,30 @@ def load_task(
     return _with_shortcut(task, shortcut, seed) if name.endswith(DECOY) else task
 
 
+def _own(name: str, image_size: int, train_images: int) -> Task:
+    path = name.removeprefix(FOLDER)
+    if not path:
+        raise InputError("folder: needs a path, such as folder:pictures, to a folder of pictures for each class.")
+
+    def split(part: Part) -> Split:
+        return Split(part.images, part.labels, part.relevance, part.shortcut)
+
+    folder = read_folder(Path(path), image_size=image_size, train_images=train_images)
+    return Task(name, folder.class_names, split(folder.train), split(folder.validation), split(folder.test))
+
+
 def _official(name: str, data_dir: Path | None, train_images: int) -> Task:
     (images, labels), test, class_names = SOURCES[name](data_dir)
     used = min(train_images, len(images))
     spare = max(1, used // 10)
-    start = used if used + spare <= len(images) else len(images) - spare
-    parts = [(images[:start][:used], labels[:start][:used]), (images[start:][:spare], labels[start:][:spare]), test]
-    splits = [Split(*part, relevance=near_ink(part[0]) if name in ON_BLACK else None) for part in parts]
-    return Task(name, class_names, *splits)
+    start = min(used, len(images) - spare)
+    parts = [(images[:start], labels[:start]), (images[start:][:spare], labels[start:][:spare]), test]
+    return Task(name, class_names, *(_official_split(name, *part) for part in parts))
+
+
+def _official_split(name: str, images: Tensor, labels: Tensor) -> Split:
+    pixels = images.contiguous().float() / (255 if images.dtype == torch.uint8 else 1)
+    return Split(pixels, labels, relevance=near_ink(pixels) if name in ON_BLACK else None)
 
 
 def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
