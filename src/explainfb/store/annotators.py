@@ -1,0 +1,163 @@
+"""Who takes part: names, personal links, and what happened on the way."""
+
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from explainfb.errors import InputError
+from explainfb.store import schema
+from explainfb.store.database import Database, append
+from explainfb.store.records import Annotator, AnnotatorEvent, Kind, Role, Visit
+
+TOKEN_BYTES = 16
+NAME_LENGTH = 200
+
+
+def _latest(*kinds: Kind) -> Select[tuple[int]]:
+    """The id of each annotator's last event among `kinds`."""
+    return (
+        select(func.max(schema.events.c.id))
+        .where(schema.events.c.kind.in_(kinds))
+        .group_by(schema.events.c.annotator_id)
+    )
+
+
+def excluded_ids() -> Select[tuple[int]]:
+    """The ids of the annotators whom a researcher has left out of the fit."""
+    return select(schema.events.c.annotator_id).where(
+        schema.events.c.id.in_(_latest(Kind.EXCLUDED, Kind.INCLUDED)), schema.events.c.kind == Kind.EXCLUDED
+    )
+
+
+def id_of(connection: Connection, name: str) -> int:
+    """Raises `InputError` for a name that is not in the study."""
+    found: int | None = connection.execute(
+        select(schema.annotators.c.id).where(schema.annotators.c.name == _checked(name))
+    ).scalar()
+    if found is None:
+        raise InputError(f"No annotator is called {name!r}; list the annotators to see who there is.")
+    return found
+
+
+def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
+    """The id of the annotator called `name`, who is added when new."""
+    query = select(schema.annotators.c.id).where(schema.annotators.c.name == _checked(name))
+    found = connection.execute(query).scalar()
+    if found is None:
+        values = {"name": name, "role": role, "added_at": now}
+        found = append(connection, schema.annotators, values)
+    return int(found)
+
+
+def _checked(name: str) -> str:
+    unfit = any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
+    if not 0 < len(name) <= NAME_LENGTH or unfit or name != name.strip():
+        raise InputError(
+            f"A name is 1 to {NAME_LENGTH} characters without spaces at its ends and without control characters; "
+            f"found {name[:40]!r} of length {len(name)}."
+        )
+    return name
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+class Annotators:
+    """The study's annotators and researchers, each with a personal link."""
+
+    def __init__(self, database: Database, recount: Callable[[Connection], None]) -> None:
+        self._database = database
+        self._recount = recount
+
+    def add(self, name: str, *, role: Role = Role.ANNOTATOR) -> str:
+        """Add someone, or give someone whose link was revoked a new one; returns the link's token.
+
+        The token has 128 random bits and is told only here: the database keeps its SHA-256.
+        Raises `InputError` for a name that has an open link, or that another role holds.
+        """
+        token, now = secrets.token_urlsafe(TOKEN_BYTES), datetime.now(UTC)
+        with self._database.write() as connection:
+            annotator = ensure(connection, name, role, now)
+            known = next(each for each in self._load(connection) if each.id == annotator)
+            if known.has_link or known.role != role:
+                raise InputError(
+                    f"{name!r} is in the study as {known.role} {'with' if known.has_link else 'without'} a link; "
+                    "revoke the link first, or choose another name."
+                )
+            connection.execute(
+                insert(schema.links).values(token_sha256=_hash(token), annotator_id=annotator, issued_at=now)
+            )
+        return token
+
+    def revoke(self, name: str) -> bool:
+        """Close the link of `name`; False when there was none open. The answers stay."""
+        with self._database.write() as connection:
+            change = update(schema.links).where(
+                schema.links.c.annotator_id == id_of(connection, name), schema.links.c.revoked_at.is_(None)
+            )
+            return connection.execute(change.values(revoked_at=datetime.now(UTC))).rowcount > 0
+
+    def all(self) -> list[Annotator]:
+        """Everyone, in the order in which they were added."""
+        with self._database.read() as connection:
+            return self._load(connection)
+
+    def authenticate(self, token: str) -> Annotator | None:
+        """Whose open link this is. The look-up is by hash, so its duration tells nothing about any token."""
+        query = select(schema.links.c.annotator_id).where(
+            schema.links.c.token_sha256 == _hash(token), schema.links.c.revoked_at.is_(None)
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar()
+            return None if found is None else next(each for each in self._load(connection) if each.id == found)
+
+    def note(self, name: str, kind: Kind, *, detail: str = "", by: str = "", at: datetime | None = None) -> None:
+        """Put an event on record. `EXCLUDED` and `INCLUDED` also count the open slots of every round anew."""
+        with self._database.write() as connection:
+            values = {"kind": kind, "detail": detail, "by": by or name, "at": at or datetime.now(UTC)}
+            connection.execute(insert(schema.events).values(annotator_id=id_of(connection, name), **values))
+            if kind in (Kind.EXCLUDED, Kind.INCLUDED):
+                self._recount(connection)
+
+    def exclude(self, name: str, *, by: str, reason: str) -> None:
+        """Leave the answers of `name` out of the fit, on record; open rounds ask others in their place."""
+        self.note(name, Kind.EXCLUDED, detail=reason, by=by)
+
+    def include(self, name: str, *, by: str, reason: str) -> None:
+        """Take `exclude` back, on record."""
+        self.note(name, Kind.INCLUDED, detail=reason, by=by)
+
+    def events(self, name: str | None = None) -> list[AnnotatorEvent]:
+        """What happened, in order, to `name` or to everyone."""
+        table = schema.events
+        query = select(schema.annotators.c.name, table.c.kind, table.c.detail, table.c.by, table.c.at)
+        query = query.join_from(table, schema.annotators).order_by(table.c.id)
+        if name is not None:
+            query = query.where(schema.annotators.c.name == name)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [AnnotatorEvent(who, Kind(kind), detail, by, at) for who, kind, detail, by, at in rows]
+
+    def visit(self, name: str) -> Visit:
+        """How far `name` is; a reload or another device goes on from here."""
+        events = self.events(name)
+        kinds = [event.kind for event in events]
+        pauses = [kind for kind in kinds if kind in (Kind.PAUSED, Kind.RESUMED)]
+        return Visit(
+            consented=Kind.CONSENTED in kinds,
+            practised=frozenset(event.detail for event in events if event.kind == Kind.PRACTISED),
+            paused=pauses[-1:] == [Kind.PAUSED],
+            finished=Kind.FINISHED in kinds,
+        )
+
+    def _load(self, connection: Connection) -> list[Annotator]:
+        people = schema.annotators.c
+        linked = select(schema.links.c.annotator_id).where(schema.links.c.revoked_at.is_(None))
+        query = select(people.id, people.name, people.role, people.id.in_(linked), people.id.in_(excluded_ids()))
+        rows = connection.execute(query.order_by(people.id)).all()
+        return [Annotator(key, name, Role(role), bool(has), bool(out)) for key, name, role, has, out in rows]

@@ -1,0 +1,224 @@
+"""Answers as events: appended, superseded, never changed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+
+from explainfb.errors import InputError
+from explainfb.store import schema
+from explainfb.store.annotators import ensure, excluded_ids
+from explainfb.store.comparisons import COMPARISON, CURRENT, load, recount
+from explainfb.store.database import append
+from explainfb.store.leases import release
+from explainfb.store.records import Role, StoredAnswer, StoredComparison, stored_answer, stored_comparison
+from explainfb.types import Answer, Comparison, Preference
+
+LATER = schema.answers.alias("later")
+APP_VERSION = version("explainfb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What an annotator's browser sends."""
+
+    comparison: StoredComparison
+    answer: Answer | None
+    """None takes the superseded answer back."""
+    shown_at: datetime
+    responded_at: datetime
+    app_version: str
+    token: str | None
+    """The lease's, or for a change one that the page makes up once; a repeated token changes nothing."""
+    comment: str | None = None
+    supersedes: int | None = None
+    """The id of the answer to be replaced."""
+
+    def __post_init__(self) -> None:
+        if self.answer is None and self.supersedes is None:
+            raise InputError("A response needs an answer, or an answer that it takes back; found neither.")
+
+
+def query_answers(*conditions: Any) -> Select[Any]:
+    """Events with their comparison, the annotator's name and what superseded them, in the order of recording."""
+    table = schema.answers
+    own = [column for column in table.c if column.name != "comparison_id"]
+    return (
+        select(*own, *COMPARISON, schema.annotators.c.name, LATER.c.id.label("superseded_by"))
+        .join_from(table, schema.comparisons, table.c.comparison_id == schema.comparisons.c.id)
+        .join(schema.annotators, table.c.annotator_id == schema.annotators.c.id)
+        .outerjoin(LATER, LATER.c.supersedes == table.c.id)
+        .where(*conditions)
+        .order_by(table.c.id)
+    )
+
+
+def load_answers(connection: Connection, *conditions: Any) -> list[StoredAnswer]:
+    return [stored_answer(row) for row in connection.execute(query_answers(*conditions)).mappings()]
+
+
+def history(connection: Connection, annotator: int, limit: int | None) -> list[StoredAnswer]:
+    """The annotator's current answers, the latest first."""
+    query = query_answers(CURRENT, schema.answers.c.annotator_id == annotator).order_by(None)
+    rows = connection.execute(query.order_by(schema.answers.c.id.desc()).limit(limit)).mappings()
+    return [stored_answer(row) for row in rows]
+
+
+def preferences(
+    connection: Connection, rounds: Iterable[int] | None, leave_out: Sequence[str], *, gold: bool
+) -> list[Preference]:
+    """Current answers that count, ordered by round, position and annotator's name."""
+    conditions = [CURRENT, schema.answers.c.surplus.is_(False), schema.answers.c.annotator_id.not_in(excluded_ids())]
+    if rounds is not None:
+        conditions.append(schema.comparisons.c.round.in_(list(rounds)))
+    if not gold:
+        conditions.append(schema.comparisons.c.gold.is_(None))
+    found = [answer for answer in load_answers(connection, *conditions) if answer.annotator not in leave_out]
+    return [answer.preference for answer in sorted(found, key=lambda answer: (answer.comparison.id, answer.annotator))]
+
+
+def respond(connection: Connection, annotator: int, response: Response, *, now: datetime, overlap: int) -> StoredAnswer:
+    """Append one response, or find the one that it repeats.
+
+    An answer counts while the round is open and fewer than `overlap` other people's answers count, however late
+    it comes; otherwise it is kept on record as surplus. A change counts when what it replaces did.
+    """
+    tip = last_event(connection, response.comparison.id, annotator)
+    repeated = _repeated(connection, annotator, response, tip)
+    if repeated is not None:
+        return repeated
+    place = _place(connection, response.comparison)
+    held = tip is not None and tip.answer is not None and not tip.surplus
+    closed = place["closed_at"] is not None
+    _check_change(response, tip, closed, held)
+    surplus = closed or not (held or place["answers"] < overlap)
+    values = _values(annotator, response, place["seed"], now) | {"surplus": surplus, "supersedes": tip and tip.id}
+    key = append(connection, schema.answers, values)
+    _count(connection, annotator, response.comparison.id, int(not surplus and response.answer is not None) - int(held))
+    release(connection, annotator, response.comparison.id)
+    return load_answers(connection, schema.answers.c.id == key)[0]
+
+
+def _check_change(response: Response, tip: StoredAnswer | None, closed: bool, held: bool) -> None:
+    if response.supersedes is not None and (tip is None or response.supersedes != tip.id):
+        raise InputError(f"Answer {response.supersedes} was changed meanwhile; reload the page and look at it again.")
+    if held and closed:
+        raise InputError("This answer's round is closed and its answers are in use; they can no longer be changed.")
+
+
+def record(connection: Connection, batch: Sequence[Preference], *, now: datetime) -> int:
+    """Append the preferences whose annotator has no answer on record; returns how many those were.
+
+    Where a round asks the same comparison twice, an annotator's second preference in the batch answers the second.
+    """
+    rounds = sorted({preference.comparison.round for preference in batch})
+    places: dict[Comparison, list[StoredComparison]] = defaultdict(list)
+    for stored in (each for round in rounds for each in load(connection, round)):
+        places[stored.comparison].append(stored)
+    people = {
+        name: ensure(connection, name, Role.ANNOTATOR, now) for name in sorted({each.annotator for each in batch})
+    }
+    taken = _taken(connection, rounds, people.values())
+    asked: Counter[tuple[str, Comparison]] = Counter()
+    rows = []
+    for preference in batch:
+        stored = _nth(places, preference, asked)
+        if (stored.id, people[preference.annotator]) not in taken:
+            rows.append(_values(people[preference.annotator], _response(stored, preference), preference.seed, now))
+    if rows:
+        connection.execute(insert(schema.answers), [row | {"surplus": False} for row in rows])
+        recount(connection, rounds)
+    return len(rows)
+
+
+def _taken(connection: Connection, rounds: Sequence[int], people: Iterable[int]) -> set[tuple[int, int]]:
+    query = select(schema.answers.c.comparison_id, schema.answers.c.annotator_id)
+    query = query.join_from(schema.answers, schema.comparisons).where(schema.comparisons.c.round.in_(rounds))
+    found = connection.execute(query.where(schema.answers.c.annotator_id.in_(list(people)))).all()
+    return {(comparison, annotator) for comparison, annotator in found}
+
+
+def _nth(
+    places: dict[Comparison, list[StoredComparison]], preference: Preference, asked: Counter[tuple[str, Comparison]]
+) -> StoredComparison:
+    comparison = preference.comparison
+    turn = asked[preference.annotator, comparison]
+    asked[preference.annotator, comparison] += 1
+    if turn >= len(places[comparison]):
+        raise InputError(
+            f"Round {comparison.round} asks {comparison.left} against {comparison.right} {len(places[comparison])} "
+            f"times; found {turn + 1} answers by {preference.annotator!r}; add the comparisons before the answers."
+        )
+    return places[comparison][turn]
+
+
+def _response(stored: StoredComparison, preference: Preference) -> Response:
+    return Response(
+        comparison=stored,
+        answer=preference.answer,
+        shown_at=preference.shown_at,
+        responded_at=preference.responded_at,
+        app_version=APP_VERSION,
+        token=None,
+    )
+
+
+def last_event(connection: Connection, comparison: int, annotator: int) -> StoredAnswer | None:
+    """The annotator's last event on this comparison."""
+    own = (schema.answers.c.comparison_id == comparison, schema.answers.c.annotator_id == annotator)
+    events = load_answers(connection, *own, LATER.c.id.is_(None))
+    return events[0] if events else None
+
+
+def _repeated(
+    connection: Connection, annotator: int, response: Response, tip: StoredAnswer | None
+) -> StoredAnswer | None:
+    """What a second press of the same button already stored: the same token, or a second first answer."""
+    if response.token is not None:
+        same = (schema.answers.c.annotator_id == annotator, schema.answers.c.token == response.token)
+        events = load_answers(connection, *same)
+        if events:
+            return events[0]
+    answered = tip is not None and tip.answer is not None
+    return tip if answered and response.supersedes is None else None
+
+
+def _place(connection: Connection, stored: StoredComparison) -> RowMapping:
+    """The comparison's counter and round. Raises `InputError` when it is not on record as it was shown."""
+    query = select(*COMPARISON, schema.comparisons.c.answers, schema.rounds.c.seed, schema.rounds.c.closed_at)
+    query = query.join_from(schema.comparisons, schema.rounds).where(schema.comparisons.c.id == stored.id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or stored_comparison(row) != stored:
+        raise InputError(f"Comparison {stored.id} is not on record as it was answered; reload the page.")
+    return row
+
+
+def _values(annotator: int, response: Response, seed: int, now: datetime) -> dict[str, Any]:
+    shown = response.comparison.comparison
+    return {
+        "comparison_id": response.comparison.id,
+        "annotator_id": annotator,
+        "answer": response.answer,
+        "seed": seed,
+        "shown_left": str(shown.left),
+        "shown_right": str(shown.right),
+        "shown_at": response.shown_at,
+        "responded_at": response.responded_at,
+        "recorded_at": now,
+        "app_version": response.app_version,
+        "comment": response.comment,
+        "token": response.token,
+    }
+
+
+def _count(connection: Connection, annotator: int, comparison: int, change: int) -> None:
+    excluded = excluded_ids().where(schema.events.c.annotator_id == annotator)
+    if change and connection.execute(excluded).first() is None:
+        item = schema.comparisons.c
+        connection.execute(
+            update(schema.comparisons).where(item.id == comparison).values(answers=item.answers + change)
+        )

@@ -1,0 +1,181 @@
+"""Connections to SQLite and PostgreSQL: one writer at a time, and failures told in the user's words."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
+
+from explainfb.errors import InputError
+from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
+
+ADVISORY_LOCK = 0x6578706C61696E
+"""The key under which writers on PostgreSQL queue."""
+
+
+def parse_url(url: str) -> URL:
+    """A URL with its driver. Raises `InputError`, which never repeats the URL: it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InputError("No database URL found; expected sqlite:///PATH or postgresql://USER@HOST/NAME.") from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise InputError("A study's answers are kept in a file; expected sqlite:///PATH, found no path.")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise InputError(f"Unknown database {parsed.drivername!r}; expected sqlite:///PATH or postgresql://HOST/NAME.")
+    return parsed
+
+
+class Database:
+    """The study's database, its tables made when they are missing.
+
+    Writers queue: in this process behind a lock, against other processes behind SQLite's BEGIN IMMEDIATE or a
+    PostgreSQL advisory lock. So what a write transaction reads stays true until it commits.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float) -> None:
+        self.url = parse_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        timeouts = {"timeout": busy_seconds} if self.is_sqlite else {"connect_timeout": 10}
+        try:
+            self.engine = create_engine(
+                self.url, connect_args=timeouts, hide_parameters=True, pool_timeout=busy_seconds, pool_pre_ping=True
+            )
+        except ModuleNotFoundError as error:
+            raise InputError("PostgreSQL needs its driver; run pip install 'explainfb[postgresql]'.") from error
+        self._writing = threading.Lock() if self.is_sqlite else nullcontext()
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def place(self) -> str:
+        """The file, or the server and database, without user and password."""
+        return str(self.url.database) if self.is_sqlite else f"{self.url.host or 'localhost'}/{self.url.database}"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that leaves the database as it is."""
+        with self._explained(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that no other writer interrupts; committed when the block ends, undone when it raises."""
+        with self._explained(), self._writing, self.engine.connect() as bare:
+            connection = bare.execution_options(explainfb_write=True)
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(select(text(f"pg_advisory_xact_lock({ADVISORY_LOCK})")))
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _open(self) -> None:
+        if self.is_sqlite:
+            self._check_file()
+        with self.read() as connection:
+            found = self._version(connection)
+        if found is None:
+            with self.write() as connection:
+                if self._version(connection) is None:
+                    metadata.create_all(connection, checkfirst=False)
+                    connection.execute(insert(versions).values(version=SCHEMA_VERSION))
+                found = SCHEMA_VERSION
+        if found != SCHEMA_VERSION:
+            raise InputError(
+                f"The database {self.place} has schema {found} and this explainfb reads schema {SCHEMA_VERSION}; "
+                "use the explainfb that wrote it, or start a new study."
+            )
+
+    def _version(self, connection: Connection) -> int | None:
+        """The schema found, or None in an empty database. Raises `InputError` among another program's tables."""
+        tables = set(inspect(connection).get_table_names())
+        if versions.name in tables:
+            return connection.execute(select(versions.c.version)).scalar()
+        strangers = tables if self.is_sqlite else tables & set(metadata.tables)
+        if strangers:
+            raise InputError(
+                f"The database {self.place} belongs to another program (it has a table {min(strangers)!r}); "
+                "name an empty or a new one."
+            )
+        return None
+
+    def _check_file(self) -> None:
+        folder = Path(self.place).absolute().parent
+        if not folder.is_dir():
+            raise InputError(f"The folder {folder} of the database does not exist; make it, or name another.")
+        with self.read() as connection:
+            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if verdict != "ok":
+                raise InputError(f"The database {self.place} is damaged ({verdict}); bring back a copy of it.")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            sentence = self._sqlite_sentence(error) if self.is_sqlite else self._postgresql_sentence(error)
+            if sentence is None:
+                raise
+            raise InputError(sentence) from error
+        except StatementError as error:
+            if isinstance(error.orig, InputError):
+                raise error.orig from None
+            raise
+
+    def _sqlite_sentence(self, error: DBAPIError) -> str | None:
+        name = getattr(error.orig, "sqlite_errorname", "")
+        told = {
+            "SQLITE_NOTADB": "is damaged or is no SQLite database; bring back a copy of it, or name another file",
+            "SQLITE_CORRUPT": "is damaged; bring back a copy of it",
+            "SQLITE_FULL": "cannot grow because the disk is full; make room and run the same command again",
+            "SQLITE_IOERR": "cannot be read or written; look whether the disk is full or failing",
+            "SQLITE_CANTOPEN": "cannot be opened; look at the path and at who may write there",
+            "SQLITE_READONLY": "may not be written; look at who may write there",
+            "SQLITE_BUSY": "is held by another program; close that program and run the same command again",
+        }
+        return next((f"The database {self.place} {told[key]}." for key in told if name.startswith(key)), None)
+
+    def _postgresql_sentence(self, error: DBAPIError) -> str | None:
+        if getattr(error.orig, "sqlstate", None) == "53100":
+            return f"The server of the database {self.place} has no room left on its disk; make room and run again."
+        if type(error.orig).__name__ != "OperationalError" and not error.connection_invalidated:
+            return None
+        reason = " ".join(str(error.orig).split()).removesuffix(".")
+        if self.url.password:
+            reason = reason.replace(str(self.url.password), "***")
+        return f"The database {self.place} cannot be reached ({reason}); look at the server and at the URL given."
+
+
+def append(connection: Connection, table: Table, values: dict[str, Any]) -> int:
+    """Insert one row; returns its id."""
+    key = connection.execute(insert(table).values(values)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours, below
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("explainfb_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

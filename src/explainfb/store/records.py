@@ -1,0 +1,164 @@
+"""What the store hands out: frozen records, and how they are read from rows."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from explainfb.errors import InputError
+from explainfb.types import Answer, Comparison, ExplanationKey, Preference
+
+
+class Role(StrEnum):
+    """What a link opens."""
+
+    ANNOTATOR = "annotator"
+    RESEARCHER = "researcher"
+
+
+class Kind(StrEnum):
+    """What can happen to an annotator besides an answer."""
+
+    CONSENTED = "consented"
+    PRACTISED = "practised"
+    """One practice comparison was answered; the detail names which."""
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    FINISHED = "finished"
+    EXCLUDED = "excluded"
+    """Left out of the fit; the detail says why, `by` says who decided."""
+    INCLUDED = "included"
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """A person, or a simulated annotator, who has a name in the study."""
+
+    id: int
+    name: str
+    role: Role
+    has_link: bool
+    excluded: bool
+    """Whether the answers are left out of the fit."""
+
+
+@dataclass(frozen=True)
+class AnnotatorEvent:
+    """Something that happened to an annotator."""
+
+    annotator: str
+    kind: Kind
+    detail: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Where an annotator has got to, as the events tell."""
+
+    consented: bool
+    practised: frozenset[str]
+    """The practice comparisons answered."""
+    paused: bool
+    finished: bool
+
+
+@dataclass(frozen=True)
+class StoredComparison:
+    """A comparison and its id, which orders comparisons by round and position."""
+
+    id: int
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A comparison that is one annotator's to answer until it expires."""
+
+    comparison: StoredComparison
+    token: str
+    """To be sent with the answer: however often it arrives, it counts once."""
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """One event of answering; it never changes, and a later one may supersede it."""
+
+    id: int
+    comparison: StoredComparison
+    annotator: str
+    answer: Answer | None
+    """None where the annotator took the superseded answer back."""
+    seed: int
+    shown_left: ExplanationKey
+    shown_right: ExplanationKey
+    shown_at: datetime
+    responded_at: datetime
+    recorded_at: datetime
+    app_version: str
+    comment: str | None
+    supersedes: int | None
+    """The id of the answer that this one replaces."""
+    surplus: bool
+    """On record, but not counted: enough others had answered, or the round was closed."""
+    current: bool
+    """Whether nothing supersedes it."""
+
+    @property
+    def preference(self) -> Preference:
+        """The answer as the reward model is taught it. Raises `InputError` for an answer taken back."""
+        if self.answer is None:
+            raise InputError(f"Event {self.id} takes an answer back; only an answer is a preference.")
+        return Preference(
+            self.comparison.comparison, self.answer, self.annotator, self.seed, self.shown_at, self.responded_at
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a round is."""
+
+    asked: int
+    """Comparisons in the round."""
+    answered: int
+    """Comparisons that have all the answers wanted."""
+    answers: int
+    """Answers that count, over all comparisons."""
+
+    @property
+    def complete(self) -> bool:
+        return self.answered == self.asked
+
+
+def stored_comparison(row: RowMapping) -> StoredComparison:
+    """From a row with the columns of `comparisons`, its id under `comparison_id`."""
+    comparison = Comparison(
+        ExplanationKey(row["left_classifier"], row["left_image"]),
+        ExplanationKey(row["right_classifier"], row["right_image"]),
+        row["round"],
+        None if row["gold"] is None else Answer(row["gold"]),
+    )
+    return StoredComparison(row["comparison_id"], comparison)
+
+
+def stored_answer(row: RowMapping) -> StoredAnswer:
+    """From a row with the columns of `answers` and `comparisons`, the annotator's name and `superseded_by`."""
+    same: dict[str, Any] = {name: row[name] for name in _SAME}
+    return StoredAnswer(
+        comparison=stored_comparison(row),
+        annotator=row["name"],
+        answer=None if row["answer"] is None else Answer(row["answer"]),
+        shown_left=ExplanationKey.parse(row["shown_left"]),
+        shown_right=ExplanationKey.parse(row["shown_right"]),
+        current=row["superseded_by"] is None,
+        **same,
+    )
+
+
+_SAME = (
+    "id", "seed", "shown_at", "responded_at", "recorded_at", "app_version", "comment", "supersedes", "surplus",
+)  # fmt: skip

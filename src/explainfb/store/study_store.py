@@ -1,0 +1,181 @@
+"""The store itself: every method is one transaction."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import delete, insert, select
+
+from explainfb.errors import InputError
+from explainfb.store import answers, comparisons, leases, ratings, schema
+from explainfb.store.annotators import Annotators
+from explainfb.store.answers import Response
+from explainfb.store.database import Database
+from explainfb.store.ratings import Rating
+from explainfb.store.records import Annotator, Lease, Progress, StoredAnswer, StoredComparison
+from explainfb.types import Comparison, Preference
+
+
+class Store:
+    """The database of one study, to be closed after use or used in a `with` block.
+
+    `url` is `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`; `busy_seconds` is how long to wait for
+    other writers. Raises `InputError` for a database that is damaged, another program's or version's, not to be
+    reached, or on a full disk; it names the file or the host and never a password.
+    Threads may share one store; every process opens its own.
+    """
+
+    annotators: Annotators
+
+    def __init__(self, url: str, *, busy_seconds: float = 60.0) -> None:
+        self._database = Database(url, busy_seconds=busy_seconds)
+        every_round = select(schema.rounds.c.round)
+        self.annotators = Annotators(self._database, lambda connection: comparisons.recount(connection, every_round))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()
+
+    def add_comparisons(self, wanted: Sequence[Comparison], *, seed: int) -> list[StoredComparison]:
+        """Store whole rounds, in order, open to be asked; returns them with their ids.
+
+        `seed` drew them and the sides on which they are shown. A round that is already on record changes nothing;
+        raises `InputError` when it is on record with another content or seed.
+        """
+        rounds = sorted({comparison.round for comparison in wanted})
+        with self._database.write() as connection:
+            for round in rounds:
+                content = [comparison for comparison in wanted if comparison.round == round]
+                comparisons.add_round(connection, round, content, seed, datetime.now(UTC))
+            return [stored for round in rounds for stored in comparisons.load(connection, round)]
+
+    def comparisons(self, round: int | None = None) -> list[StoredComparison]:
+        """The comparisons of a round, or all, ordered by round and position."""
+        with self._database.read() as connection:
+            return comparisons.load(connection, round)
+
+    def close_round(self, round: int) -> None:
+        """Ask the round no more; answers that still arrive are kept as surplus, so what a fit saw stays."""
+        with self._database.write() as connection:
+            comparisons.set_closed(connection, round, datetime.now(UTC))
+
+    def reopen_round(self, round: int) -> None:
+        """Take `close_round` back."""
+        with self._database.write() as connection:
+            comparisons.set_closed(connection, round, None)
+
+    def progress(self, round: int, *, overlap: int = 1) -> Progress:
+        """How much of the round has answers by `overlap` people."""
+        with self._database.read() as connection:
+            return comparisons.progress(connection, round, overlap)
+
+    def record(self, preferences: Sequence[Preference]) -> int:
+        """Append answers that were not given in the app; returns how many were new.
+
+        All or none are stored. An annotator's answer that is already on record stays as it is, so that a batch
+        may be recorded again after a crash. Raises `InputError` for a comparison that was never added.
+        """
+        with self._database.write() as connection:
+            return answers.record(connection, preferences, now=datetime.now(UTC))
+
+    def preferences(
+        self, rounds: Iterable[int] | None = None, exclude_annotators: Sequence[str] = (), *, gold: bool = True
+    ) -> list[Preference]:
+        """The answers to learn from: current, not surplus, not by excluded annotators; `gold` items on wish.
+
+        Ordered by round, position and annotator's name, whenever they were given.
+        """
+        with self._database.read() as connection:
+            return answers.preferences(connection, rounds, exclude_annotators, gold=gold)
+
+    def next_comparison(
+        self, annotator: Annotator, *, now: datetime, overlap: int, lease_seconds: float
+    ) -> Lease | None:
+        """What to ask this annotator; None when there is nothing (now, or for an excluded annotator).
+
+        A comparison leased before comes back, its lease prolonged, while it is still wanted. Otherwise the first
+        comparison of an open round is leased that this annotator has not answered and for which other people's
+        answers and live leases number fewer than `overlap`.
+        """
+        with self._database.write() as connection:
+            return leases.next_comparison(
+                connection, annotator.id, now=now, overlap=overlap, lease_seconds=lease_seconds
+            )
+
+    def answer(self, annotator: Annotator, response: Response, *, now: datetime, overlap: int) -> StoredAnswer:
+        """Store an answer or a change, once however often it is sent, and end the lease; returns what is on record.
+
+        It counts even after its lease expired, while fewer than `overlap` other people's answers count and the
+        round is open; otherwise it is stored as surplus. A second first answer by the same annotator is passed
+        over. Raises `InputError` for a change to an answer that was changed meanwhile or whose round is closed.
+        """
+        with self._database.write() as connection:
+            return answers.respond(connection, annotator.id, response, now=now, overlap=overlap)
+
+    def undo(
+        self, annotator: Annotator, answer: StoredAnswer, *, now: datetime, overlap: int, lease_seconds: float
+    ) -> Lease | None:
+        """Take an answer back, on record, and lease its comparison anew; an answer superseded before stays.
+
+        Returns what to ask next. Raises `InputError` when the answer's round is closed.
+        """
+        response = Response(
+            comparison=answer.comparison,
+            answer=None,
+            shown_at=now,
+            responded_at=now,
+            app_version=answer.app_version,
+            token=None,
+            supersedes=answer.id,
+        )
+        with self._database.write() as connection:
+            last = answers.last_event(connection, answer.comparison.id, annotator.id)
+            if last is not None and last.id == answer.id and last.answer is not None:
+                answers.respond(connection, annotator.id, response, now=now, overlap=overlap)
+                leases.lease(connection, annotator.id, answer.comparison.id, now, lease_seconds)
+            return leases.next_comparison(
+                connection, annotator.id, now=now, overlap=overlap, lease_seconds=lease_seconds
+            )
+
+    def history(self, annotator: Annotator, *, limit: int = 10) -> list[StoredAnswer]:
+        """The annotator's current answers, the latest first."""
+        with self._database.read() as connection:
+            return answers.history(connection, annotator.id, limit)
+
+    def answers(self, round: int | None = None) -> list[StoredAnswer]:
+        """Every event of answering, superseded and surplus ones too, in the order of recording."""
+        conditions = () if round is None else (schema.comparisons.c.round == round,)
+        with self._database.read() as connection:
+            return answers.load_answers(connection, *conditions)
+
+    def rate(self, annotator: Annotator, rating: Rating, *, now: datetime) -> None:
+        """Append a rating; the latest of an explanation in a round is the current one."""
+        if rating.annotator != annotator.name:
+            raise InputError(f"{annotator.name!r} cannot give a rating of {rating.annotator!r}; give one's own.")
+        with self._database.write() as connection:
+            ratings.add(connection, annotator.id, rating, now=now)
+
+    def ratings(self, annotator: str | None = None, round: int | None = None) -> list[Rating]:
+        """Current ratings, in the order of recording."""
+        with self._database.read() as connection:
+            return ratings.load(connection, annotator, round)
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a setting that several processes share, such as the overlap."""
+        with self._database.write() as connection:
+            connection.execute(delete(schema.settings).where(schema.settings.c.name == name))
+            connection.execute(insert(schema.settings).values(name=name, value=value))
+
+    def recall(self, name: str) -> str | None:
+        """What `remember` kept last; None when nothing."""
+        with self._database.read() as connection:
+            return connection.execute(select(schema.settings.c.value).where(schema.settings.c.name == name)).scalar()
