@@ -49,6 +49,15 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: object) -> None:
         Store(address(file))
 
 
+def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
+    file = tmp_path / "50% of? them #1 & 'é'.db"
+    with Store(file) as store:
+        store.add_comparisons(comparisons(2), seed=7)
+    assert file.is_file()
+    with Store(file) as store:
+        assert len(store.comparisons()) == 2
+
+
 def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
     file = tmp_path / "study.db"
     file.touch()

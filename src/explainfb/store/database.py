@@ -17,8 +17,13 @@ ADVISORY_LOCK = 0x6578706C61696E
 """The key under which writers on PostgreSQL queue."""
 
 
-def parse_url(url: str) -> URL:
-    """A URL with its driver. Raises `InputError`, which never repeats the URL: it may hold a password."""
+def parse_url(url: str | Path) -> URL:
+    """A URL with its driver; a path is that of a SQLite file.
+
+    Raises `InputError`, which never repeats the URL: it may hold a password.
+    """
+    if isinstance(url, Path):
+        return URL.create("sqlite", database=str(url))
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -39,7 +44,7 @@ class Database:
     PostgreSQL advisory lock. So what a write transaction reads stays true until it commits.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float) -> None:
+    def __init__(self, url: str | Path, *, busy_seconds: float) -> None:
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         timeouts = {"timeout": busy_seconds} if self.is_sqlite else {"connect_timeout": 10}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,15 +21,16 @@ from explainfb.types import Comparison, Preference
 class Store:
     """The database of one study, to be closed after use or used in a `with` block.
 
-    `url` is `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`; `busy_seconds` is how long to wait for
-    other writers. Raises `InputError` for a database that is damaged, another program's or version's, not to be
-    reached, or on a full disk; it names the file or the host and never a password.
+    `url` is `sqlite:///PATH`, the path itself (which may then hold any character), or
+    `postgresql://USER:PASSWORD@HOST/NAME`; `busy_seconds` is how long to wait for other writers. Raises
+    `InputError` for a database that is damaged, another program's or version's, not to be reached, or on a full
+    disk; it names the file or the host and never a password.
     Threads may share one store; every process opens its own.
     """
 
     annotators: Annotators
 
-    def __init__(self, url: str, *, busy_seconds: float = 60.0) -> None:
+    def __init__(self, url: str | Path, *, busy_seconds: float = 60.0) -> None:
         self._database = Database(url, busy_seconds=busy_seconds)
         every_round = select(schema.rounds.c.round)
         self.annotators = Annotators(self._database, lambda connection: comparisons.recount(connection, every_round))
