@@ -4,23 +4,27 @@ Whatever a network wants done to its input (resizing, normalisation) happens ins
 explanations see pixels in [0, 1] and nothing else.
 """
 
+import difflib
 import json
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from explainfb.errors import InputError
-from explainfb.seeds import derive
+from explainfb.seeds import torch_globally
+from explainfb.torchvision_networks import CHANNELS, Interpolation, build_network, network_names
 
 HEADER = "architecture"
+EVALUATION_PIXELS = 2**20
+"""Pixels a channel that are sent through a network at a time when nothing is learned: 20 images of ImageNet's size."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Architecture:
     std: tuple[float, ...]
     resize: int | None = None
     """The side to which images are resized before they enter the network; None leaves them as they are."""
+    interpolation: Interpolation = "bilinear"
+    """How they are resized, always with antialiasing."""
 
 
 class Classifier(nn.Module):
@@ -54,15 +60,24 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(architecture.std).view(-1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        side = self.architecture.resize
+        side, mode = self.architecture.resize, self.architecture.interpolation
         if side is not None:
-            images = F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False, antialias=True)
+            images = F.interpolate(images, size=(side, side), mode=mode, align_corners=False, antialias=True)
+        if self.architecture.name not in BUILDERS:
+            images = images.expand(-1, CHANNELS, -1, -1)  # grey becomes red, green and blue
         logits: Tensor = self.network((images - self.mean) / self.std)
         return logits
 
     @property
     def device(self) -> torch.device:
         return self.mean.device
+
+    @property
+    def comfortable_batch(self) -> int:
+        """How many images at a time, 1 to 512, keep memory small when nothing is learned."""
+        shape = self.architecture
+        pixels = shape.height * shape.width if shape.resize is None else shape.resize**2
+        return min(512, max(1, EVALUATION_PIXELS // pixels))
 
 
 def lenet(architecture: Architecture) -> nn.Module:
@@ -98,37 +113,70 @@ def mlp(architecture: Architecture) -> nn.Module:
 BUILDERS: dict[str, Callable[[Architecture], nn.Module]] = {"lenet": lenet, "mlp": mlp}
 
 
+def classifier_names() -> list[str]:
+    """Every name that `build` knows."""
+    return [*BUILDERS, *network_names()]
+
+
+def nearest_name(name: str, names: list[str]) -> str:
+    """The one of `names` that is spelled most like `name`."""
+    return difflib.get_close_matches(name.lower(), names, n=1, cutoff=0)[0]
+
+
 def build(architecture: Architecture, seed: int = 0) -> Classifier:
     """A classifier with fresh weights drawn from `seed`, in evaluation mode.
 
-    Raises `InputError` for a name that is neither ours nor torchvision's.
+    Raises `InputError` for a name that is neither ours nor torchvision's, and for images that are neither grey nor
+    coloured where the network is torchvision's.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "build", architecture.name))
-        if architecture.name in BUILDERS:
-            network = BUILDERS[architecture.name](architecture)
-        elif architecture.name in torchvision.models.list_models(module=torchvision.models):
-            network = torchvision.models.get_model(architecture.name, num_classes=architecture.classes)
+    name = architecture.name
+    if name not in classifier_names():
+        nearest = nearest_name(name, classifier_names())
+        raise InputError(
+            f"Unknown classifier {name!r}; did you mean {nearest!r}? Give lenet, mlp or a torchvision classifier."
+        )
+    if name not in BUILDERS and architecture.channels not in (1, CHANNELS):
+        raise InputError(f"{name} takes images of 1 or 3 channels; found {architecture.channels}. Use lenet or mlp.")
+    with torch_globally(seed, "build", name):
+        if name in BUILDERS:
+            network = BUILDERS[name](architecture)
         else:
-            raise InputError(
-                f"Unknown classifier {architecture.name!r}; expected lenet, mlp or a torchvision classifier."
-            )
+            network = build_network(name, architecture.classes, architecture.resize)
     return Classifier(architecture, network).eval()
 
 
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give `module` these weights; they must be all that it has, as torch lays them out today.
+
+    Raises `RuntimeError` when a tensor is missing, left over or of another shape.
+    """
+    weights = OrderedDict(tensors)
+    # without the layout's version MNASNet refuses its weights
+    weights._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
+    module.load_state_dict(weights)
+
+
 def clone(classifier: Classifier) -> Classifier:
-    """A copy with weights of its own, in evaluation mode on the same device."""
-    twin = build(replace(classifier.architecture)).to(classifier.device)
+    """A copy with weights of its own, all free to be trained, in evaluation mode on the same device."""
+    twin = build(classifier.architecture).to(classifier.device)
     twin.load_state_dict(classifier.state_dict())
     return twin
 
 
 def save(classifier: Classifier, path: Path) -> None:
-    """Write the weights and the architecture to one safetensors file; a reader never sees half of it."""
+    """Write the weights and the architecture to one safetensors file; a reader never sees half of it.
+
+    Raises `InputError` naming the file when it cannot be written.
+    """
     partial = path.with_name(path.name + ".partial")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
-    save_file(tensors, partial, metadata={HEADER: json.dumps(asdict(classifier.architecture))})
-    os.replace(partial, path)
+    try:
+        save_file(tensors, partial, metadata={HEADER: json.dumps(asdict(classifier.architecture))})
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be written ({error}); make room on the disk or choose another folder.") from (
+            error
+        )
 
 
 def load(path: Path) -> Classifier:
@@ -144,7 +192,7 @@ def load(path: Path) -> Classifier:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
         classifier = build(Architecture(**fields))
-        classifier.load_state_dict(tensors)
+        load_weights(classifier, tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{path} is damaged or was not written by explainfb ({type(error).__name__}); delete it and run again."

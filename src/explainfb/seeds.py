@@ -1,9 +1,11 @@
 """Randomness with an address: every draw has a stream of its own, named by what it is for.
 
-Nothing here or elsewhere touches a global random state, so a result never depends on what was drawn before it.
+Nothing here or elsewhere leaves a trace in a global random state, so a result never depends on what was drawn before.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -23,3 +25,18 @@ def torch_generator(seed: int, *names: object) -> torch.Generator:
 def numpy_generator(seed: int, *names: object) -> np.random.Generator:
     """A NumPy generator for the stream called `names`."""
     return np.random.default_rng(derive(seed, *names))
+
+
+@contextmanager
+def torch_globally(seed: int, *names: object, device: str | torch.device = "cpu") -> Iterator[None]:
+    """Inside, torch's own global generators on the CPU and on `device` are the stream called `names`.
+
+    For initialisers and dropout, which take no generator. Afterwards the generators are as they were before.
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(derive(seed, *names))
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(derive(seed, *names))
+        yield

@@ -53,7 +53,7 @@ def superpixels(image: Tensor, method: Method = "grid", count: int = 49) -> IntA
         pixels = image.detach().cpu().movedim(0, -1).numpy().astype(np.float64)
         pixels = pixels if pixels.shape[-1] == 3 else np.repeat(pixels[..., :1], 3, axis=-1)
         if method == "slic":
-            found = skimage.segmentation.slic(pixels, n_segments=count, compactness=1.0, start_label=0)
+            found = skimage.segmentation.slic(pixels, n_segments=count, compactness=10.0, start_label=0)
         elif method == "quickshift":
             side = (height * width / count) ** 0.5
             found = skimage.segmentation.quickshift(pixels, kernel_size=max(1.0, side / 6), max_dist=side, ratio=0.2)

@@ -9,9 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainfb.classifiers import Architecture, Classifier, build
-from explainfb.seeds import derive, torch_generator
+from explainfb.classifiers import BUILDERS, Architecture, Classifier, build, classifier_names
+from explainfb.errors import InputError
+from explainfb.seeds import torch_generator, torch_globally
 from explainfb.tasks import Split, Task
+from explainfb.torchvision_networks import preprocessing, weights_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,13 @@ class TrainingSettings:
     patience: int = 6
     """Looks without a lower validation loss after which training stops."""
 
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("batch", 1), ("check_every", 1), ("patience", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"Training needs {name} of at least {least}; found {getattr(self, name)}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"The learning rate must be a positive number; found {self.learning_rate}.")
+
 
 @dataclass(frozen=True)
 class TrainingPoint:
@@ -43,9 +52,15 @@ class TrainingPoint:
 
 
 def architecture_for(task: Task, name: str) -> Architecture:
-    """The architecture `name` for images and classes of this task, normalised by its training images."""
+    """The architecture `name` for images and classes of this task, normalised by its training images.
+
+    A torchvision classifier gets them at the size it was designed for.
+    """
     channels, height, width = task.image_shape
     pixels = task.train.images
+    resize = None
+    if name not in BUILDERS and name in classifier_names():
+        resize = preprocessing(weights_of(name)).side
     return Architecture(
         name=name,
         classes=len(task.class_names),
@@ -54,6 +69,7 @@ def architecture_for(task: Task, name: str) -> Architecture:
         width=width,
         mean=tuple(float(value) for value in pixels.mean((0, 2, 3))),
         std=tuple(max(float(value), 1e-3) for value in pixels.std((0, 2, 3))),
+        resize=resize,
     )
 
 
@@ -65,7 +81,10 @@ def train(
     device: str | torch.device = "cpu",
     on_look: Callable[[TrainingPoint], None] | None = None,
 ) -> Classifier:
-    """A classifier trained on the task's training images, as it was when its validation loss was lowest."""
+    """A classifier trained on the task's training images, as it was when its validation loss was lowest.
+
+    Raises `InputError` for an unknown classifier and when the loss stops being a number.
+    """
     classifier = build(architecture_for(task, settings.classifier), seed).to(device)
     return fit(classifier, task.train, task.validation, settings=settings, seed=seed, on_look=on_look)
 
@@ -79,16 +98,24 @@ def fit(
     seed: int,
     on_look: Callable[[TrainingPoint], None] | None = None,
 ) -> Classifier:
-    """Train `classifier` in place on its parameters that require a gradient; returns it in evaluation mode."""
+    """Train `classifier` in place on its parameters that require a gradient; returns it in evaluation mode.
+
+    It ends as it was at the look with the lowest validation loss. Everything else, running statistics included, keeps
+    its value. Raises `InputError` when the loss stops being a number.
+    """
     parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     generator = torch_generator(seed, "train", "batches")
     best_loss, best_state, looks_since = math.inf, copy.deepcopy(classifier.state_dict()), 0
     losses: list[float] = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "train", "dropout"))
+    with torch_globally(seed, "train", "dropout", device=classifier.device):
         for step in range(1, settings.steps + 1):
             losses.append(_step(classifier, train_split, settings.batch, optimiser, generator))
+            if not math.isfinite(losses[-1]):
+                raise InputError(
+                    f"The training loss was {losses[-1]} at step {step}; lower the learning rate, now "
+                    f"{settings.learning_rate:g}, or run `explainfb doctor` on the task."
+                )
             if step % settings.check_every and step < settings.steps:
                 continue
             loss, accuracy = validate(classifier, validation)
@@ -107,13 +134,22 @@ def fit(
 def _step(
     classifier: Classifier, split: Split, batch: int, optimiser: torch.optim.Optimizer, generator: torch.Generator
 ) -> float:
-    classifier.train()
+    train_mode(classifier)
     images, labels = draw_batch(split, batch, generator, classifier.device)
     loss = F.cross_entropy(classifier(images), labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
     return loss.item()
+
+
+def train_mode(classifier: Classifier) -> None:
+    """Training mode, in which layers whose parameters are all frozen keep their running statistics."""
+    classifier.train()
+    for layer in classifier.modules():
+        own = list(layer.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            layer.training = False  # itself alone: layers inside may still be free
 
 
 def draw_batch(split: Split, size: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -130,7 +166,8 @@ def validate(classifier: Classifier, split: Split) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def predict_logits(classifier: Classifier, images: Tensor, *, batch: int = 512) -> Tensor:
-    """(N, classes) logits on the CPU, in evaluation mode, `batch` images at a time."""
+def predict_logits(classifier: Classifier, images: Tensor, *, batch: int | None = None) -> Tensor:
+    """(N, classes) logits on the CPU, in evaluation mode, `batch` images at a time; None takes a comfortable number."""
     classifier.eval()
-    return torch.cat([classifier(part.to(classifier.device)).cpu() for part in images.split(batch)])
+    parts = images.split(batch or classifier.comfortable_batch)
+    return torch.cat([classifier(part.to(classifier.device)).cpu() for part in parts])

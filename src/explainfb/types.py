@@ -54,12 +54,17 @@ class Explanation:
     """Weighted R² of the local linear model; 1 is perfect, below 0 is worse than a constant."""
 
     def __post_init__(self) -> None:
-        if self.segments.ndim != 2:
+        if self.segments.ndim != 2 or self.segments.size == 0:
             raise InputError(f"Segments must have shape (H, W); found {self.segments.shape}.")
-        if self.weights.shape != (int(self.segments.max()) + 1,):
+        labels = np.unique(self.segments)
+        if labels[0] != 0 or labels[-1] != len(labels) - 1:
             raise InputError(
-                f"{int(self.segments.max()) + 1} superpixels need as many weights; found shape {self.weights.shape}."
+                f"Superpixels must be 0 … d−1, each used; found {len(labels)} of {labels[0]} … {labels[-1]}."
             )
+        if self.weights.shape != labels.shape:
+            raise InputError(f"{len(labels)} superpixels need as many weights; found shape {self.weights.shape}.")
+        if not 0 <= self.probability <= 1:
+            raise InputError(f"A probability must lie in [0, 1]; found {self.probability}.")
         if not np.isfinite(self.weights).all():
             raise InputError("An explanation's weights must be finite; found NaN or infinity.")
 
