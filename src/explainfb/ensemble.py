@@ -1,15 +1,23 @@
 """An ensemble of reward models, each fitted to its own bootstrap draw of the answers (Christiano et al. 2017)."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from explainfb.errors import InputError
-from explainfb.reward import ExplainedImages, Kind, Scale, build_reward, preference_loss
+from explainfb.files import write_whole
+from explainfb.reward import AdditiveReward, ExplainedImages, FreeReward, Kind, Scale, build_reward, preference_loss
 from explainfb.seeds import derive, torch_generator
+
+HEADER = "reward"
+CHUNK = 512
+"""Explanations that go through a model at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +28,7 @@ class RewardSettings:
     scale: Scale = "share"
     """What the reward looks at: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
     members: int = 3
-    steps: int = 300
+    steps: int = 200
     batch: int = 64
     learning_rate: float = 1e-2
     noise: float = 0.1
@@ -29,7 +37,8 @@ class RewardSettings:
     """At the start; adapted to keep the validation loss between 1.1 and 1.5 times the training loss."""
 
 
-class Answers(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Answers:
     """Comparisons with their answers, as indices into explained images."""
 
     left: Tensor
@@ -39,44 +48,65 @@ class Answers(NamedTuple):
     share_left: Tensor
     """(P,) float: 1 left is better, 0 right is better, ½ equal."""
 
-    def take(self, indices: Tensor) -> "Answers":
-        return Answers(*(part[indices] for part in self))
-
     def __len__(self) -> int:
         return len(self.left)
+
+    def take(self, indices: Tensor) -> "Answers":
+        return Answers(self.left[indices], self.right[indices], self.share_left[indices])
+
+    def to(self, device: torch.device) -> "Answers":
+        return Answers(self.left.to(device), self.right.to(device), self.share_left.to(device))
 
 
 class RewardEnsemble(nn.Module):
     """Several reward models; each is normalised to mean 0 and standard deviation 1, then they are averaged."""
 
-    def __init__(self, members: Sequence[nn.Module]) -> None:
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, members: Sequence[AdditiveReward | FreeReward]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.register_buffer("mean", torch.zeros(len(members)))
         self.register_buffer("std", torch.ones(len(members)))
 
-    mean: Tensor
-    std: Tensor
-
     @torch.no_grad()
     def normalise(self, explained: ExplainedImages) -> None:
         """Let every member have mean 0 and standard deviation 1 over these explanations."""
-        raw = torch.stack([member(explained) for member in self.members])
+        raw = self._raw(explained)
         self.mean.copy_(raw.mean(1))
         self.std.copy_(raw.std(1).clamp_min(1e-6))
 
     def each(self, explained: ExplainedImages) -> Tensor:
         """(members, B) normalised rewards."""
-        raw = torch.stack([member(explained) for member in self.members])
-        return (raw - self.mean[:, None]) / self.std[:, None]
+        return (self._raw(explained) - self.mean[:, None]) / self.std[:, None]
 
     def forward(self, explained: ExplainedImages) -> Tensor:
         """(B,) rewards."""
         return self.each(explained).mean(0)
 
+    @torch.no_grad()
+    def maps(self, images: Tensor) -> Tensor | None:
+        """(B, 2, H, W) what should count and what should not, averaged over additive members; None for free ones."""
+        scaled = [
+            member.maps(images) / std
+            for member, std in zip(self.members, self.std, strict=True)
+            if isinstance(member, AdditiveReward)
+        ]
+        return torch.stack(scaled).mean(0) if scaled else None
+
+    def _raw(self, explained: ExplainedImages) -> Tensor:
+        parts = [explained.take(slice(start, start + CHUNK)) for start in range(0, len(explained), CHUNK)]
+        return torch.stack([torch.cat([member(part) for part in parts]) for member in self.members])
+
 
 def fit_ensemble(
-    explained: ExplainedImages, answers: Answers, *, settings: RewardSettings, seed: int
+    explained: ExplainedImages,
+    answers: Answers,
+    *,
+    settings: RewardSettings,
+    seed: int,
+    on_member: Callable[[], None] | None = None,
 ) -> RewardEnsemble:
     """An ensemble fitted to the answers about these explanations.
 
@@ -93,6 +123,8 @@ def fit_ensemble(
             member = build_reward(settings.kind, channels, settings.scale).to(explained.images.device)
         _fit_member(member, explained, answers, settings, torch_generator(seed, "reward", index, "draws"))
         members.append(member.eval())
+        if on_member is not None:
+            on_member()
     ensemble = RewardEnsemble(members).to(explained.images.device).requires_grad_(False).eval()
     ensemble.normalise(explained)
     return ensemble
@@ -143,3 +175,24 @@ def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answer
     decided = answers.take((answers.share_left != 0.5).nonzero().squeeze(1))
     rewards: Tensor = ensemble(explained)
     return (rewards[decided.left] > rewards[decided.right]) == (decided.share_left > 0.5)
+
+
+def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
+    """Write the ensemble to one safetensors file."""
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
+    header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata={HEADER: json.dumps(header)}))
+
+
+def load_ensemble(path: Path) -> RewardEnsemble:
+    """What `save_ensemble` wrote, on the CPU. Raises `InputError` naming the file when it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()[HEADER])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with torch.random.fork_rng(devices=[]):
+            ensemble = RewardEnsemble([build_reward(**member) for member in header])
+        ensemble.load_state_dict(tensors)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
+    return ensemble.requires_grad_(False).eval()

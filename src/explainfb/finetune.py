@@ -31,7 +31,7 @@ class FinetuneSettings:
     """Gradient steps a round."""
     strength: float = 0.7
     """λ: how much a standard deviation of reward counts beside the cross-entropy; 0 leaves the reward out."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Of Adam at the round's first step; it falls linearly to nothing at the last."""
     batch: int = 64
     """Images a step for the cross-entropy."""

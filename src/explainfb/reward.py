@@ -8,7 +8,8 @@ should be held against the explanation, B, and the reward of superpixels s with 
 so that what it learned can be looked at, and it can be followed by a gradient with respect to β.
 """
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,8 @@ Kind = Literal["additive", "free"]
 Scale = Literal["share", "probability"]
 
 
-class ExplainedImages(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ExplainedImages:
     """Images with explanations, as a reward model sees them."""
 
     images: Tensor
@@ -32,8 +34,18 @@ class ExplainedImages(NamedTuple):
     image_index: Tensor
     """(B,) which of the training images; what is learned never looks at it."""
 
-    def take(self, indices: Tensor) -> "ExplainedImages":
-        return ExplainedImages(*(part[indices] for part in self))
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: Tensor | slice) -> "ExplainedImages":
+        return ExplainedImages(
+            self.images[indices], self.segments[indices], self.weights[indices], self.image_index[indices]
+        )
+
+    def to(self, device: torch.device) -> "ExplainedImages":
+        return ExplainedImages(
+            self.images.to(device), self.segments.to(device), self.weights.to(device), self.image_index.to(device)
+        )
 
 
 def to_scale(weights: Tensor, scale: Scale) -> Tensor:
@@ -62,8 +74,11 @@ def with_coordinates(images: Tensor) -> Tensor:
 class AdditiveReward(nn.Module):
     """The additive model; its maps come from a small convolutional network on the image and coordinates."""
 
+    kind: Kind = "additive"
+
     def __init__(self, channels: int, scale: Scale) -> None:
         super().__init__()
+        self.channels = channels
         self.scale: Scale = scale
         self.features = nn.Sequential(
             nn.Conv2d(channels + 2, 16, 5, stride=2, padding=2),
@@ -87,8 +102,11 @@ class AdditiveReward(nn.Module):
 class FreeReward(nn.Module):
     """A convolutional network on the image, the heat map of its explanation, and coordinates."""
 
+    kind: Kind = "free"
+
     def __init__(self, channels: int, scale: Scale) -> None:
         super().__init__()
+        self.channels = channels
         self.scale: Scale = scale
         self.features = nn.Sequential(
             nn.Conv2d(channels + 4, 16, 5, stride=2, padding=2),

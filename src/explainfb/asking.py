@@ -1,0 +1,42 @@
+"""Getting a round answered: by a simulated annotator at once, or by people in their own time."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from explainfb.annotators import Annotator
+from explainfb.progress import Step
+from explainfb.store import Store
+from explainfb.types import Explanation, ExplanationKey, Preference
+
+POLL_SECONDS = 1.0
+
+
+def ask_annotator(
+    store: Store,
+    round_number: int,
+    annotator: Annotator,
+    explanations: Mapping[ExplanationKey, Explanation],
+    *,
+    seed: int,
+) -> None:
+    """Record the annotator's answer to every comparison of the round; a second call changes nothing."""
+    preferences = []
+    for stored in store.comparisons(round_number):
+        comparison, shown_at = stored.comparison, datetime.now(UTC)
+        answer = annotator.answer(comparison, explanations[comparison.left], explanations[comparison.right])
+        preferences.append(Preference(comparison, answer, annotator.name, seed, shown_at, datetime.now(UTC)))
+    store.record(preferences)
+
+
+def wait_for_people(store: Store, round_number: int, *, overlap: int, step: Step) -> None:
+    """Return when every comparison of the round has `overlap` people's answers; the round is then closed."""
+    seen = 0
+    while True:
+        progress = store.progress(round_number, overlap=overlap)
+        step(progress.answered - seen)
+        seen = progress.answered
+        if progress.complete:
+            break
+        time.sleep(POLL_SECONDS)
+    store.close_round(round_number)

@@ -1,0 +1,181 @@
+"""The command line: each command is a record of its options, and calling it does the work."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import torch
+import tyro
+from rich.console import Console
+from tyro.conf import arg, subcommand
+
+from explainfb import classifiers
+from explainfb.classifiers import build
+from explainfb.devices import DeviceName, resolve_device
+from explainfb.doctor import Finding, examine, examine_classifier, print_findings
+from explainfb.doctor.examination import OnCheck
+from explainfb.errors import InputError
+from explainfb.progress import Progress
+from explainfb.report import table_text
+from explainfb.results import Results
+from explainfb.settings import StudySettings, read_settings
+from explainfb.study import Study, locked, new_folder
+from explainfb.sweep import SweepSettings, print_sweep, sweep
+from explainfb.tasks import load_task
+from explainfb.training import architecture_for
+from explainfb.verdict import verdict
+
+T = TypeVar("T")
+Flat = Annotated[T, arg(name="")]
+"""A record whose settings are options without a prefix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The whole loop: train, explain, compare, learn, fine-tune, attack, report. Run it again to go on."""
+
+    study: Path | None = None
+    """Folder of the study; without it, the unfinished one of these settings under studies/, or a new one."""
+    settings: Flat[StudySettings] = field(default_factory=StudySettings)
+    data_dir: Path | None = None
+    """Where data sets lie in torchvision's layout; without it they are downloaded to data/."""
+    device: DeviceName = "auto"
+    db: str | None = None
+    """Database for comparisons and answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
+
+    def __call__(self, console: Console) -> int:
+        folder = self.study or new_folder(self.settings)
+        with locked(folder):
+            study = Study.open(
+                folder,
+                self.settings,
+                data_dir=self.data_dir,
+                device=resolve_device(self.device),
+                database=self.db,
+            )
+            console.print(f"Study in {folder}: {study.describe()}")
+            with Progress(console, study.cost) as progress:
+                results = study.run(progress)
+        show(console, results, folder)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfStudy:
+    """A study that was run."""
+
+    study: Path
+    """Folder of the study."""
+    data_dir: Path | None = None
+    """Where data sets lie, as it was given to run."""
+    device: DeviceName = "auto"
+    db: str | None = None
+    """The database, as it was given to run."""
+
+    def open(self) -> Study:
+        settings = read_settings(self.study / "study.toml")
+        return Study.open(
+            self.study, settings, data_dir=self.data_dir, device=resolve_device(self.device), database=self.db
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(OfStudy):
+    """Measure a study's classifiers anew; rewrites results.json and the report."""
+
+    def __call__(self, console: Console) -> int:
+        with locked(self.study):
+            study = self.open()
+            study.forget_evaluations()
+            with Progress(console, study.cost) as progress:
+                results = study.run(progress)
+        show(console, results, self.study)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(OfStudy):
+    """Write a study's report anew from its results.json."""
+
+    def __call__(self, console: Console) -> int:
+        show(console, self.open().report(), self.study)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor:
+    """Is my training broken? Checks with their expected values, what was seen, and what to do."""
+
+    task: str | None = None
+    """A task by name, or folder:PATH."""
+    study: Path | None = None
+    """A study, whose last classifier is examined as well."""
+    classifier: str = "lenet"
+    data_dir: Path | None = None
+    seed: int = 0
+    pictures: Path = Path("doctor")
+    """Folder for the pictures: what the network is fed, and the linear model's weights."""
+
+    def __call__(self, console: Console) -> int:
+        if (self.task is None) == (self.study is None):
+            raise InputError("doctor examines one thing; give either --task NAME or --study DIR.")
+        with Progress(console, 1) as progress, progress.stage("examining", 13, cost=1) as step:
+            findings = self._findings(lambda name, done, of: step(1))
+        print_findings(console, findings)
+        console.print(f"Pictures are in {self.pictures}/.")
+        return 0 if all(finding.passed for finding in findings) else 1
+
+    def _findings(self, on_check: OnCheck) -> list[Finding]:
+        if self.study is None:
+            assert self.task is not None
+            task = load_task(self.task, data_dir=self.data_dir, seed=self.seed)
+            build_one = partial(build, architecture_for(task, self.classifier), self.seed)
+            return examine(task, build=build_one, seed=self.seed, folder=self.pictures, on_check=on_check)
+        study = OfStudy(study=self.study, data_dir=self.data_dir).open()
+        classifier = classifiers.load(study.last_classifier_path)
+        return examine_classifier(study.task, classifier, seed=self.seed, folder=self.pictures, on_check=on_check)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Several seeds of a study, each compared with its controls; stop it and run it again to go on."""
+
+    sweep: Flat[SweepSettings] = field(default_factory=SweepSettings)
+    settings: Flat[StudySettings] = field(default_factory=StudySettings)
+
+    def __call__(self, console: Console) -> int:
+        print_sweep(console, sweep(self.sweep, self.settings, console))
+        return 0
+
+
+Command = (
+    Annotated[Run, subcommand("run")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[Doctor, subcommand("doctor")]
+    | Annotated[Sweep, subcommand("sweep")]
+)
+
+
+def show(console: Console, results: Results, folder: Path) -> None:
+    """The table, the answer in a sentence, and where the report is."""
+    console.print(table_text(results))
+    console.print(verdict(results).sentence)
+    console.print(f"Report: {folder / 'report' / 'index.html'}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of `explainfb`. Exit status 2 and one sentence for bad input."""
+    torch.set_num_threads(1)
+    try:
+        command = tyro.cli(Command, prog="explainfb", args=arguments)
+        sys.exit(command(Console()))
+    except InputError as error:
+        Console(stderr=True).print(f"explainfb: {error}", style="bold red", markup=False, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped; the same command goes on from here.")
+        sys.exit(130)

@@ -1,0 +1,157 @@
+"""Before and after: accuracy, calibration, the reasons, and robustness of one classifier on the test images."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from explainfb.annotators import relevant_share
+from explainfb.attacks import AttackSettings
+from explainfb.classifiers import Classifier
+from explainfb.errors import InputError
+from explainfb.files import write_whole
+from explainfb.lime import LimeSettings, explain
+from explainfb.robustness import robust_accuracy
+from explainfb.seeds import derive, torch_generator
+from explainfb.tasks import Split, Task
+from explainfb.training import predict_logits
+from explainfb.types import FloatArray, Interval, RobustAccuracy, ThreatModel
+
+ROBUST = "robust_accuracy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What is measured on a classifier, and on how many test images."""
+
+    linf: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
+    """ε of the L∞ threat models, in pixels of [0, 1]."""
+    l2: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """ε of the L2 threat models."""
+    attacked: int = 200
+    """Test images that are attacked."""
+    explained: int = 200
+    """Test images that are explained to measure the shortcut's share."""
+    attacks: AttackSettings = field(default_factory=AttackSettings)
+
+    @property
+    def threat_models(self) -> list[ThreatModel]:
+        return [ThreatModel("linf", e) for e in sorted(self.linf)] + [ThreatModel("l2", e) for e in sorted(self.l2)]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was measured, with what is needed to compare two classifiers image by image."""
+
+    clean_logits: Tensor
+    """(N, classes) on the clean test images."""
+    shifted_logits: Tensor | None
+    """(N, classes) on the shifted ones; None for a task without a shortcut."""
+    labels: Tensor
+    """(N,)"""
+    shortcut_shares: FloatArray | None
+    """(n,) share of each explained image's absolute weight that lies on its shortcut."""
+    robust: tuple[RobustAccuracy, ...]
+
+    @property
+    def test_logits(self) -> Tensor:
+        return self.clean_logits if self.shifted_logits is None else self.shifted_logits
+
+
+def evaluate(
+    classifier: Classifier,
+    task: Task,
+    *,
+    lime: LimeSettings | None = None,
+    settings: EvaluationSettings | None = None,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Evaluation:
+    """Measure `classifier` on the test images of `task`.
+
+    Calibration, the shortcut's share and robustness are measured on the shifted images where there are any, else on
+    the clean ones. The images that are attacked and explained depend on the seed alone, so that two classifiers are
+    measured on the same ones. `progress` is called with the share of the work done since the last call.
+    """
+    settings = settings or EvaluationSettings()
+    lime = lime or LimeSettings(masks=256)
+    attacked = _some(task.test, settings.attacked, seed)
+    robust = robust_accuracy(
+        classifier,
+        attacked.images,
+        attacked.labels,
+        threat_models=settings.threat_models,
+        settings=settings.attacks,
+        seed=derive(seed, "attacks"),
+        progress=progress,
+    )
+    return Evaluation(
+        clean_logits=predict_logits(classifier, task.clean.images),
+        shifted_logits=None if task.shifted is None else predict_logits(classifier, task.shifted.images),
+        labels=task.clean.labels,
+        shortcut_shares=_shortcut_shares(classifier, task, lime, settings.explained, seed),
+        robust=tuple(robust),
+    )
+
+
+def _some(split: Split, count: int, seed: int) -> Split:
+    """The same `count` images of the split whenever the seed is the same."""
+    return split.take(torch.randperm(len(split), generator=torch_generator(seed, "test images"))[:count])
+
+
+def _shortcut_shares(
+    classifier: Classifier, task: Task, lime: LimeSettings, count: int, seed: int
+) -> FloatArray | None:
+    if task.test.shortcut is None:
+        return None
+    some = _some(task.test, count, seed)
+    assert some.shortcut is not None
+    explanations = explain(classifier, some.images, settings=lime, background=task.train.images, seed=seed)
+    masks = some.shortcut.numpy()
+    return np.array([relevant_share(item, mask) for item, mask in zip(explanations, masks, strict=True)])
+
+
+def save_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write what was measured to one safetensors file."""
+    tensors = {"clean_logits": evaluation.clean_logits, "labels": evaluation.labels}
+    if evaluation.shifted_logits is not None:
+        tensors["shifted_logits"] = evaluation.shifted_logits
+    if evaluation.shortcut_shares is not None:
+        tensors["shortcut_shares"] = torch.from_numpy(evaluation.shortcut_shares)
+    robust = json.dumps([asdict(item) for item in evaluation.robust])
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata={ROBUST: robust}))
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """What `save_evaluation` wrote. Raises `InputError` naming the file when it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            rows = json.loads(file.metadata()[ROBUST])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        shares = tensors.get("shortcut_shares")
+        return Evaluation(
+            clean_logits=tensors["clean_logits"],
+            shifted_logits=tensors.get("shifted_logits"),
+            labels=tensors["labels"],
+            shortcut_shares=None if shares is None else shares.numpy(),
+            robust=tuple(_robust_from(row) for row in rows),
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
+
+
+def _robust_from(row: dict[str, Any]) -> RobustAccuracy:
+    return RobustAccuracy(
+        threat_model=ThreatModel(**row["threat_model"]),
+        accuracy=Interval(**row["accuracy"]),
+        n=row["n"],
+        attacks=row["attacks"],
+        flags=tuple(row["flags"]),
+    )

@@ -1,0 +1,77 @@
+"""Many explanations: in a file, and as a reward model sees them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from explainfb.errors import InputError
+from explainfb.files import write_whole
+from explainfb.reward import ExplainedImages
+from explainfb.tasks import Split
+from explainfb.types import Explanation, ExplanationKey, FloatArray
+
+Explanations = dict[ExplanationKey, Explanation]
+
+
+def save_explanations(explanations: Mapping[ExplanationKey, Explanation], path: Path) -> None:
+    """Write explanations of images of one size, by classifiers called `round-K`, to one safetensors file."""
+    items = list(explanations.values())
+    tensors = {
+        "round": np.array([int(key.classifier.removeprefix("round-")) for key in explanations]),
+        "image": np.array([key.image for key in explanations]),
+        "target": np.array([item.target for item in items]),
+        "probability": np.array([item.probability for item in items]),
+        "segments": np.stack([item.segments for item in items]).astype(np.int32),
+        "weights": _padded([item.weights for item in items]),
+        "intercept": np.array([item.intercept for item in items]),
+        "fit": np.array([item.fit for item in items]),
+    }
+    write_whole(path, lambda partial: save_file(tensors, partial))
+
+
+def load_explanations(path: Path) -> Explanations:
+    """What `save_explanations` wrote. Raises `InputError` naming the file when it is missing or damaged."""
+    if not path.is_file():
+        raise InputError(f"No explanations at {path}; expected a file written by explainfb. Run the study again.")
+    try:
+        stored = load_file(path)
+        found: Explanations = {}
+        for row, image in enumerate(stored["image"]):
+            segments = stored["segments"][row].astype(np.int64)
+            found[ExplanationKey(f"round-{stored['round'][row]}", int(image))] = Explanation(
+                target=int(stored["target"][row]),
+                probability=float(stored["probability"][row]),
+                segments=segments,
+                weights=stored["weights"][row, : segments.max() + 1],
+                intercept=float(stored["intercept"][row]),
+                fit=float(stored["fit"][row]),
+            )
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
+    return found
+
+
+def as_seen_by_reward(
+    explanations: Mapping[ExplanationKey, Explanation], keys: Sequence[ExplanationKey], split: Split
+) -> ExplainedImages:
+    """The explanations called `keys` of images of `split`, in that order."""
+    index = torch.tensor([key.image for key in keys])
+    chosen = [explanations[key] for key in keys]
+    return ExplainedImages(
+        images=split.images[index],
+        segments=torch.from_numpy(np.stack([item.segments for item in chosen])),
+        weights=torch.from_numpy(_padded([item.weights for item in chosen])).float(),
+        image_index=index,
+    )
+
+
+def _padded(rows: Sequence[FloatArray]) -> FloatArray:
+    """(n, longest): each row with zeros after its end."""
+    padded = np.zeros((len(rows), max(len(row) for row in rows)))
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = row
+    return padded

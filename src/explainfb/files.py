@@ -1,0 +1,35 @@
+"""Files that are either whole or not there."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from explainfb.errors import InputError
+
+LEAST_SPACE = 200 * 2**20
+"""Bytes that must be free before a study starts."""
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` on a name beside `path`, then rename: whoever reads `path` never sees half of it."""
+    partial = path.with_name(path.name + ".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        write(partial)
+        os.replace(partial, path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise InputError(f"No space is left on the disk for {path}; make room and run the same command.") from error
+        raise
+
+
+def check_space(folder: Path, least: int = LEAST_SPACE) -> None:
+    """Raise `InputError` when less than `least` bytes are free where `folder` is."""
+    free = shutil.disk_usage(folder).free
+    if free < least:
+        raise InputError(
+            f"Only {free / 2**20:.0f} MiB are free at {folder} and a study needs about {least / 2**20:.0f}; "
+            "make room, or give another folder with --study."
+        )

@@ -1,0 +1,63 @@
+"""What the report shows beside its numbers: pictures of explanations, and of what the reward learned."""
+
+import numpy as np
+import torch
+
+from explainfb.classifiers import Classifier
+from explainfb.lime import explain
+from explainfb.loop import Loop
+from explainfb.report import GalleryItem, ReportMaterial, RewardMaps
+from explainfb.seeds import torch_generator
+from explainfb.tasks import Split
+from explainfb.training import predict_logits
+from explainfb.types import Explanation
+
+GALLERY = 10
+MAP_IMAGES = 100
+
+
+def report_material(loop: Loop, *, seed: int) -> ReportMaterial:
+    """The same test images explained before and after, and the maps of the last reward."""
+    test = loop.task.test
+    chosen = torch.randperm(len(test), generator=torch_generator(seed, "gallery"))[:GALLERY]
+    some = test.take(chosen)
+    before, after = loop.classifier(0), loop.classifier(loop.settings.rounds)
+    rows = zip(_explained(before, some, loop, seed), _explained(after, some, loop, seed), strict=True)
+    gallery = [
+        GalleryItem(
+            image=some.images[index].double().numpy(),
+            label=int(some.labels[index]),
+            before=first,
+            after=second,
+            predicted_before=first.target,
+            confidence_before=first.probability,
+            predicted_after=second.target,
+            confidence_after=second.probability,
+        )
+        for index, (first, second) in enumerate(rows)
+    ]
+    return ReportMaterial(
+        class_names=loop.task.class_names, gallery=tuple(gallery), reward_maps=_reward_maps(loop, seed)
+    )
+
+
+def _explained(classifier: Classifier, split: Split, loop: Loop, seed: int) -> list[Explanation]:
+    targets = predict_logits(classifier, split.images).argmax(1)
+    return explain(
+        classifier,
+        split.images,
+        targets=targets,
+        settings=loop.settings.lime,
+        background=loop.task.train.images,
+        seed=seed,
+    )
+
+
+def _reward_maps(loop: Loop, seed: int) -> RewardMaps | None:
+    train = loop.task.train
+    chosen = torch.randperm(len(train), generator=torch_generator(seed, "reward maps"))[:MAP_IMAGES]
+    maps = loop.ensemble(loop.settings.rounds).maps(train.images[chosen].to(loop.device))
+    if maps is None:
+        return None
+    wanted, unwanted = maps.mean(0).double().cpu().numpy()
+    return RewardMaps(np.asarray(wanted), np.asarray(unwanted), computed_on=f"the mean over {len(chosen)} images")

@@ -1,0 +1,59 @@
+"""Telling what is being done, what is left, and for how long."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+Step = Callable[[float], None]
+"""Called with how much more of a stage is done."""
+
+
+class Progress:
+    """A bar for the whole and one for the stage under way; without a console, nothing is shown.
+
+    `total` is the amount of work, in whatever unit `stage` is given its cost.
+    """
+
+    def __init__(self, console: Console | None = None, total: float = 0) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=console is None,
+        )
+        self._whole = self._bars.add_task("whole study", total=total)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def stage(self, name: str, size: float, cost: float = 0) -> Iterator[Step]:
+        """A stage of `size` steps that is `cost` of the whole; the whole moves on with its steps."""
+        task = self._bars.add_task(name, total=size)
+
+        def step(advance: float = 1) -> None:
+            self._bars.advance(task, advance)
+            self._bars.advance(self._whole, cost * advance / size)
+
+        try:
+            yield step
+        finally:
+            self._bars.remove_task(task)
+
+    def skip(self, cost: float) -> None:
+        """Count work that an earlier run has done."""
+        self._bars.advance(self._whole, cost)

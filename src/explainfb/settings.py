@@ -1,0 +1,118 @@
+"""All that decides a study's results, in one record, and how it is kept in study.toml."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from explainfb.ensemble import RewardSettings
+from explainfb.errors import InputError
+from explainfb.evaluation import EvaluationSettings
+from explainfb.files import write_whole
+from explainfb.finetune import FinetuneSettings
+from explainfb.lime import LimeSettings
+from explainfb.queries import QuerySettings
+from explainfb.shortcuts import Kind
+from explainfb.training import TrainingSettings
+
+Control = Literal["cross_entropy", "random_answers", "no_shortcut"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """What a study does. With the data, these settings decide its results on the CPU to the last bit."""
+
+    task: str = "digits-decoy"
+    """A task by name, or folder:PATH for your own pictures."""
+    annotator: Literal["simulated", "human"] = "simulated"
+    """Who compares: a simulated annotator who knows the masks, or people in a browser."""
+    rounds: int = 4
+    comparisons: int = 250
+    """Comparisons a round."""
+    seed: int = 0
+    train_images: int = 10_000
+    """At most this many training images are used."""
+    shortcut: Kind = "position"
+    """What a -decoy task plants."""
+    image_size: int = 64
+    """The side to which the pictures of folder:PATH are brought."""
+    error_rate: float = 0.1
+    """The share of the simulated annotator's answers that are wrong."""
+    controls: tuple[Control, ...] = ("cross_entropy", "random_answers", "no_shortcut")
+    """What feedback is compared with; nothing after --controls switches them off."""
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=256))
+    queries: QuerySettings = field(default_factory=QuerySettings)
+    reward: RewardSettings = field(default_factory=RewardSettings)
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise InputError(f"A study needs at least 1 round; found {self.rounds}.")
+        if self.comparisons < 8:
+            raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
+
+
+def as_plain(settings: Any) -> dict[str, Any]:
+    """The settings as nested dictionaries of numbers, strings and lists; a setting that is None is left out."""
+    plain: dict[str, Any] = {}
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if dataclasses.is_dataclass(value):
+            plain[item.name] = as_plain(value)
+        elif value is not None:
+            plain[item.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name, such as `finetune.steps`."""
+    flat: dict[str, Any] = {}
+    for name, value in plain.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def write_settings(settings: StudySettings, path: Path) -> None:
+    """Write study.toml."""
+    text = tomli_w.dumps(as_plain(settings))
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def read_settings(path: Path) -> StudySettings:
+    """Read study.toml. Raises `InputError` naming the file when it is missing or damaged."""
+    if not path.is_file():
+        raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
+    try:
+        settings: StudySettings = _build(StudySettings, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise InputError(f"{path} is damaged or of another version ({error}); restore it or start a new study.") from (
+            error
+        )
+    return settings
+
+
+def _build(record: Any, plain: dict[str, Any]) -> Any:
+    values = {}
+    for name, value in plain.items():
+        default = getattr(record(), name) if name in {item.name for item in dataclasses.fields(record)} else None
+        if isinstance(value, dict):
+            value = _build(type(default), value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return record(**values)
+
+
+def check_same(wanted: StudySettings, stored: StudySettings, folder: Path) -> None:
+    """Raise `InputError` naming the settings in which a study differs from what is asked of it now."""
+    now, then = flatten(as_plain(wanted)), flatten(as_plain(stored))
+    different = [name for name in sorted(now.keys() | then.keys()) if now.get(name) != then.get(name)]
+    if different:
+        listed = "; ".join(f"{name} was {then.get(name)!r}, now {now.get(name)!r}" for name in different[:5])
+        raise InputError(
+            f"The study in {folder} was begun with other settings ({listed}); "
+            "give the same ones to resume it, or another --study."
+        )
