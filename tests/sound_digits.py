@@ -1,0 +1,51 @@
+"""A small sound classifier of scikit-learn's digits, 8×8, and ways to make it look more robust than it is."""
+
+import functools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from explainfb.classifiers import Architecture, Classifier, build, clone
+from explainfb.seeds import torch_generator
+
+ARCHITECTURE = Architecture("lenet", 10, 1, 8, 8, (0.305,), (0.376,))
+
+
+def digits() -> tuple[Tensor, Tensor]:
+    """All 1,797 images (N, 1, 8, 8) in [0, 1] in a random order, and their labels."""
+    pixels, labels = load_digits(return_X_y=True)
+    order = torch.randperm(len(labels), generator=torch_generator(0, "digits"))
+    return torch.tensor(pixels / 16).float().view(-1, 1, 8, 8)[order], torch.tensor(labels)[order]
+
+
+@functools.cache
+def trained() -> Classifier:
+    """Trained on all but the first 100 images."""
+    images, labels = (part[100:] for part in digits())
+    classifier, generator = build(ARCHITECTURE).train(), torch_generator(0, "batches")
+    optimizer = torch.optim.Adam(classifier.parameters(), 3e-3)
+    for _ in range(15):
+        for batch in torch.randperm(len(images), generator=generator).split(64):
+            optimizer.zero_grad()
+            F.cross_entropy(classifier(images[batch]), labels[batch]).backward()
+            optimizer.step()
+    return classifier.eval()
+
+
+class Changed(Classifier):
+    """A classifier whose forward pass is wrapped."""
+
+    def __init__(self, classifier: Classifier, wrap: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> None:
+        super().__init__(classifier.architecture, clone(classifier).network)
+        self.wrap = wrap
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.wrap(super().forward, images)
+
+
+def changed(wrap: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> Classifier:
+    """The trained classifier with `wrap(forward, images)` in place of its forward pass."""
+    return Changed(trained(), wrap).eval()

@@ -1,0 +1,253 @@
+"""The attacks work, what they return is checked, and nothing is left changed."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from explainfb import attacks
+from explainfb.attacks import Attacker, AttackSettings, Target, foolbox, target_of, verified
+from explainfb.classifiers import Classifier, clone
+from explainfb.errors import InputError
+from explainfb.robustness import climb, robust_accuracy
+from explainfb.seeds import derive
+from explainfb.square import square_attack
+from explainfb.types import RobustAccuracy, ThreatModel
+from sound_digits import changed, digits, trained
+
+IMAGES, LABELS = (part[:100] for part in digits())
+LINF = [ThreatModel("linf", epsilon) for epsilon in (0.05, 0.1, 0.2)]
+L2 = [ThreatModel("l2", epsilon) for epsilon in (0.3, 0.6, 1.2)]
+FEW = AttackSettings(pgd_steps=5, minimum_norm_steps=5, square_queries=10, noise_repeats=3, check_images=5)
+
+
+@pytest.fixture(scope="module")
+def records() -> list[RobustAccuracy]:
+    return robust_accuracy(trained(), IMAGES, LABELS, threat_models=[*LINF, *L2], seed=0)
+
+
+def attacker(classifier: nn.Module, norm: str = "linf", settings: AttackSettings | None = None) -> Attacker:
+    return Attacker(Target(classifier).eval(), IMAGES, LABELS, norm, settings or AttackSettings(), 0)
+
+
+def correct() -> np.ndarray:
+    return np.flatnonzero((trained()(IMAGES).argmax(1) == LABELS).numpy())
+
+
+def test_pgd_breaks_what_noise_of_the_same_size_does_not(records: list[RobustAccuracy]) -> None:
+    for record in (records[2], records[5]):
+        assert record.attacks["noise"] > 0.85
+        assert record.attacks["pgd"] < record.attacks["noise"] - 0.4
+
+
+def test_the_worst_case_is_below_every_attack_and_falls_with_epsilon(records: list[RobustAccuracy]) -> None:
+    clean = len(correct()) / len(IMAGES)
+    for record in records:
+        assert record.accuracy.estimate <= min(record.attacks[name] for name in record.attacks)
+        assert record.accuracy.low <= record.accuracy.estimate <= record.accuracy.high
+        assert record.n == len(IMAGES)
+        assert record.accuracy.estimate <= clean
+    for curve in (records[:3], records[3:]):
+        estimates = [record.accuracy.estimate for record in curve]
+        assert estimates == sorted(estimates, reverse=True)
+        assert estimates[0] > estimates[-1]
+    assert set(records[0].attacks) == {"pgd", "fmn", "square", "noise"}
+    assert set(records[3].attacks) == {"pgd", "ddn", "square", "noise"}
+
+
+def test_a_long_pgd_finds_little_more(records: list[RobustAccuracy]) -> None:
+    strong = AttackSettings(pgd_steps=60, pgd_relative_step=0.07, pgd_restarts=4, minimum_norm_steps=100)
+    reference = robust_accuracy(trained(), IMAGES, LABELS, threat_models=[LINF[1], L2[1]], settings=strong, seed=1)
+    for ours, longer in zip((records[1], records[4]), reference, strict=True):
+        assert abs(ours.accuracy.estimate - longer.accuracy.estimate) < 0.05
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_pgd_equals_a_plain_call_of_foolbox(norm: str) -> None:
+    chosen, epsilon = correct(), 0.1 if norm == "linf" else 0.6
+    ours = attacker(trained(), norm).pgd(chosen, epsilon)
+    plain = {"linf": foolbox.attacks.LinfPGD, "l2": foolbox.attacks.L2PGD}[norm](steps=20, rel_stepsize=0.2)
+    model = foolbox.PyTorchModel(trained(), bounds=(0, 1), device="cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(0, norm, "pgd", epsilon, 0))
+        success = plain(model, IMAGES[chosen], LABELS[chosen], epsilons=epsilon)[2]
+    assert ours.tolist() == success.tolist()
+    assert 0 < ours.sum() < len(ours)
+
+
+def test_same_seed_same_result_whatever_was_drawn_before() -> None:
+    def run(seed: int) -> list[RobustAccuracy]:
+        return robust_accuracy(trained(), IMAGES, LABELS, threat_models=[LINF[1], L2[1]], settings=FEW, seed=seed)
+
+    torch.manual_seed(5)
+    state, first = torch.get_rng_state(), run(0)
+    assert torch.equal(state, torch.get_rng_state())
+    torch.rand(7)
+    assert run(0) == first
+    assert any(run(seed) != first for seed in (1, 2, 3))
+
+
+def test_the_classifier_is_given_back_as_it_came() -> None:
+    classifier = clone(trained()).train()
+    classifier.network[1].eval()
+    classifier.network[0].weight.requires_grad_(False)
+    modes = [module.training for module in classifier.modules()]
+    required = [parameter.requires_grad for parameter in classifier.parameters()]
+    robust_accuracy(classifier, IMAGES[:10], LABELS[:10], threat_models=LINF[:1], settings=FEW, seed=0)
+    assert [module.training for module in classifier.modules()] == modes
+    assert [parameter.requires_grad for parameter in classifier.parameters()] == required
+    assert all(parameter.grad is None for parameter in classifier.parameters())
+
+
+def test_the_classifier_is_given_back_when_an_attack_fails() -> None:
+    classifier = clone(trained()).train()
+    manager = target_of(classifier)
+    assert not manager.__enter__().training
+    assert not classifier.training
+    assert manager.__exit__(RuntimeError, RuntimeError("planted"), None) is not True
+    assert classifier.training
+    assert all(parameter.requires_grad for parameter in classifier.parameters())
+
+
+def test_attacks_see_evaluation_mode() -> None:
+    seen = []
+    classifier = changed(lambda forward, images: seen.append(classifier.network.training) or forward(images)).train()
+    robust_accuracy(classifier, IMAGES[:10], LABELS[:10], threat_models=LINF[:1], settings=FEW, seed=0)
+    assert seen
+    assert not any(seen)
+
+
+def always_wrong(images: Tensor) -> Tensor:
+    return nn.functional.one_hot((LABELS[: len(images)] + 1) % 10, 10).float()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "believed"),
+    [
+        (lambda images: (images + 0.1).clamp(0, 1), True),
+        (lambda images: torch.full_like(images, torch.nan), False),
+        (lambda images: (images + 0.11).clamp(0, 1), False),
+        (lambda images: images + 0.05 * (2 * (images > 0.5) - 1), False),
+    ],
+)
+def test_only_real_adversarials_are_believed(candidate: Callable[[Tensor], Tensor], believed: bool) -> None:
+    class Fooled(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return always_wrong(images)
+
+    images, labels = IMAGES[:20], LABELS[:20]
+    found = verified(Target(Fooled()), images, candidate(images), labels, "linf", 0.1)
+    assert found.tolist() == [believed] * 20
+    assert not verified(Target(trained()), images, images, labels, "linf", 0.1)[correct()[correct() < 20]].any()
+
+
+def test_l2_length_is_measured_over_the_whole_image() -> None:
+    class Fooled(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            return always_wrong(images)
+
+    image = torch.full((1, 1, 8, 8), 0.5)
+    for length, believed in ((0.99, True), (1.01, False)):
+        moved = image + length / 8
+        assert verified(Target(Fooled()), image, moved, LABELS[:1], "l2", 1.0).tolist() == [believed]
+
+
+def test_an_attack_that_claims_success_with_nan_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lie(self: object, model: object, inputs: Tensor, criterion: object, **options: object) -> Tensor:
+        return torch.full_like(inputs, torch.nan) if isinstance(inputs, Tensor) else inputs * float("nan")
+
+    monkeypatch.setattr(foolbox.attacks.LInfFMNAttack, "run", lie)
+    record = robust_accuracy(trained(), IMAGES, LABELS, threat_models=LINF[:1], settings=FEW, seed=0)[0]
+    assert record.attacks["fmn"] == len(correct()) / len(IMAGES)
+
+
+def test_only_what_still_holds_is_attacked_again() -> None:
+    asked = []
+
+    def attempt(left: np.ndarray, epsilon: float) -> np.ndarray:
+        asked.append((epsilon, left.tolist()))
+        return left < 10 * epsilon
+
+    rows = climb([attempt], np.array([False] * 4 + [True]), [0.1, 0.3])
+    assert asked == [(0.1, [0, 1, 2, 3]), (0.3, [1, 2, 3])]
+    assert rows.tolist() == [[True, False, False, False, True], [True, True, True, False, True]]
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.2), ("l2", 1.2)])
+def test_square_attack_beats_noise_without_a_gradient(norm: str, epsilon: float) -> None:
+    calls = []
+
+    def forward(images: Tensor) -> Tensor:
+        calls.append(len(images))
+        assert not torch.is_grad_enabled()
+        return trained()(images)
+
+    chosen = correct()
+    generator = torch.Generator().manual_seed(0)
+    options = {"norm": norm, "epsilon": epsilon, "queries": 100, "generator": generator}
+    moved = square_attack(forward, IMAGES[chosen], LABELS[chosen], **options)
+    found = verified(Target(trained()), IMAGES[chosen], moved, LABELS[chosen], norm, epsilon)
+    wrong = (trained()(moved).argmax(1) != LABELS[chosen]).numpy()
+    assert (found == wrong).all()
+    assert len(calls) <= 100
+    noise = attacker(trained(), norm, AttackSettings(noise_repeats=100)).noise(chosen, epsilon)
+    assert found.sum() > noise.sum() + 10
+
+
+def test_square_runs_on_as_many_images_as_asked() -> None:
+    few = AttackSettings(pgd_steps=2, square_images=7, square_queries=30)
+    record = robust_accuracy(trained(), IMAGES, LABELS, threat_models=[LINF[2]], settings=few, seed=0)[0]
+    assert record.attacks["square"] * 7 == pytest.approx(round(record.attacks["square"] * 7))
+    assert record.attacks["square"] < 1
+
+
+def test_batches_change_nothing_that_is_not_random() -> None:
+    chosen = correct()
+    whole, pieces = (
+        attacker(trained(), settings=AttackSettings(batch_size=size)).minimum_norm(chosen, (0.05, 0.1))
+        for size in (256, 17)
+    )
+    assert (whole == pieces).mean() > 0.99
+
+
+def test_outputs_not_finite_count_as_wrong() -> None:
+    classifier = changed(lambda forward, images: forward(images) * torch.nan)
+    record = robust_accuracy(classifier, IMAGES, LABELS, threat_models=LINF[:1], settings=FEW, seed=0)[0]
+    assert record.accuracy.estimate == 0
+    assert "non_finite_outputs" in record.flags
+
+
+def test_records_come_in_the_order_asked_and_progress_adds_up() -> None:
+    done: list[float] = []
+    asked = [L2[1], LINF[2], LINF[0]]
+    found = robust_accuracy(
+        trained(), IMAGES[:20], LABELS[:20], threat_models=asked, settings=FEW, seed=0, progress=done.append
+    )
+    assert [record.threat_model for record in found] == asked
+    assert sum(done) == pytest.approx(1)
+    assert len(done) >= 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": IMAGES * 2}, r"must lie in \[0, 1\]"),
+        ({"labels": LABELS[:3]}, "one label each"),
+        ({"labels": LABELS + 9}, "0 … 9"),
+        ({"images": IMAGES[:0], "labels": LABELS[:0]}, "found 0"),
+        ({"threat_models": []}, "at least one threat model"),
+    ],
+)
+def test_bad_input_is_named_before_any_attack(change: dict, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = trained()
+    monkeypatch.setattr(Classifier, "forward", lambda *_: pytest.fail("the classifier was asked"))
+    options = {"images": IMAGES, "labels": LABELS, "threat_models": LINF[:1]} | change
+    with pytest.raises(InputError, match=message):
+        robust_accuracy(classifier, seed=0, **options)
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(InputError, match=r"pgd_steps must be greater than 0; found 0"):
+        attacks.AttackSettings(pgd_steps=0)

@@ -1,0 +1,147 @@
+"""Intervals cover what they should, calibration agrees with its definition, the permutation test keeps its level."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from explainfb.errors import InputError
+from explainfb.statistics import (
+    accuracy_interval,
+    bootstrap_interval,
+    calibration_error,
+    difference_interval,
+    permutation_test,
+    reliability,
+)
+
+
+def drawn(n: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities over five classes, and labels drawn from them."""
+    generator = torch.Generator().manual_seed(seed)
+    probabilities = (sharpness * torch.randn(n, 5, generator=generator)).softmax(1)
+    return probabilities, torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+
+
+def test_bootstrap_equals_scipys() -> None:
+    values = np.random.default_rng(1).exponential(size=200)
+    reference = scipy.stats.bootstrap((values,), np.mean, method="percentile", n_resamples=20_000, rng=2)
+    ours = bootstrap_interval(values, seed=0, resamples=20_000)
+    assert ours.estimate == values.mean()
+    assert (ours.low, ours.high) == pytest.approx(reference.confidence_interval, abs=0.005)
+
+
+def test_bootstrap_covers_the_mean_in_95_of_100() -> None:
+    rng = np.random.default_rng(3)
+    intervals = [bootstrap_interval(rng.normal(size=60), seed=k, resamples=500) for k in range(400)]
+    assert 0.91 <= np.mean([i.low <= 0 <= i.high for i in intervals]) <= 0.98
+
+
+def test_same_seed_same_interval_and_no_global_state() -> None:
+    values = np.random.default_rng(4).random(50)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    assert bootstrap_interval(values, seed=1) == bootstrap_interval(values, seed=1)
+    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_many_values_are_resampled_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(5).random(300)
+    whole = bootstrap_interval(values, seed=0, resamples=400)
+    monkeypatch.setattr("explainfb.statistics.DRAWS_AT_ONCE", 1000)
+    pieces = bootstrap_interval(values, seed=0, resamples=400)
+    assert (pieces.low, pieces.high) == pytest.approx((whole.low, whole.high), abs=1e-12)
+
+
+def test_pairing_takes_the_images_difficulty_out() -> None:
+    rng = np.random.default_rng(6)
+    before = rng.normal(0, 10, 200)
+    after = before + rng.normal(0.5, 0.5, 200)
+    paired = difference_interval(after, before, seed=0)
+    assert 0.3 < paired.low < 0.5 < paired.high < 0.7
+    unpaired = difference_interval(after, rng.permutation(before), seed=0)
+    assert unpaired.high - unpaired.low > 5 * (paired.high - paired.low)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 100), (100, 100), (3, 300), (297, 300), (1, 1)])
+def test_accuracy_near_0_and_1_has_wilsons_interval(right: int, n: int) -> None:
+    interval = accuracy_interval(np.r_[np.ones(right), np.zeros(n - right)], seed=0)
+    wilson = scipy.stats.binomtest(right, n).proportion_ci(method="wilson")
+    assert interval.estimate == right / n
+    assert (interval.low, interval.high) == pytest.approx((wilson.low, wilson.high), abs=1e-12)
+    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
+    assert interval.high - interval.low > 0.01
+
+
+def test_accuracy_in_the_middle_is_bootstrapped() -> None:
+    correct = np.r_[np.ones(60), np.zeros(40)]
+    assert accuracy_interval(correct, seed=7) == bootstrap_interval(correct, seed=7)
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 3.0])
+def test_calibration_error_is_torchmetrics(sharpness: float) -> None:
+    probabilities, labels = drawn(400, sharpness)
+    reference = float(multiclass_calibration_error(probabilities.double(), labels, 5, 15))
+    assert calibration_error(probabilities, labels, seed=0).estimate == pytest.approx(reference, abs=1e-12)
+
+
+def test_certain_predictions_are_binned_with_the_nearly_certain() -> None:
+    probabilities = torch.tensor([[1.0, 0.0], [0.98, 0.02]])
+    interval = calibration_error(probabilities, torch.tensor([0, 1]), seed=0)
+    assert interval.estimate == pytest.approx(abs(0.5 - 0.99))
+    assert reliability(probabilities, torch.tensor([0, 1])).count.tolist() == [0] * 14 + [2]
+
+
+def test_calibration_interval_tells_calibrated_from_not() -> None:
+    probabilities, labels = drawn(2000, 2.0)
+    calibrated = calibration_error(probabilities, labels, seed=0)
+    sharpened = (probabilities**4) / (probabilities**4).sum(1, keepdim=True)
+    overconfident = calibration_error(sharpened, labels, seed=0)
+    assert calibrated.low <= calibrated.estimate <= calibrated.high < 0.06
+    assert 0.15 < overconfident.low <= overconfident.estimate <= overconfident.high
+    truth = [calibration_error(sharpened[k : k + 500], labels[k : k + 500], seed=0) for k in range(0, 2000, 500)]
+    assert all(interval.low <= overconfident.estimate <= interval.high for interval in truth)
+
+
+def test_reliability_adds_up_to_the_calibration_error() -> None:
+    probabilities, labels = drawn(500, 2.0)
+    bins = reliability(probabilities, labels)
+    filled = bins.count > 0
+    gap = np.abs(bins.accuracy - bins.confidence)[filled] * bins.count[filled] / bins.count.sum()
+    assert gap.sum() == pytest.approx(calibration_error(probabilities, labels, seed=0).estimate, abs=1e-6)
+    assert bins.count.sum() == 500
+    assert np.isnan(bins.accuracy[~filled]).all()
+    assert ((bins.edges[:-1] <= bins.confidence) & (bins.confidence < bins.edges[1:]))[filled].all()
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def test_permutation_test_finds_a_dependence_and_keeps_its_level() -> None:
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=50)
+    assert permutation_test(correlation, x, x + rng.normal(size=50), seed=0, permutations=199) == 1 / 200
+    unrelated = [
+        permutation_test(correlation, x, rng.normal(size=50), seed=seed, permutations=99) for seed in range(200)
+    ]
+    assert 0.01 <= np.mean(np.array(unrelated) <= 0.05) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bootstrap_interval(np.array([]), seed=0), "one value for each image"),
+        (lambda: bootstrap_interval(np.array([1.0, np.nan]), seed=0), "Value 1 is NaN"),
+        (lambda: difference_interval(np.ones(3), np.ones(4), seed=0), "same images twice"),
+        (lambda: accuracy_interval(np.array([0.0, 0.5]), seed=0), "found 0.5"),
+        (lambda: calibration_error(torch.randn(5, 3), torch.zeros(5, dtype=torch.long), seed=0), "apply softmax"),
+        (lambda: reliability(torch.full((5, 2), 0.5), torch.zeros(4, dtype=torch.long)), "N at least 1"),
+        (lambda: permutation_test(correlation, np.ones(3), np.ones(4), seed=0), "in pairs"),
+        (lambda: permutation_test(lambda a, b: float("nan"), np.ones(4), np.ones(4), seed=0), "finite"),
+    ],
+)
+def test_bad_input_is_named(call: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()  # type: ignore[operator]
