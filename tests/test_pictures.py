@@ -12,6 +12,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 from explainfb.errors import InputError
 from explainfb.folders import Part, read_folder
 from explainfb.pictures import decode, file_bytes, is_grey, read_mask, square
+from explainfb.tasks import load_task
 
 RAMP = np.arange(16 * 24, dtype=np.uint8).reshape(16, 24) // 2
 
@@ -172,6 +173,12 @@ def test_masks_stay_on_what_they_mark(tmp_path: Path) -> None:
         assert float((bright == part.relevance).float().mean()) > 0.97
         assert float((bright & part.relevance).sum() / (bright | part.relevance).sum()) > 0.85
         assert torch.equal(part.shortcut, ~part.relevance)
+    task = load_task(f"folder:{tmp_path}", image_size=32)
+    for split, part in ((task.train, folder.train), (task.validation, folder.validation), (task.clean, folder.test)):
+        assert split.relevance is not None
+        assert split.shortcut is not None
+        assert torch.equal(split.relevance, part.relevance)
+        assert torch.equal(split.shortcut, part.shortcut)
 
 
 @pytest.mark.parametrize("kind", ["relevance", "shortcut"])

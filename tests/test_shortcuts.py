@@ -139,6 +139,15 @@ def test_every_size_keeps_places_apart_and_leaves_an_inside(height: int, width: 
     assert not shortcut.territory().all()
 
 
+def test_the_territory_is_the_frame_or_its_corners() -> None:
+    frame, corners = (Shortcut(kind, 10, 28, 28).territory() for kind in KINDS)
+    assert not frame[4:-4, 4:-4].any()
+    assert int(frame.sum()) == 28 * 28 - 20 * 20
+    assert int(corners.sum()) == 4 * 4 * 4
+    assert corners[:4, :4].all()
+    assert corners[-4:, -4:].all()
+
+
 def test_the_frame_holds_24_places_at_28_pixels() -> None:
     Shortcut("position", 24, 28, 28)
     with pytest.raises(InputError, match="25 classes do not fit on the frame of a 28×28 image, which holds 24 patches"):

@@ -109,7 +109,7 @@ def _layout(root: Path) -> dict[str, Path]:
     if not folders or (foreign and not is_part):
         return {"all": root}
     named = sorted({PARTS[name] for name in folders if name in PARTS})
-    if foreign or "train" not in folders or len(named) < len(folders):
+    if "train" not in folders or len(named) < len(folders):
         raise InputError(
             f"{root} holds the folders {', '.join(sorted(folders))}; expected either one folder a class, or train with "
             "at most one validation (or val) and one test folder beside it, each holding one folder a class."

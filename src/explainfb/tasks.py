@@ -227,7 +227,7 @@ def _official(name: str, data_dir: Path | None, train_images: int) -> Task:
 
 
 def _official_split(name: str, images: Tensor, labels: Tensor) -> Split:
-    pixels = images.contiguous().float() / (255 if images.dtype == torch.uint8 else 1)
+    pixels = images.float() / (255 if images.dtype == torch.uint8 else 1)
     return Split(pixels, labels, relevance=near_ink(pixels) if name in ON_BLACK else None)
 
 
