@@ -1,0 +1,213 @@
+"""results.json and its pictures → one HTML page that needs nothing else."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from explainfb import figures, overlays
+from explainfb.errors import InputError
+from explainfb.files import write_whole
+from explainfb.numerals import duration, percent
+from explainfb.results import Results, arms, check_results
+from explainfb.tables import difference_table, main_table, robust_table, table_text
+from explainfb.types import Explanation, FloatArray
+from explainfb.verdict import CLEAN, ECE, NORM_SIGNS, SHIFTED, Measure, findings, has_shortcut, robustness, verdict
+
+__all__ = ["GalleryItem", "ReportMaterial", "RewardMaps", "render_report", "table_text", "write_report"]
+
+
+@dataclass(frozen=True, eq=False)
+class GalleryItem:
+    """One image with its explanations before and after the feedback."""
+
+    image: FloatArray
+    """(C, H, W) in [0, 1], one channel or three."""
+    label: int
+    """The true class."""
+    before: Explanation
+    after: Explanation
+    predicted_before: int
+    confidence_before: float
+    """The probability of the predicted class, in [0, 1]."""
+    predicted_after: int
+    confidence_after: float
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[0] not in (1, 3):
+            raise InputError(f"A picture must have shape (1 or 3, H, W); found {self.image.shape}.")
+        for explanation in (self.before, self.after):
+            if explanation.segments.shape != self.image.shape[1:]:
+                raise InputError(
+                    f"Superpixels must be as large as their image; found {explanation.segments.shape} "
+                    f"for an image of {self.image.shape[1:]}."
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class RewardMaps:
+    """What the additive reward learned: r = Σ β·A − |β|·B, with A and B drawn as maps."""
+
+    should_count: FloatArray
+    """A, (H, W): positive where a reason for the class is wanted."""
+    should_not_count: FloatArray
+    """B, (H, W): positive where any reason is unwanted."""
+    image: FloatArray | None = None
+    """(C, H, W) in [0, 1]: what the maps were computed on; None for a mean over images."""
+    computed_on: str = "one image"
+    """In words: what the maps were computed on."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReportMaterial:
+    """What the page shows and results.json does not hold."""
+
+    class_names: tuple[str, ...]
+    gallery: tuple[GalleryItem, ...] = ()
+    reward_maps: RewardMaps | None = None
+    loss_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """A name for each curve, such as `round 1`, and its losses step by step."""
+
+    def __post_init__(self) -> None:
+        shown = [label for item in self.gallery for label in (item.label, item.predicted_before, item.predicted_after)]
+        shown += [explanation.target for item in self.gallery for explanation in (item.before, item.after)]
+        outside = [label for label in shown if not 0 <= label < len(self.class_names)]
+        if outside:
+            raise InputError(f"The gallery shows class {outside[0]}; expected one of {len(self.class_names)} classes.")
+
+
+def write_report(results: Results, material: ReportMaterial, path: Path) -> None:
+    """Write the page to `path`; its folder is made, and a reader never sees half of it.
+
+    Raises `InputError` when `results` break their schema.
+    """
+    page = render_report(results, material)
+    write_whole(path, lambda partial: partial.write_text(page, encoding="utf-8"))
+
+
+def render_report(results: Results, material: ReportMaterial) -> str:
+    """The page as text; all that comes from outside is escaped."""
+    check_results(results)
+    environment = Environment(
+        loader=PackageLoader("explainfb"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "caption": _caption}
+    style = resources.files("explainfb").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        r=results, m=material, style=Markup(style), **_words(results), **_pictures(results, material)
+    )
+
+
+def _words(results: Results) -> dict[str, Any]:
+    """The verdict and the tables."""
+    rows = [row for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
+    return {
+        "attacks": [name.replace("_", " ") for name in dict.fromkeys(name for row in rows for name in row["attacks"])],
+        "settings": [(name, _setting(value)) for name, value in results["settings"].items()],
+        "times": [(stage, duration(seconds)) for stage, seconds in results["seconds"].items()],
+        "verdict": verdict(results),
+        "findings": findings(results),
+        "arms": arms(results),
+        "has_shortcut": has_shortcut(results),
+        "main": main_table(results),
+        "difference": difference_table(results),
+        "robust": robust_table(results),
+    }
+
+
+def _pictures(results: Results, material: ReportMaterial) -> dict[str, Any]:
+    """The charts and the gallery; empty where there is nothing to show."""
+    measured = [row["norm"] for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
+    rounds = results["preferences"]["by_round"]
+    known = any(row["reward_accuracy"] is not None for row in rounds)
+    reliability = [("before", "before", 1), ("after", "after feedback", 0)]
+    return {
+        "legend": _legend(results),
+        "differences": _markup([figures.difference_chart(results, m) for m in _compared(results)]),
+        "robust_curves": _markup([figures.robust_curves(results, norm) for norm in NORM_SIGNS if norm in measured]),
+        "reliability": _markup([figures.reliability_diagram(results[key], name, c) for key, name, c in reliability]),
+        "reward_chart": _markup([figures.reward_accuracy_chart(rounds)] if known else []),
+        "loss": _markup([figures.loss_chart(material.loss_curves)] if material.loss_curves else []),
+        "gallery": [_gallery_item(item, material.class_names) for item in material.gallery],
+        "reward_maps": _reward_maps(material.reward_maps) if material.reward_maps else [],
+        "colours": overlays.scale_colours(),
+    }
+
+
+def _markup(charts: list[str]) -> list[Markup]:
+    return [Markup(chart) for chart in charts]
+
+
+def _compared(results: Results) -> list[Measure]:
+    """What the first figure shows: accuracy, calibration and robustness, where they were compared in pairs."""
+    measures = [SHIFTED if has_shortcut(results) else CLEAN, ECE, robustness(results)]
+    return [m for m in measures if m is not None and any(m.difference(results, arm.key) for arm in arms(results))]
+
+
+def _legend(results: Results) -> list[dict[str, str]]:
+    lines = {"-": "solid", "--": "dashed", ":": "dotted"}
+    drawn = figures.strokes(results)
+    return [
+        {
+            "label": arm.label,
+            "colour": f"series-{drawn[arm.key].colour}",
+            "line": lines[drawn[arm.key].dashes],
+            "marker": figures.MARKERS[drawn[arm.key].marker],
+        }
+        for arm in arms(results)
+    ]
+
+
+def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
+    scale = overlays.row_scale(item.before, item.after)
+    sides = [
+        ("before", item.before, item.predicted_before, item.confidence_before),
+        ("after", item.after, item.predicted_after, item.confidence_after),
+    ]
+    explanations = [
+        {
+            "when": when,
+            "source": overlays.overlay(item.image, explanation, scale),
+            "target": names[explanation.target],
+            "predicted": names[predicted],
+            "confidence": confidence,
+            "correct": predicted == item.label,
+        }
+        for when, explanation, predicted, confidence in sides
+    ]
+    return {
+        "image": overlays.picture(item.image),
+        "label": names[item.label],
+        "scale": scale,
+        "explanations": explanations,
+    }
+
+
+def _reward_maps(maps: RewardMaps) -> list[dict[str, str]]:
+    named = [("What should count", maps.should_count), ("What should not count", maps.should_not_count)]
+    scale = max(float(abs(values).max()) for _, values in named)
+    drawn = [{"name": name, "source": overlays.heat(maps.image, values, scale)} for name, values in named]
+    return [
+        *([{"name": "The image", "source": overlays.picture(maps.image)}] if maps.image is not None else []),
+        *drawn,
+    ]
+
+
+def _setting(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _caption(text: str, title: str) -> Markup:
+    return Markup("<b>{}</b> {}").format(title, text)
