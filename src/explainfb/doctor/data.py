@@ -1,0 +1,135 @@
+"""Checks of the images and labels, before any network sees them."""
+
+import numpy as np
+import torch
+from scipy.stats import binomtest
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
+
+from explainfb.doctor.linear import features
+from explainfb.doctor.pictures import draw_fed_images
+from explainfb.doctor.setup import Finding, Setup
+from explainfb.seeds import derive
+from explainfb.tasks import Split
+from explainfb.types import IntArray
+
+CHANCE = 0.001
+"""The probability with which labels that say nothing of the images may pass by luck."""
+SAMPLE = 2000
+"""Images at most that a simple model is fitted to."""
+
+
+def network_inputs(setup: Setup) -> Finding:
+    """The pixels use [0, 1], and after its own normalisation the network is fed numbers around 0, of order 1."""
+    sample = setup.sample(64)
+    fed = fed_to_network(setup, sample.images)
+    mean, std, (low, high) = float(fed.mean()), float(fed.std()), (float(bound) for bound in torch.aminmax(fed))
+    bottom, top = (float(bound) for bound in torch.aminmax(setup.task.train.images))
+    return Finding(
+        "network inputs",
+        bottom >= 0 and 0.1 < top <= 1 and abs(mean) < 2 and 0.2 < std < 5,
+        "pixels in [0, 1] that reach above 0.1; the network is fed a mean within ±2 and a std of 0.2 to 5",
+        f"pixels in [{bottom:.3g}, {top:.3g}]; fed: mean {mean:.2f}, std {std:.2f}, in [{low:.3g}, {high:.3g}]",
+        "Divide 8-bit pictures by 255 once, and give the Architecture the mean and std of pixels in [0, 1].",
+        draw_fed_images(setup.folder, fed, sample.labels, setup.task.class_names) if setup.folder else None,
+    )
+
+
+def fed_to_network(setup: Setup, images: Tensor) -> Tensor:
+    """What reaches the network inside the classifier, after the classifier's own preprocessing."""
+    classifier, fed = setup.subject().eval(), []
+    with classifier.network.register_forward_pre_hook(lambda module, inputs: fed.append(inputs[0].detach().cpu())):
+        setup.predict(classifier, images)
+    return torch.cat(fed)
+
+
+def class_balance(setup: Setup) -> Finding:
+    """Every class has training images, the largest at most five times as many as the smallest."""
+    names, counts = setup.task.class_names, _counts(setup.task.train, len(setup.task.class_names))
+    smallest, largest = int(counts.argmin()), int(counts.argmax())
+    seen = f"{counts[smallest]} of {names[smallest]!r} to {counts[largest]} of {names[largest]!r}"
+    for split, name in ((setup.task.validation, "validation"), (setup.task.clean, "test")):
+        missing = [names[label] for label, count in enumerate(_counts(split, len(names))) if count == 0]
+        seen += f"; no {name} images of {', '.join(missing)}" if missing else ""
+    return Finding(
+        "class balance",
+        bool(0 < counts[largest] <= 5 * counts[smallest]),
+        "training images of every class, at most 5 times as many of one as of another",
+        seen,
+        "Add images of the rare classes or drop some of the common ones; accuracy alone will hide the rare ones.",
+    )
+
+
+def _counts(split: Split, classes: int) -> IntArray:
+    return np.bincount(split.labels.numpy(), minlength=classes)
+
+
+def separate_splits(setup: Setup) -> Finding:
+    """No image stands in two splits; images are compared at 8 bits a pixel, without the planted shortcut."""
+    task = setup.task
+    train, validation, test = (
+        _fingerprints(split)
+        for split in (task.sound_train or task.train, task.sound_validation or task.validation, task.clean)
+    )
+    repeats = {
+        f"{len(validation)} validation images in training": _shared(validation, train) / len(validation),
+        f"{len(test)} test images in training": _shared(test, train) / len(test),
+        f"{len(test)} test images in validation": _shared(test, validation) / len(test),
+    }
+    return Finding(
+        "separate splits",
+        max(repeats.values()) <= 0.005,
+        "at most 0.5 % of a split's images in another",
+        "; ".join(f"{share:.1%} of {what}" for what, share in repeats.items()),
+        "Remove the images that stand twice; accuracy on images that were trained on says nothing.",
+    )
+
+
+def _shared(asked: list[bytes], known: list[bytes]) -> int:
+    there = set(known)
+    return sum(image in there for image in asked)
+
+
+def _fingerprints(split: Split) -> list[bytes]:
+    return [image.numpy().tobytes() for image in (split.images * 255).round().byte()]
+
+
+def labels_follow_images(setup: Setup) -> Finding:
+    """Neighbours in pixel space, or a linear model, tell the labels better than chance, in each split."""
+    task = setup.task
+    train, reference = setup.sample(SAMPLE), setup.sample(SAMPLE, split=task.sound_train)
+    seen, passed = [], True
+    for name, known, asked in (
+        ("training", train, None),
+        ("validation", train, setup.sample(SAMPLE, split=task.validation)),
+        ("test", reference, setup.sample(SAMPLE, split=task.clean)),
+    ):
+        right, images, chance = _simple_models(known, asked, setup.seed)
+        passed &= bool(binomtest(right, images, chance, alternative="greater").pvalue < CHANCE / 6)
+        seen.append(f"{name} {right / images:.1%} (chance {chance:.1%})")
+    return Finding(
+        "labels follow images",
+        passed,
+        "5 nearest neighbours or a ridge classifier on the pixels tell labels they have not seen better than chance",
+        "; ".join(seen),
+        "Look at the contact sheet: images and labels were probably shuffled apart, or the labels are wrong. "
+        "Only very hard pictures fail here with labels that are right.",
+    )
+
+
+def _simple_models(known: Split, asked: Split | None, seed: int) -> tuple[int, int, float]:
+    """Right answers of the better model, questions, and chance; cross-validated on `known` where nothing is asked."""
+    train, labels = features(known.images), known.labels.numpy()
+    questions, answers = (train, labels) if asked is None else (features(asked.images), asked.labels.numpy())
+    folds = KFold(min(5, len(labels)), shuffle=True, random_state=derive(seed, "doctor", "folds") % 2**32)
+    right = 0
+    for model in (KNeighborsClassifier(min(5, max(1, len(labels) // 2))), RidgeClassifier(alpha=1.0)):
+        told = (
+            cross_val_predict(model, train, labels, cv=folds)
+            if asked is None
+            else model.fit(train, labels).predict(questions)
+        )
+        right = max(right, int((told == answers).sum()))
+    return right, len(answers), float(np.bincount(answers).max() / len(answers))

@@ -1,0 +1,108 @@
+"""Checks of what the network learns, and of whether that is worth a network."""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from explainfb.doctor.linear import fit_linear
+from explainfb.doctor.pictures import draw_linear_weights
+from explainfb.doctor.setup import Finding, Setup, drawing_from
+
+BATCH_STEPS = 200
+"""Gradient steps at most to learn one batch by heart."""
+BLIND_STEPS = 100
+"""Gradient steps at most of training without seeing the images."""
+LINEAR_IMAGES = 2000
+"""Training images at most that the linear model is fitted to."""
+
+
+@torch.no_grad()
+def loss_at_start(setup: Setup) -> Finding:
+    """A network that knows nothing gives every class the same probability, so its loss is ln C."""
+    classifier, batch = setup.fresh().train(), setup.sample(128)
+    expected = math.log(len(setup.task.class_names))
+    with drawing_from("start"):
+        loss = float(setup.loss(classifier(batch.images.to(classifier.device)), batch.labels.to(classifier.device)))
+    return Finding(
+        "loss at start",
+        abs(loss - expected) <= 0.2 * expected,
+        f"ln {len(setup.task.class_names)} = {expected:.3f}, within 20 %",
+        f"{loss:.3f} with fresh weights",
+        "Look at the last layer's initial weights and biases, at how many classes it has, and whether the loss is a "
+        "mean over the batch rather than a sum.",
+    )
+
+
+def one_batch_learned(setup: Setup) -> Finding:
+    """A few images can be learned by heart."""
+    batch = setup.sample(32)
+    steps = min(BATCH_STEPS, setup.settings.steps)
+    settings = replace(setup.settings, steps=steps, batch=len(batch), patience=steps)
+    classifier = setup.train(setup.fresh(), batch, batch, settings=settings, seed=setup.seed)
+    with torch.no_grad():
+        loss = float(setup.loss(setup.predict(classifier, batch.images), batch.labels))
+    return Finding(
+        "one batch learned",
+        loss < 0.05,
+        f"a loss below 0.05 on {len(batch)} images after {steps} steps on them alone",
+        f"{loss:.3g}",
+        "Look at the learning rate, at whether each image keeps its label, and at what is done to gradients between "
+        "loss and step.",
+    )
+
+
+def blind_does_worse(setup: Setup) -> Finding:
+    """The same training on black images gives a classifier that is right less often."""
+    task = setup.task
+    black = replace(task.train, images=torch.zeros_like(task.train.images))
+    black_validation = replace(task.validation, images=torch.zeros_like(task.validation.images))
+    steps = min(BLIND_STEPS, setup.settings.steps)
+    blind = setup.right(setup.run(setup.fresh(), black, black_validation, steps=steps), black_validation)
+    seeing = setup.right(setup.finished, task.validation)
+    low, _ = _difference(seeing, blind)
+    return Finding(
+        "blind does worse",
+        low > 0,
+        "clearly lower validation accuracy, by two standard errors, after training on black images",
+        f"{_percent(blind)} on black images, {_percent(seeing)} on the real ones",
+        "The training loop does not learn from the images: look at what it really feeds, and at the learning rate.",
+    )
+
+
+def simple_models_beaten(setup: Setup) -> Finding:
+    """The classifier is no worse than a linear model, and better than always saying the commonest class.
+
+    Where a shortcut was planted, the linear model to beat is one that cannot read it.
+    """
+    task, classes = setup.task, len(setup.task.class_names)
+    linear = fit_linear(setup.sample(LINEAR_IMAGES), classes)
+    with_all = torch.from_numpy(linear.right(task.validation))
+    bar, named = with_all, f"linear model {_percent(with_all)}"
+    if task.sound_train is not None and task.sound_validation is not None:
+        sound = fit_linear(setup.sample(LINEAR_IMAGES, split=task.sound_train), classes)
+        bar = torch.from_numpy(sound.right(task.sound_validation))
+        named += f" with the shortcut, {_percent(bar)} without it"
+    commonest = task.validation.labels == task.train.labels.mode().values
+    right = setup.right(setup.finished, task.validation)
+    best = float(with_all.float().mean())
+    return Finding(
+        "simple models beaten",
+        _difference(right, bar)[1] >= 0 and _difference(right, commonest)[0] > 0,
+        "validation accuracy no lower than a linear model's, and higher than the commonest class's, by two std errors",
+        f"classifier {_percent(right)}; {named}; commonest class {_percent(commonest)}",
+        "Train longer or with another learning rate; a network that a linear model beats is not worth explaining.",
+        draw_linear_weights(setup.folder, linear.weights, task.class_names, best) if setup.folder else None,
+    )
+
+
+def _difference(left: Tensor, right: Tensor) -> tuple[float, float]:
+    """Two standard errors below and above the difference in accuracy, image by image."""
+    difference = left.double() - right.double()
+    error = 2 * float(difference.std()) / math.sqrt(len(difference)) if len(difference) > 1 else 0.0
+    return float(difference.mean()) - error, float(difference.mean()) + error
+
+
+def _percent(right: Tensor) -> str:
+    return f"{float(right.float().mean()):.1%}"
