@@ -87,6 +87,15 @@ def test_overlap_asks_for_so_many_different_people(store: Store) -> None:
     assert store.progress(1, overlap=2).answered == 1
 
 
+def test_nobody_is_asked_the_same_twice_while_others_are_wanted(store: Store) -> None:
+    (ann,) = people(store, "Ann")
+    for expected in range(4):
+        lease = must_ask(store, ann, overlap=3)
+        assert image(lease) == expected
+        store.answer(ann, response(lease.comparison, Answer.LEFT, lease.token), now=NOON, overlap=3)
+    assert ask(store, ann, overlap=3) is None
+
+
 def test_an_expired_lease_goes_to_another_and_a_late_answer_is_kept(store: Store) -> None:
     ann, bob = people(store, "Ann", "Bob")
     late = must_ask(store, ann)
