@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from explainfb.report.verdict import CLEAN, ECE, SHIFTED, Outcome, findings, has_shortcut, outcome, robustness, verdict
 from explainfb.types import Interval
-from explainfb.verdict import CLEAN, ECE, SHIFTED, Outcome, findings, has_shortcut, outcome, robustness, verdict
 from results_example import example_results, without_shortcut
 
 BETTER = {"estimate": 0.3, "low": 0.2, "high": 0.4}

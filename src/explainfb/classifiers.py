@@ -81,7 +81,7 @@ class Classifier(nn.Module):
 
 
 def lenet(architecture: Architecture) -> nn.Module:
-    """Two 5×5 convolutions of stride 2 and two linear layers, after LeCun et al. 1989.
+    """Two convolutions of stride 2 and two linear layers, after LeCun et al. 1989; 106,186 weights on 28×28.
 
     Strides in place of pooling: ten times faster on a CPU, where pooling would take most of the time.
     """
@@ -89,7 +89,7 @@ def lenet(architecture: Architecture) -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(architecture.channels, 16, 5, stride=2, padding=2),
         nn.ReLU(),
-        nn.Conv2d(16, 32, 5, stride=2, padding=2),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(32 * height * width, 64),

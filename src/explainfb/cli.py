@@ -19,14 +19,14 @@ from explainfb.doctor import Finding, examine, examine_classifier, print_finding
 from explainfb.doctor.examination import OnCheck
 from explainfb.errors import InputError
 from explainfb.progress import Progress
-from explainfb.report import table_text
+from explainfb.report import table_text, verdict
 from explainfb.results import Results
 from explainfb.settings import StudySettings, read_settings
-from explainfb.study import Study, locked, new_folder
+from explainfb.study import Study
+from explainfb.study_folder import locked, new_folder
 from explainfb.sweep import SweepSettings, print_sweep, sweep
 from explainfb.tasks import load_task
 from explainfb.training import architecture_for
-from explainfb.verdict import verdict
 
 T = TypeVar("T")
 Flat = Annotated[T, arg(name="")]

@@ -28,7 +28,7 @@ class RewardSettings:
     scale: Scale = "share"
     """What the reward looks at: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
     members: int = 3
-    steps: int = 200
+    steps: int = 150
     batch: int = 64
     learning_rate: float = 1e-2
     noise: float = 0.1

@@ -5,7 +5,7 @@
 β_θ(x) are LIME's weights in closed form, differentiable in the classifier's weights θ; r_k the ensemble's members.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb.classifiers import Classifier, clone
-from explainfb.lime import LimeSettings, differentiable_weights
+from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator
 from explainfb.superpixels import batch_superpixels
@@ -35,9 +35,9 @@ class FinetuneSettings:
     """Of Adam at the round's first step; it falls linearly to nothing at the last."""
     batch: int = 64
     """Images a step for the cross-entropy."""
-    explained: int = 16
+    explained: int = 12
     """Images a step whose explanation is rewarded."""
-    masks: int = 64
+    masks: int = 48
     """Masks an explanation in a step, drawn anew each time."""
 
 
@@ -85,17 +85,19 @@ def finetune(
     lime = replace(lime, masks=settings.masks, backend="closed_form")
     stopped = None
     for step in range(1, settings.steps + 1):
+        optimiser.zero_grad(set_to_none=True)
         images, labels = draw_batch(split, settings.batch, draws, tuned.device)
         cross_entropy = F.cross_entropy(tuned(images), labels)
+        cross_entropy.backward()
         gain = cross_entropy.new_zeros(())
         if reward is not None:
-            explained = explain_batch(tuned, split, lime, settings.explained, explained_draws)
-            gain = reward(explained).mean()
-        loss = cross_entropy - settings.strength * gain
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+            for group in _groups(len(split), settings, explained_draws):
+                explained = explain_batch(tuned, split, group, lime, explained_draws)
+                part = reward(explained).sum() / settings.explained
+                (-settings.strength * part).backward()
+                gain += part.detach()
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+        if not (torch.isfinite(cross_entropy - gain) and torch.isfinite(norm)):
             stopped = f"Fine-tuning stopped at step {step}: the loss or its gradient was not finite."
             break
         optimiser.step()
@@ -105,11 +107,16 @@ def finetune(
     return Finetuned(tuned.eval(), stopped)
 
 
+def _groups(images: int, settings: FinetuneSettings, generator: torch.Generator) -> Iterator[Tensor]:
+    """Indices of the images to explain, in groups whose perturbed images stay in the processor's cache."""
+    index = torch.randint(images, (settings.explained,), generator=generator)
+    yield from index.split(max(1, CHUNK_IMAGES // settings.masks))
+
+
 def explain_batch(
-    classifier: Classifier, split: Split, lime: LimeSettings, count: int, generator: torch.Generator
+    classifier: Classifier, split: Split, index: Tensor, lime: LimeSettings, generator: torch.Generator
 ) -> ExplainedImages:
-    """`count` images drawn from `split` with the explanations of their labels, differentiable in the classifier."""
-    index = torch.randint(len(split), (count,), generator=generator)
+    """Images `index` of `split` with the explanations of their labels, differentiable in the classifier."""
     images, labels = split.images[index].to(classifier.device), split.labels[index].to(classifier.device)
     segments = batch_superpixels(split.images[index], lime.superpixels, lime.segments).to(classifier.device)
     weights = differentiable_weights(

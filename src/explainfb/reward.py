@@ -81,11 +81,11 @@ class AdditiveReward(nn.Module):
         self.channels = channels
         self.scale: Scale = scale
         self.features = nn.Sequential(
-            nn.Conv2d(channels + 2, 16, 5, stride=2, padding=2),
+            nn.Conv2d(channels + 2, 8, 5, stride=2, padding=2),
             nn.ReLU(),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.Conv2d(8, 16, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2d(32, 2, 1),
+            nn.Conv2d(16, 2, 1),
         )
 
     def maps(self, images: Tensor) -> Tensor:

@@ -17,13 +17,10 @@ Running the same study again goes on where it was: what has its file is not done
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb import classifiers
@@ -40,13 +37,11 @@ from explainfb.results import Results, read_results, write_results
 from explainfb.seeds import derive
 from explainfb.settings import StudySettings, as_plain, check_same, flatten, read_settings, write_settings
 from explainfb.store import Store
+from explainfb.study_folder import RESULTS, SETTINGS
 from explainfb.surroundings import environment
 from explainfb.tasks import Task, load_task
 from explainfb.training import TrainingPoint, train
 
-STUDIES = Path("studies")
-SETTINGS = "study.toml"
-RESULTS = "results.json"
 FEEDBACK = "feedback"
 CROSS_ENTROPY = "cross_entropy"
 RANDOM_ANSWERS = "random_answers"
@@ -290,41 +285,3 @@ class Study:
                 values = value if isinstance(value, list) else [value]
                 words += ["--" + name.replace("_", "-"), *(str(item) for item in values)]
         return shlex.join(words)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from running the study in `folder`; the lock goes with this process, however it ends.
-
-    Raises `InputError` when another process has it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "study.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise InputError(f"The study in {folder} is being run by another process; wait for it, or stop it.") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def new_folder(settings: StudySettings, studies: Path = STUDIES) -> Path:
-    """The folder of a study of these settings that was begun and neither finished nor is being run, or a new one."""
-    name = settings.task.replace("/", "-").replace(":", "-")
-    number = 1
-    while (folder := studies / f"{name}-{number}").exists():
-        begun = (folder / SETTINGS).is_file() and not (folder / RESULTS).is_file()
-        if begun and read_settings(folder / SETTINGS) == settings and not _is_locked(folder):
-            return folder
-        number += 1
-    return folder
-
-
-def _is_locked(folder: Path) -> bool:
-    try:
-        with locked(folder):
-            return False
-    except InputError:
-        return True

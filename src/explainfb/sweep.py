@@ -19,7 +19,8 @@ from explainfb.errors import InputError
 from explainfb.files import write_whole
 from explainfb.results import Results, arms
 from explainfb.settings import Control, StudySettings, as_plain
-from explainfb.study import Study, locked
+from explainfb.study import Study
+from explainfb.study_folder import locked
 
 MEASURES = ("shifted_accuracy", "clean_accuracy", "ece", "shortcut_share")
 

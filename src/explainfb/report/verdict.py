@@ -8,7 +8,7 @@ correction for the number of controls is needed.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from explainfb.numerals import NO_BREAK, percent, plain, signed
+from explainfb.report.numerals import NO_BREAK, percent, plain, signed
 from explainfb.results import Arm, Evaluation, Results, arms
 from explainfb.types import Interval, Norm
 

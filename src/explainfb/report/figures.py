@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from explainfb.report.verdict import NORM_SIGNS, Measure
 from explainfb.results import Arm, Evaluation, Results, arms
-from explainfb.verdict import NORM_SIGNS, Measure
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 SERIES = tuple(f"#0501{index:02x}" for index in range(8))

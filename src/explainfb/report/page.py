@@ -10,16 +10,24 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from explainfb import figures, overlays
 from explainfb.errors import InputError
 from explainfb.files import write_whole
-from explainfb.numerals import duration, percent
+from explainfb.report import figures, overlays
+from explainfb.report.numerals import duration, percent
+from explainfb.report.tables import difference_table, main_table, robust_table
+from explainfb.report.verdict import (
+    CLEAN,
+    ECE,
+    NORM_SIGNS,
+    SHIFTED,
+    Measure,
+    findings,
+    has_shortcut,
+    robustness,
+    verdict,
+)
 from explainfb.results import Results, arms, check_results
-from explainfb.tables import difference_table, main_table, robust_table, table_text
 from explainfb.types import Explanation, FloatArray
-from explainfb.verdict import CLEAN, ECE, NORM_SIGNS, SHIFTED, Measure, findings, has_shortcut, robustness, verdict
-
-__all__ = ["GalleryItem", "ReportMaterial", "RewardMaps", "render_report", "table_text", "write_report"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +102,14 @@ def render_report(results: Results, material: ReportMaterial) -> str:
     """The page as text; all that comes from outside is escaped."""
     check_results(results)
     environment = Environment(
-        loader=PackageLoader("explainfb"),
+        loader=PackageLoader("explainfb.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "caption": _caption}
-    style = resources.files("explainfb").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    style = resources.files("explainfb.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     template = environment.get_template("report.html.j2")
     return template.render(
         r=results, m=material, style=Markup(style), **_words(results), **_pictures(results, material)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from explainfb.honesty import meanings
-from explainfb.numerals import plain, signed
+from explainfb.report.numerals import plain, signed
+from explainfb.report.verdict import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, Measure
 from explainfb.results import Arm, Evaluation, Results, arms
-from explainfb.verdict import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, Measure
 
 DASH = "\N{EN DASH}"
 MARKS = "abcdefghijklmnopqrstuvwxyz"

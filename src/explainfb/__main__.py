@@ -1,0 +1,5 @@
+"""`python -m explainfb` is `explainfb`."""
+
+from explainfb.cli import main
+
+main()

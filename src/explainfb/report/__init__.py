@@ -1,0 +1,15 @@
+"""What a reader sees: the answer in a sentence, the tables, and one page that needs nothing else."""
+
+from explainfb.report.page import GalleryItem, ReportMaterial, RewardMaps, render_report, write_report
+from explainfb.report.tables import table_text
+from explainfb.report.verdict import verdict
+
+__all__ = [
+    "GalleryItem",
+    "ReportMaterial",
+    "RewardMaps",
+    "render_report",
+    "table_text",
+    "verdict",
+    "write_report",
+]

@@ -1,0 +1,31 @@
+"""A study small enough for a test, and the command line that runs the same one."""
+
+from explainfb.attacks import AttackSettings
+from explainfb.ensemble import RewardSettings
+from explainfb.evaluation import EvaluationSettings
+from explainfb.finetune import FinetuneSettings
+from explainfb.lime import LimeSettings
+from explainfb.settings import StudySettings
+from explainfb.training import TrainingSettings
+
+ATTACKS = AttackSettings(
+    pgd_steps=3,
+    pgd_restarts=1,
+    minimum_norm_steps=3,
+    square_queries=4,
+    square_images=4,
+    noise_repeats=1,
+    check_images=4,
+    check_steps_factor=1,
+)
+
+TINY = StudySettings(
+    train_images=200,
+    rounds=2,
+    comparisons=24,
+    training=TrainingSettings(steps=60, check_every=20),
+    lime=LimeSettings(masks=52),
+    reward=RewardSettings(steps=20, members=2),
+    finetune=FinetuneSettings(steps=6, explained=4, masks=16),
+    evaluation=EvaluationSettings(linf=(0.05, 0.1), l2=(0.5,), attacked=12, explained=12, attacks=ATTACKS),
+)
