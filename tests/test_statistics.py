@@ -104,6 +104,14 @@ def test_calibration_interval_tells_calibrated_from_not() -> None:
     assert all(interval.low <= overconfident.estimate <= interval.high for interval in truth)
 
 
+def test_calibration_interval_lies_around_the_estimate_despite_the_bias_of_resampling() -> None:
+    for seed in range(5):
+        probabilities, labels = drawn(1000, 2.0, seed)
+        sharpened = (probabilities**1.7) / (probabilities**1.7).sum(1, keepdim=True)
+        interval = calibration_error(sharpened, labels, seed=0)
+        assert (interval.low + interval.high) / 2 == pytest.approx(interval.estimate, abs=0.004)
+
+
 def test_reliability_adds_up_to_the_calibration_error() -> None:
     probabilities, labels = drawn(500, 2.0)
     bins = reliability(probabilities, labels)
