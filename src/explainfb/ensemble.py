@@ -193,6 +193,6 @@ def load_ensemble(path: Path) -> RewardEnsemble:
         with torch.random.fork_rng(devices=[]):
             ensemble = RewardEnsemble([build_reward(**member) for member in header])
         ensemble.load_state_dict(tensors)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
     return ensemble.requires_grad_(False).eval()

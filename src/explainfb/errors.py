@@ -1,7 +1,7 @@
 """Mistakes in what the user gave, as opposed to mistakes in this program."""
 
 
-class InputError(ValueError):
+class InputError(Exception):
     """Something the user gave cannot be used.
 
     Its message is one sentence that says what was found, what was expected and what to do. The command line

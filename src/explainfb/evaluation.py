@@ -143,7 +143,7 @@ def load_evaluation(path: Path) -> Evaluation:
             shortcut_shares=None if shares is None else shares.numpy(),
             robust=tuple(_robust_from(row) for row in rows),
         )
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
 
 
@@ -154,4 +154,5 @@ def _robust_from(row: dict[str, Any]) -> RobustAccuracy:
         n=row["n"],
         attacks=row["attacks"],
         flags=tuple(row["flags"]),
+        survived=tuple(row["survived"]),
     )

@@ -50,7 +50,7 @@ def load_explanations(path: Path) -> Explanations:
                 intercept=float(stored["intercept"][row]),
                 fit=float(stored["fit"][row]),
             )
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
     return found
 

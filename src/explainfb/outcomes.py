@@ -61,7 +61,25 @@ def differences(after: Evaluation, other: Evaluation, *, seed: int) -> dict[str,
         found["shifted_accuracy"] = _accuracy_difference(after.shifted_logits, other.shifted_logits, labels, seed)
     if after.shortcut_shares is not None and other.shortcut_shares is not None:
         found["shortcut_share"] = difference_interval(after.shortcut_shares, other.shortcut_shares, seed=seed)
-    return {name: None if interval is None else asdict(interval) for name, interval in found.items()}
+    plain = {name: None if interval is None else asdict(interval) for name, interval in found.items()}
+    return plain | {"robust_accuracy": _robust_differences(after, other, seed)}
+
+
+def _robust_differences(after: Evaluation, other: Evaluation, seed: int) -> list[dict[str, Any]]:
+    """One for each threat model that both were attacked under."""
+    there = {robust.threat_model: robust for robust in other.robust}
+    return [
+        asdict(robust.threat_model)
+        | asdict(
+            difference_interval(
+                np.array(robust.survived, dtype=np.float64),
+                np.array(there[robust.threat_model].survived, dtype=np.float64),
+                seed=seed,
+            )
+        )
+        for robust in after.robust
+        if robust.threat_model in there
+    ]
 
 
 def _accuracy_difference(after: Tensor, other: Tensor, labels: Tensor, seed: int) -> Interval:

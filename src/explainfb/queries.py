@@ -37,7 +37,7 @@ class QuerySettings:
 def held_out_images(count: int, share: float, seed: int) -> BoolArray:
     """(count,) which training images are held out; the same in every round."""
     held_out = np.zeros(count, dtype=np.bool_)
-    chosen = numpy_generator(seed, "held-out images").permutation(count)[: max(2, round(share * count))]
+    chosen = numpy_generator(seed, "held-out images").permutation(count)[: max(3, round(share * count))]
     held_out[chosen] = True
     return held_out
 
@@ -72,12 +72,12 @@ def draw_pool(round_number: int, comparisons: int, held_out: BoolArray, settings
     """As many images as there will be comparisons, a share of them held-out ones; fewer where there are not enough."""
     generator = numpy_generator(seed, "pool", round_number)
     earlier = f"round-{generator.integers(round_number - 1)}" if round_number > 1 else None
-    judged = max(2, round(comparisons * settings.held_out))
+    judged = max(3, round(comparisons * settings.held_out))
     return Pool(
         round=round_number,
         current=f"round-{round_number - 1}",
         earlier=earlier,
-        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(2, comparisons - judged)],
+        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(3, comparisons - judged)],
         held_out=generator.permutation(np.flatnonzero(held_out))[:judged],
     )
 

@@ -188,7 +188,9 @@ def attack_in_norm(
         worst = np.all(list(holds.values()), axis=0).astype(np.float64)
         accuracy = accuracy_interval(worst, seed=derive(attacker.seed, "interval"))
         threat_model = ThreatModel(attacker.norm, epsilon)
-        records.append(RobustAccuracy(threat_model, accuracy, len(worst), alone, honesty.flags(evidence[row])))
+        survived = tuple(bool(held) for held in worst)
+        flags = honesty.flags(evidence[row])
+        records.append(RobustAccuracy(threat_model, accuracy, len(worst), alone, flags, survived))
     return records
 
 

@@ -1,6 +1,7 @@
 """All that decides a study's results, in one record, and how it is kept in study.toml."""
 
 import dataclasses
+import shlex
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,10 @@ class StudySettings:
     """The share of the simulated annotator's answers that are wrong."""
     controls: tuple[Control, ...] = ("cross_entropy", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
+    weights: str | None = None
+    """For a torchvision classifier: `default` for its published weights, or a file of them; trained anew without."""
+    layers: Literal["head", "all"] = "all"
+    """Which layers are trained where it starts from weights."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=256))
     queries: QuerySettings = field(default_factory=QuerySettings)
@@ -77,6 +82,17 @@ def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def command_line(settings: StudySettings) -> str:
+    """What to type to run a study of these settings; those that are as usual are left out."""
+    usual = flatten(as_plain(StudySettings()))
+    words = ["explainfb", "run"]
+    for name, value in flatten(as_plain(settings)).items():
+        if value != usual.get(name):
+            values = value if isinstance(value, list) else [value]
+            words += ["--" + name.replace("_", "-"), *(str(item) for item in values)]
+    return shlex.join(words)
+
+
 def write_settings(settings: StudySettings, path: Path) -> None:
     """Write study.toml."""
     text = tomli_w.dumps(as_plain(settings))
@@ -89,7 +105,7 @@ def read_settings(path: Path) -> StudySettings:
         raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
     try:
         settings: StudySettings = _build(StudySettings, tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, InputError) as error:
         raise InputError(f"{path} is damaged or of another version ({error}); restore it or start a new study.") from (
             error
         )

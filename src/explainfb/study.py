@@ -14,9 +14,9 @@
 Running the same study again goes on where it was: what has its file is not done again.
 """
 
-import shlex
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,17 +25,19 @@ from torch.utils.tensorboard import SummaryWriter
 
 from explainfb import classifiers
 from explainfb.annotators import CoinAnnotator, SimulatedAnnotator, check_annotator
+from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
 from explainfb.evaluation import Evaluation, evaluate, load_evaluation, save_evaluation
 from explainfb.files import check_space
 from explainfb.loop import Loop
 from explainfb.material import report_material
 from explainfb.outcomes import as_results, differences
+from explainfb.pretrained import pretrained
 from explainfb.progress import Progress
 from explainfb.report import write_report
 from explainfb.results import Results, read_results, write_results
 from explainfb.seeds import derive
-from explainfb.settings import StudySettings, as_plain, check_same, flatten, read_settings, write_settings
+from explainfb.settings import StudySettings, as_plain, check_same, command_line, flatten, read_settings, write_settings
 from explainfb.store import Store
 from explainfb.study_folder import RESULTS, SETTINGS
 from explainfb.surroundings import environment
@@ -227,9 +229,19 @@ class Study:
                 writer.add_scalar("validation/accuracy", point.validation_accuracy, point.step)
                 step(settings.check_every)
 
-            trained = train(task, settings=settings, seed=self.settings.seed, device=self.device, on_look=on_look)
+            trained = self._start(task, on_look)
         classifiers.save(trained, path)
         self.seconds[title] = time.monotonic() - start
+
+    def _start(self, task: Task, on_look: Callable[[TrainingPoint], None]) -> Classifier:
+        """The classifier before any feedback: trained anew, or transferred from published weights."""
+        settings, seed, weights = self.settings.training, self.settings.seed, self.settings.weights
+        if weights is None:
+            return train(task, settings=settings, seed=seed, device=self.device, on_look=on_look)
+        start = pretrained(settings.classifier, None if weights == "default" else Path(weights))
+        return start.transfer(
+            task, settings=settings, layers=self.settings.layers, seed=seed, device=self.device, on_look=on_look
+        )
 
     def _evaluate(self, name: str, classifier: Path, progress: Progress) -> Evaluation:
         path = self.folder / "evaluations" / f"{name}.safetensors"
@@ -257,7 +269,7 @@ class Study:
         results: Results = {
             "task": self.task.name,
             "seed": seed,
-            "command": self.command,
+            "command": command_line(self.settings),
             "settings": flatten(as_plain(self.settings)),
             "environment": environment(),
             "preferences": feedback.preferences(),
@@ -274,14 +286,3 @@ class Study:
         if NO_SHORTCUT in arms:
             results["ceiling"] = arms.pop(NO_SHORTCUT)
         return results | {"controls": arms}
-
-    @property
-    def command(self) -> str:
-        """What to type to repeat the study in a new folder."""
-        plain, usual = flatten(as_plain(self.settings)), flatten(as_plain(StudySettings()))
-        words = ["explainfb", "run"]
-        for name, value in plain.items():
-            if value != usual.get(name):
-                values = value if isinstance(value, list) else [value]
-                words += ["--" + name.replace("_", "-"), *(str(item) for item in values)]
-        return shlex.join(words)

@@ -170,6 +170,8 @@ class RobustAccuracy:
     """The accuracy left by each attack alone; `accuracy` is their worst case image by image."""
     flags: tuple[str, ...] = ()
     """Honesty checks that failed; empty for a number that can be relied on."""
+    survived: tuple[bool, ...] = ()
+    """Image by image, whether no attack succeeded; what pairs two classifiers that were attacked on the same images."""
 
     @property
     def reliable(self) -> bool:
