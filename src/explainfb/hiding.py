@@ -4,7 +4,7 @@
 distribution of Lundberg & Lee 2017), also shows what something foreign in that place would do.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torchvision.transforms.functional as TF
@@ -15,48 +15,69 @@ from explainfb.errors import InputError
 Fill = Literal["zero", "mean", "blur", "noise", "data"]
 
 
-def draw_fill(
-    fill: Fill, images: Tensor, segments: Tensor, count: int, background: Tensor | None, generator: torch.Generator
-) -> Tensor:
-    """What is shown where a superpixel is hidden, in a shape that broadcasts to (B, count, C, H, W).
+class Hider:
+    """Hides superpixels of images.
 
-    images (B, C, H, W); segments (B, H, W); background (M, C, H, W), which only `data` needs. `mean` is the mean colour
-    of each superpixel, as in the `lime` package; `noise` is uniform in [0, 1] for each mask anew.
+    `zero` is black; `mean` the mean colour of each superpixel, as in the `lime` package; `blur` the image without
+    detail finer than an eighth of it; `noise` uniform in [0, 1]; `data` the same place in a background image. The last
+    two are drawn anew for each mask.
     """
-    batch, *shape = images.shape
+
+    def __init__(self, images: Tensor, segments: Tensor, fill: Fill, background: Tensor | None = None) -> None:
+        """images (B, C, H, W) in [0, 1]; segments (B, H, W); background (M, C, H, W), which only `data` needs."""
+        if fill not in get_args(Fill):
+            raise InputError(f"Unknown fill {fill!r}; expected one of {', '.join(get_args(Fill))}.")
+        if fill == "data":
+            _check_background(background, images)
+        self.images = images
+        self.background = background
+        self.fill = fill
+        self.pixels = segments.flatten(1).unsqueeze(1)  # (B, 1, H·W)
+        self.still = _still_fill(fill, images, self.pixels)
+
+    def __call__(self, masks: Tensor, generator: torch.Generator) -> Tensor:
+        """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden."""
+        batch, count = masks.shape[:2]
+        shown = masks.to(self.images).gather(2, self.pixels.expand(-1, count, -1))  # (B, N, H·W)
+        shown = shown.view(batch, count, 1, *self.images.shape[2:])
+        if self.still is not None:
+            return torch.lerp(self.still, self.images.unsqueeze(1), shown)  # exact where shown is 0 or 1
+        return self._draw(count, generator).lerp_(self.images.unsqueeze(1), shown)
+
+    def _draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """(B, count, C, H, W), a tensor of its own."""
+        batch, *shape = self.images.shape
+        if self.background is None or self.fill == "noise":
+            return torch.rand(batch, count, *shape, generator=generator).to(self.images)
+        chosen = torch.randint(len(self.background), (batch * count,), generator=generator)
+        drawn = self.background.index_select(0, chosen.to(self.background.device))
+        return drawn.view(batch, count, *shape).to(self.images)
+
+
+def _check_background(background: Tensor | None, images: Tensor) -> None:
+    if background is None or not len(background):
+        raise InputError("The fill 'data' needs background images; give some training images as background.")
+    if background.shape[1:] != images.shape[1:]:
+        raise InputError(
+            f"Background images must have the shape {tuple(images.shape[1:])} of the images explained; "
+            f"found {tuple(background.shape[1:])}."
+        )
+
+
+def _still_fill(fill: Fill, images: Tensor, pixels: Tensor) -> Tensor | None:
+    """What every mask shows where it hides, (B, 1, C, H, W) or a shape that broadcasts to it; None if it is drawn."""
     match fill:
         case "zero":
             return images.new_zeros(1, 1, 1, 1, 1)
         case "mean":
-            return _segment_means(images, segments).unsqueeze(1)
+            index = pixels.expand(-1, images.shape[1], -1)  # (B, C, H·W)
+            means = images.new_zeros(*index.shape[:2], int(pixels.max()) + 1)
+            means.scatter_reduce_(2, index, images.flatten(2), reduce="mean", include_self=False)
+            return means.gather(2, index).view_as(images).unsqueeze(1)
         case "blur":
-            side = shape[-1] / 8
-            blurred: Tensor = TF.gaussian_blur(images, 2 * max(1, round(side)) + 1, sigma=side / 2)
-            return blurred.unsqueeze(1)
-        case "noise":
-            return torch.rand(batch, count, *shape, generator=generator).to(images)
-        case "data":
-            if background is None:
-                raise InputError("The fill 'data' needs background images; give some training images as background.")
-            chosen = torch.randint(len(background), (batch, count), generator=generator)
-            return background[chosen.to(background.device)].to(images.device)
-    raise InputError(f"Unknown fill {fill!r}; expected zero, mean, blur, noise or data.")
-
-
-def _segment_means(images: Tensor, segments: Tensor) -> Tensor:
-    """(B, C, H, W): each pixel carries the mean colour of its superpixel."""
-    index = segments.flatten(1).unsqueeze(1).expand(-1, images.shape[1], -1)  # (B, C, H·W)
-    means = torch.zeros(*index.shape[:2], int(segments.max()) + 1, dtype=images.dtype, device=images.device)
-    means.scatter_reduce_(2, index, images.flatten(2), reduce="mean", include_self=False)
-    return means.gather(2, index).view_as(images)
-
-
-def hide(images: Tensor, segments: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
-    """Perturbed images (B, N, C, H, W): superpixels with mask 0 are replaced by `fill`.
-
-    images (B, C, H, W), segments (B, H, W), masks (B, N, d); `fill` broadcasts to (B, N, C, H, W).
-    """
-    batch, count = masks.shape[:2]
-    index = segments.flatten(1).unsqueeze(1).expand(-1, count, -1)  # (B, N, H·W)
-    shown = masks.bool().gather(2, index).view(batch, count, 1, *segments.shape[1:])
-    return torch.where(shown, images.unsqueeze(1), fill)
+            side = min(images.shape[2:]) / 8
+            size = 2 * max(1, round(side)) + 1
+            rows = TF.gaussian_blur(images, [1, size], sigma=side / 2)  # one direction at a time is far quicker
+            both: Tensor = TF.gaussian_blur(rows, [size, 1], sigma=side / 2)
+            return both.unsqueeze(1)
+    return None

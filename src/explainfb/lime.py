@@ -10,28 +10,29 @@ With the masks fixed, β is linear in f, so ∂β/∂θ exists for a classifier 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from lime.lime_base import LimeBase
+from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
-from explainfb.hiding import Fill, draw_fill, hide
-from explainfb.masks import Sampling, draw_masks, proximity
+from explainfb.hiding import Fill, Hider
+from explainfb.masks import Sampling, draw_masks, draw_padded_masks, proximity
 from explainfb.seeds import torch_generator
 from explainfb.superpixels import Method, check_segments, superpixels
-from explainfb.types import Explanation, FloatArray, IntArray, check_images
+from explainfb.types import Explanation, IntArray, check_images
 
 Backend = Literal["closed_form", "lime"]
 CHUNK_BYTES = 2**24
-"""Perturbed images held at a time: 27 of 224×224 in colour, 5,349 of 28×28 in grey."""
-CHUNK_IMAGES = 256
-"""More than this many at a time is no faster."""
+"""Perturbed images held at a time: 27 of 224×224 in colour, 5,349 of 28×28 in grey, were it not for CHUNK_IMAGES."""
+CHUNK_IMAGES = 128
+"""Activations of many more images go back to the system after each chunk, which can double the time on a CPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,10 @@ class LimeSettings:
     """`lime` fits with the package of that name."""
 
     def __post_init__(self) -> None:
+        choices = {"sampling": Sampling, "fill": Fill, "superpixels": Method, "backend": Backend}
+        for name, choice in choices.items():
+            if getattr(self, name) not in get_args(choice):
+                raise InputError(f"Unknown {name} {getattr(self, name)!r}; expected {' or '.join(get_args(choice))}.")
         if self.masks < 4:
             raise InputError(f"{self.masks} masks are too few for any fit; ask for at least 4, better 1,000.")
         if self.sampling == "kernelshap" and self.masks % 2:
@@ -77,62 +82,110 @@ class LinearFit(NamedTuple):
 
 
 def fit_linear(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = 1.0) -> LinearFit:
-    """The weighted ridge regression of outputs (..., N, K) on masks (..., N, d) with weights (..., N).
+    """The weighted ridge regression of outputs (..., N, K) on masks (..., N, d) with weights (..., N), in float64.
 
     Differentiable with respect to `outputs`. A superpixel that is never hidden gets the weight 0.
     """
     masks, outputs, similarity = masks.double(), outputs.double(), similarity.double()
-    share = (similarity / similarity.sum(-1, keepdim=True)).unsqueeze(-1)
-    mask_mean = (share * masks).sum(-2, keepdim=True)
-    output_mean = (share * outputs).sum(-2, keepdim=True)
+    share = (similarity / similarity.sum(-1, keepdim=True)).unsqueeze(-2)  # (..., 1, N)
+    mask_mean, output_mean = share @ masks, share @ outputs
     centred = masks - mask_mean
-    weighted = (centred * similarity.unsqueeze(-1)).mT
+    weighted = centred.mT * similarity.unsqueeze(-2)  # (..., d, N)
     gram = weighted @ centred + alpha * torch.eye(masks.shape[-1], dtype=masks.dtype, device=masks.device)
     weights = torch.cholesky_solve(weighted @ outputs, torch.linalg.cholesky(gram))
-    residual = (share * (outputs - output_mean - centred @ weights) ** 2).sum(-2)
-    total = (share * (outputs - output_mean) ** 2).sum(-2)
-    tiny = torch.finfo(total.dtype).tiny
-    fit = torch.where(total > tiny, 1 - residual / total.clamp_min(tiny), torch.ones_like(total))
+    residual = (share @ (outputs - output_mean - centred @ weights) ** 2).squeeze(-2)
+    total = (share @ (outputs - output_mean) ** 2).squeeze(-2)
+    rounding = torch.finfo(total.dtype).tiny + (16 * torch.finfo(total.dtype).eps * output_mean.squeeze(-2)) ** 2
+    fit = torch.where(total > rounding, 1 - residual / total.clamp_min(rounding), 1.0)
     return LinearFit(weights, (output_mean - mask_mean @ weights).squeeze(-2), fit)
 
 
 def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = 1.0) -> LinearFit:
     """The same regression of outputs (N, K) by the `lime` package, one output at a time; not differentiable."""
-    from sklearn.linear_model import Ridge
-
-    base = LimeBase(lambda distances: distances)  # the similarity is handed over as if it were the distance
-    columns = []
-    for output in range(outputs.shape[-1]):
+    base = LimeBase(kernel_fn=lambda distances: distances)  # it is handed similarities in place of distances
+    ridge = Ridge(alpha=alpha)
+    arrays = [part.double().cpu().numpy() for part in (masks, outputs, similarity)]
+    weights, intercepts, fits = np.empty((masks.shape[1], outputs.shape[1])), [], []
+    for output in range(outputs.shape[1]):
         intercept, pairs, fit, _ = base.explain_instance_with_data(
-            masks.double().cpu().numpy(),
-            outputs.double().cpu().numpy(),
-            similarity.double().cpu().numpy(),
-            output,
-            masks.shape[-1],
-            feature_selection="none",
-            model_regressor=Ridge(alpha=alpha, fit_intercept=True),
+            *arrays, output, masks.shape[1], feature_selection="none", model_regressor=ridge
         )
-        columns.append((np.array([weight for _, weight in sorted(pairs)]), float(intercept), float(fit)))
-    weights, intercepts, fits = zip(*columns, strict=True)
-    return LinearFit(torch.tensor(np.stack(weights, -1)), torch.tensor(intercepts), torch.tensor(fits))
+        for superpixel, weight in pairs:
+            weights[superpixel, output] = weight
+        intercepts.append(float(intercept))
+        fits.append(float(fit))
+    return LinearFit(torch.from_numpy(weights), torch.tensor(intercepts), torch.tensor(fits))
 
 
-def probabilities_under_masks(
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """What a classifier says of an image and of its perturbed copies: enough to explain any class."""
+
+    segments: IntArray
+    """(H, W) labels 0 … d−1."""
+    masks: Tensor
+    """(N, d): 0 where a superpixel is hidden."""
+    outputs: Tensor
+    """(N, classes) probabilities under each mask."""
+    plain: Tensor
+    """(classes,) probabilities of the image itself."""
+    settings: LimeSettings
+
+    def explain(self, target: int | None = None) -> Explanation:
+        """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
+        target = int(self.plain.argmax()) if target is None else target
+        if not 0 <= target < len(self.plain):
+            raise InputError(f"The classifier has classes 0 … {len(self.plain) - 1}; found the target {target}.")
+        fit = fit_with_lime if self.settings.backend == "lime" else fit_linear
+        similarity = proximity(self.masks, self.settings.sampling)
+        model = fit(self.masks, self.outputs[:, [target]], similarity, self.settings.alpha)
+        return Explanation(
+            target=target,
+            probability=float(self.plain[target]),
+            segments=self.segments,
+            weights=model.weights[:, 0].numpy(),
+            intercept=float(model.intercept[0]),
+            fit=float(model.fit[0]),
+        )
+
+
+@torch.inference_mode()
+def neighbourhood(
     classifier: Classifier,
     image: Tensor,
-    segments: Tensor,
-    masks: Tensor,
-    settings: LimeSettings,
-    background: Tensor | None,
-    generator: torch.Generator,
-) -> Tensor:
-    """(N, classes) probabilities of one image (C, H, W) under masks (N, d), a bounded number at a time."""
+    *,
+    settings: LimeSettings = LimeSettings(),
+    background: Tensor | None = None,
+    segments: IntArray | None = None,
+    seed: int = 0,
+) -> Neighbourhood:
+    """The classifier, in evaluation mode, asked about one image (C, H, W) under `settings.masks` masks.
+
+    Other arguments as for `explain`. For several classes at the cost of one pass:
+    `near = neighbourhood(classifier, image); explanations = [near.explain(target) for target in range(10)]`.
+    """
+    check_images(image[None])
+    segments = _own_segments(image, segments, settings)
+    content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
+    generator = torch_generator(seed, "explain", content)
+    masks = draw_masks(settings.masks, int(segments.max()) + 1, settings.sampling, generator)
+    asked = torch.cat([masks.new_ones(1, masks.shape[1]), masks]).to(classifier.device)  # first the image itself
+    images, labels = image[None].to(classifier.device), torch.from_numpy(segments)[None].to(classifier.device)
+    hider = Hider(images, labels, settings.fill, background)
     chunk = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // (image.numel() * image.element_size())))
-    parts = []
-    for part in masks.split(chunk):
-        fill = draw_fill(settings.fill, image[None], segments[None], len(part), background, generator)
-        parts.append(classifier(hide(image[None], segments[None], part[None], fill)[0]).softmax(1))
-    return torch.cat(parts)
+    parts = asked.unsqueeze(0).tensor_split(-(-len(asked) // chunk), dim=1)
+    classifier.eval()
+    outputs = torch.cat([classifier(hider(part, generator)[0]).softmax(1) for part in parts]).cpu()
+    return Neighbourhood(segments, masks, outputs[1:], outputs[0], settings)
+
+
+def _own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings) -> IntArray:
+    if given is None:
+        return superpixels(image, settings.superpixels, settings.segments)
+    if given.shape != image.shape[1:]:
+        raise InputError(f"Segments must have the image's shape {tuple(image.shape[1:])}; found {given.shape}.")
+    check_segments(given)
+    return given
 
 
 def explain(
@@ -152,53 +205,20 @@ def explain(
     Raises `InputError` for images outside [0, 1] and superpixels that skip a label.
     """
     check_images(images)
-    chosen: Iterable[IntArray | None] = segments if segments is not None else [None] * len(images)
-    wanted: Iterable[int | None] = [None] * len(images) if targets is None else [int(target) for target in targets]
+    for name, given in (("targets", targets), ("segments", segments)):
+        if given is not None and len(given) != len(images):
+            raise InputError(f"Every image needs its own {name}; found {len(given)} for {len(images)} images.")
     return [
-        _explain_one(classifier, image, target, own, settings, background, seed)
-        for image, target, own in zip(images, wanted, chosen, strict=True)
+        neighbourhood(
+            classifier,
+            image,
+            settings=settings,
+            background=background,
+            segments=None if segments is None else segments[index],
+            seed=seed,
+        ).explain(None if targets is None else int(targets[index]))
+        for index, image in enumerate(images)
     ]
-
-
-@torch.inference_mode()
-def _explain_one(
-    classifier: Classifier,
-    image: Tensor,
-    target: int | None,
-    segments: IntArray | None,
-    settings: LimeSettings,
-    background: Tensor | None,
-    seed: int,
-) -> Explanation:
-    if segments is None:
-        segments = superpixels(image, settings.superpixels, settings.segments)
-    else:
-        check_segments(segments)
-    content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
-    generator = torch_generator(seed, "explain", content)
-    count = int(segments.max()) + 1
-    masks = draw_masks(1, settings.masks, count, settings.sampling, generator)[0]
-    image = image.to(classifier.device)
-    on_device = torch.from_numpy(segments).to(classifier.device)
-    outputs = probabilities_under_masks(
-        classifier, image, on_device, masks.to(classifier.device), settings, background, generator
-    ).cpu()
-    plain = classifier(image[None]).softmax(1)[0].cpu()
-    chosen = int(plain.argmax()) if target is None else target
-    fit = fit_with_lime if settings.backend == "lime" else fit_linear
-    model = fit(masks, outputs[:, [chosen]], proximity(masks, settings.sampling), settings.alpha)
-    return Explanation(
-        target=chosen,
-        probability=float(plain[chosen]),
-        segments=segments,
-        weights=_as_array(model.weights[:, 0]),
-        intercept=float(model.intercept[0]),
-        fit=float(model.fit[0]),
-    )
-
-
-def _as_array(values: Tensor) -> FloatArray:
-    return values.double().cpu().numpy()
 
 
 def differentiable_weights(
@@ -216,11 +236,10 @@ def differentiable_weights(
     images (B, C, H, W); segments (B, H, W), d the largest number of superpixels among them: an image with fewer gets
     zeros for the rest; targets (B,). Masks are drawn anew at each call from `generator`.
     """
-    superpixel_count = int(segments.max()) + 1
-    masks = draw_masks(len(images), settings.masks, superpixel_count, settings.sampling, generator).to(images.device)
-    fill = draw_fill(settings.fill, images, segments, settings.masks, background, generator)
-    perturbed = hide(images, segments, masks, fill)  # (B, N, C, H, W)
-    outputs = classifier(perturbed.flatten(0, 1)).softmax(1).view(*perturbed.shape[:2], -1)  # (B, N, classes)
-    own = targets.view(-1, 1, 1).expand(-1, settings.masks, 1)
-    fit = fit_linear(masks, outputs.gather(2, own), proximity(masks, settings.sampling), settings.alpha)
-    return fit.weights.squeeze(-1).to(images.dtype)
+    counts = (segments.flatten(1).amax(1) + 1).tolist()
+    masks, similarity = draw_padded_masks(settings.masks, counts, settings.sampling, generator)
+    masks, similarity = masks.to(images.device), similarity.to(images.device)
+    perturbed = Hider(images, segments, settings.fill, background)(masks, generator)  # (B, N, C, H, W)
+    outputs = classifier(perturbed.flatten(0, 1)).softmax(1).view(*masks.shape[:2], -1)  # (B, N, classes)
+    own = outputs.gather(2, targets.view(-1, 1, 1).expand(-1, settings.masks, 1))
+    return fit_linear(masks, own, similarity, settings.alpha).weights.squeeze(-1).to(images.dtype)
