@@ -10,9 +10,11 @@ import explainfb
 
 SOURCE = Path(explainfb.__file__).parent
 FLOORS = [
-    {"errors", "pictures", "seeds", "types"},
+    {"errors", "seeds"},
+    {"types"},
+    {"pictures", "torchvision_networks"},
     {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "results", "shortcuts"}
-    | {"square", "statistics", "store", "superpixels", "surroundings", "torchvision_networks"},
+    | {"square", "statistics", "store", "superpixels", "surroundings"},
     {"attacks", "lime", "reward", "tasks"},
     {"annotators", "ensemble", "explanations", "honesty", "training"},
     {"asking", "doctor", "finetune", "pretrained", "queries", "report", "robustness"},

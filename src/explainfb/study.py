@@ -68,7 +68,7 @@ class Study:
     @classmethod
     def open(
         cls,
-        folder: Path,
+        folder: Path | str,
         settings: StudySettings,
         *,
         data_dir: Path | None = None,
@@ -80,6 +80,7 @@ class Study:
         Raises `InputError` for settings that differ from those of the study being resumed, for a task or database that
         cannot be had, for an annotator who could not answer, and for a full disk.
         """
+        folder = Path(folder)
         stored = read_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
         if stored is not None:
             check_same(settings, stored, folder)
