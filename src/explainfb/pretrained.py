@@ -6,6 +6,7 @@ The body keeps what it knows, the head is drawn anew for the task's classes (Yos
 import http.client
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +130,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             found: Any = safetensors.torch.load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings(action="ignore"):  # of pickles that it then refuses
+                found = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise InputError(
             f"{path} cannot be read as weights ({type(error).__name__}); expected a .pth state dict or .safetensors."
