@@ -168,6 +168,9 @@ def test_names_that_do_not_fit_are_refused(store: Store) -> None:
         store.annotators.add("n" * 200)
     with pytest.raises(InputError, match="as annotator"):
         store.annotators.add("<b>Ann</b>", role=Role.RESEARCHER)
+    store.annotators.revoke("<b>Ann</b>")
+    with pytest.raises(InputError, match="as annotator without a link"):
+        store.annotators.add("<b>Ann</b>", role=Role.RESEARCHER)
     with pytest.raises(InputError, match="No annotator is called 'Nobody'"):
         store.annotators.revoke("Nobody")
 

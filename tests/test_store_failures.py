@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import event
 
@@ -117,6 +118,17 @@ def test_a_server_that_cannot_be_reached_is_named_without_the_password() -> None
     with pytest.raises(InputError) as caught:
         Store("postgresql://ann:s3cret@127.0.0.1:1/study")
     assert "127.0.0.1/study cannot be reached" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_drivers_message_that_repeats_the_password_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("cannot connect with password=s3cret")
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    monkeypatch.setattr(psycopg.Connection, "connect", connect)
+    with pytest.raises(InputError, match=r"password=\*\*\*") as caught:
+        Store("postgresql://ann:s3cret@somewhere/study")
     assert "s3cret" not in str(caught.value)
 
 
