@@ -15,7 +15,7 @@ from torch import Tensor
 from explainfb.classifiers import Classifier, clone
 from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
 from explainfb.reward import ExplainedImages
-from explainfb.seeds import torch_generator
+from explainfb.seeds import derive, torch_generator
 from explainfb.superpixels import batch_superpixels
 from explainfb.tasks import Split
 from explainfb.training import draw_batch
@@ -84,26 +84,28 @@ def finetune(
     )
     lime = replace(lime, masks=settings.masks, backend="closed_form")
     stopped = None
-    for step in range(1, settings.steps + 1):
-        optimiser.zero_grad(set_to_none=True)
-        images, labels = draw_batch(split, settings.batch, draws, tuned.device)
-        cross_entropy = F.cross_entropy(tuned(images), labels)
-        cross_entropy.backward()
-        gain = cross_entropy.new_zeros(())
-        if reward is not None:
-            for group in _groups(len(split), settings, explained_draws):
-                explained = explain_batch(tuned, split, group, lime, explained_draws)
-                part = reward(explained).sum() / settings.explained
-                (-settings.strength * part).backward()
-                gain += part.detach()
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if not (torch.isfinite(cross_entropy - gain) and torch.isfinite(norm)):
-            stopped = f"Fine-tuning stopped at step {step}: the loss or its gradient was not finite."
-            break
-        optimiser.step()
-        schedule.step()
-        if on_step is not None:
-            on_step(FinetunePoint(step, cross_entropy.item(), gain.item()))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "finetune", "dropout"))
+        for step in range(1, settings.steps + 1):
+            optimiser.zero_grad(set_to_none=True)
+            images, labels = draw_batch(split, settings.batch, draws, tuned.device)
+            cross_entropy = F.cross_entropy(tuned(images), labels)
+            cross_entropy.backward()
+            gain = cross_entropy.new_zeros(())
+            if reward is not None:
+                for group in _groups(len(split), settings, explained_draws):
+                    explained = explain_batch(tuned, split, group, lime, explained_draws)
+                    part = reward(explained).sum() / settings.explained
+                    (-settings.strength * part).backward()
+                    gain += part.detach()
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            if not (torch.isfinite(cross_entropy - gain) and torch.isfinite(norm)):
+                stopped = f"Fine-tuning stopped at step {step}: the loss or its gradient was not finite."
+                break
+            optimiser.step()
+            schedule.step()
+            if on_step is not None:
+                on_step(FinetunePoint(step, cross_entropy.item(), gain.item()))
     return Finetuned(tuned.eval(), stopped)
 
 

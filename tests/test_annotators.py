@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from explainfb.annotators import CoinAnnotator, SimulatedAnnotator, check_annotator, relevant_share
+from explainfb.errors import InputError
+from explainfb.tasks import Split, load_task
+from explainfb.types import Answer, Comparison, Explanation, ExplanationKey
+
+SEGMENTS = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])
+LEFT_HALF = np.array([[True, True, False, False]] * 4)
+TOP_ROW = np.array([[True] * 4] + [[False] * 4] * 3)
+
+
+def explanation(*weights: float) -> Explanation:
+    return Explanation(
+        target=0, probability=0.5, segments=SEGMENTS, weights=np.array(weights, dtype=float), intercept=0.0, fit=1.0
+    )
+
+
+def split(count: int = 2000) -> Split:
+    relevance = torch.from_numpy(LEFT_HALF).expand(count, -1, -1)
+    return Split(torch.zeros(count, 1, 4, 4), torch.zeros(count, dtype=torch.int64), relevance)
+
+
+def comparison(image: int, other: str = "round-1") -> Comparison:
+    return Comparison(ExplanationKey("round-0", image), ExplanationKey(other, image), round=1)
+
+
+GOOD, BAD = explanation(0.3, 0.1, -0.3, 0.1), explanation(0.1, 0.5, 0.1, -0.5)  # 0.75 and 1/6 on the left half
+
+
+def test_the_share_of_an_explanation_made_by_hand() -> None:
+    assert relevant_share(GOOD, LEFT_HALF) == pytest.approx(0.75)
+    assert relevant_share(BAD, LEFT_HALF) == pytest.approx(1 / 6)
+    assert relevant_share(explanation(1, 0, 0, 0), TOP_ROW) == pytest.approx(0.5)  # half of its superpixel
+    assert relevant_share(explanation(1, -2, 3, -4), np.ones((4, 4), dtype=bool)) == pytest.approx(1)
+    assert relevant_share(explanation(1, -2, 3, -4), np.zeros((4, 4), dtype=bool)) == 0
+    assert relevant_share(explanation(0, 0, 0, 0), LEFT_HALF) == 0
+
+
+def test_without_errors_the_better_one_wins_on_either_side() -> None:
+    annotator = SimulatedAnnotator(split=split(), seed=0, error_rate=0)
+    assert annotator.answer(comparison(0), GOOD, BAD) is Answer.LEFT
+    assert annotator.answer(comparison(0), BAD, GOOD) is Answer.RIGHT
+
+
+def test_each_side_is_judged_by_its_own_image() -> None:
+    relevance = torch.from_numpy(np.stack([LEFT_HALF, ~LEFT_HALF]))
+    two = Split(torch.zeros(2, 1, 4, 4), torch.zeros(2, dtype=torch.int64), relevance)
+    asked = Comparison(ExplanationKey("round-0", 0), ExplanationKey("round-0", 1), round=1)
+    annotator = SimulatedAnnotator(split=two, seed=0, error_rate=0)
+    assert annotator.answer(asked, GOOD, GOOD) is Answer.LEFT
+    assert annotator.answer(asked, BAD, BAD) is Answer.RIGHT
+
+
+@pytest.mark.parametrize("error_rate", [0.1, 0.3])
+def test_errors_are_as_frequent_as_they_should_be(error_rate: float) -> None:
+    annotator = SimulatedAnnotator(split=split(), seed=0, error_rate=error_rate)
+    answers = [annotator.answer(comparison(image), GOOD, BAD) for image in range(2000)]
+    assert set(answers) == {Answer.LEFT, Answer.RIGHT}
+    assert scipy.stats.binomtest(answers.count(Answer.RIGHT), 2000, error_rate).pvalue > 1e-3
+
+
+def test_near_equal_ones_are_called_equal() -> None:
+    annotator = SimulatedAnnotator(split=split(), seed=0, error_rate=0.5, margin=0.02)
+    one, near, further = explanation(0.5, 0.5, 0, 0), explanation(0.515, 0.485, 0, 0), explanation(0.53, 0.47, 0, 0)
+    assert {annotator.answer(comparison(image), one, near) for image in range(50)} == {Answer.EQUAL}
+    assert {annotator.answer(comparison(image), near, one) for image in range(50)} == {Answer.EQUAL}
+    assert Answer.EQUAL not in {annotator.answer(comparison(image), one, further) for image in range(50)}
+
+
+@pytest.mark.parametrize("kind", ["simulated", "coin"])
+def test_answers_do_not_depend_on_the_order_of_the_questions(kind: str) -> None:
+    def make(seed: int) -> SimulatedAnnotator | CoinAnnotator:
+        return CoinAnnotator(seed=seed) if kind == "coin" else SimulatedAnnotator(split=split(), seed=seed)
+
+    asked = [comparison(image) for image in range(200)]
+    forwards = [make(0).answer(item, GOOD, BAD) for item in asked]
+    backwards = [make(0).answer(item, GOOD, BAD) for item in reversed(asked)]
+    assert forwards == backwards[::-1]
+    assert forwards != [make(1).answer(item, GOOD, BAD) for item in asked]
+    assert forwards != [make(0).answer(comparison(image, "round-2"), GOOD, BAD) for image in range(200)]
+
+
+def test_a_coin_says_left_half_of_the_time_whatever_is_shown() -> None:
+    for shown in ((GOOD, BAD), (BAD, GOOD)):
+        answers = [CoinAnnotator(seed=0).answer(comparison(image), *shown) for image in range(2000)]
+        assert set(answers) == {Answer.LEFT, Answer.RIGHT}
+        assert scipy.stats.binomtest(answers.count(Answer.LEFT), 2000, 0.5).pvalue > 1e-3
+
+
+def test_a_task_whose_masks_nobody_knows_needs_people() -> None:
+    task = load_task("digits")
+    check_annotator(task)
+    unknown = replace(task, train=Split(task.train.images, task.train.labels))
+    with pytest.raises(InputError, match="no relevance masks; use --annotator human"):
+        check_annotator(unknown)
+
+
+@pytest.mark.parametrize("error_rate", [-0.1, 1.1, float("nan")])
+def test_an_impossible_error_rate_is_refused(error_rate: float) -> None:
+    with pytest.raises(InputError, match=r"An error rate lies in \[0, 1\]"):
+        SimulatedAnnotator(split=split(2), seed=0, error_rate=error_rate)

@@ -1,0 +1,200 @@
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from explainfb.classifiers import Architecture, Classifier, build
+from explainfb.finetune import FinetunePoint, FinetuneSettings, Reward, finetune
+from explainfb.lime import LimeSettings, explain
+from explainfb.reward import ExplainedImages
+from explainfb.seeds import torch_generator
+from explainfb.tasks import Split
+from explainfb.training import TrainingSettings, fit
+
+MODULE = importlib.import_module("explainfb.finetune")  # the package gives this name to the function
+LIME = LimeSettings(masks=100, segments=4, fill="data")
+LEFT_HALF = torch.tensor([1.0, 0.0, 1.0, 0.0])  # of the four quarters
+QUICK = FinetuneSettings(steps=60, explained=8, masks=16, strength=1.0)
+SHORT = replace(QUICK, steps=8)
+
+
+def both_halves_tell(count: int = 300) -> Split:
+    """Two classes that the left half tells as well as the right one: its brightness."""
+    generator = torch_generator(0, "test finetune")
+    labels = torch.arange(count) % 2
+    images = torch.rand(count, 1, 8, 8, generator=generator) * 0.6 + 0.4 * labels.view(-1, 1, 1, 1)
+    return Split(images, labels)
+
+
+SPLIT = both_halves_tell()
+
+
+@pytest.fixture(scope="module")
+def trained() -> Classifier:
+    classifier = build(Architecture("mlp", 2, 1, 8, 8, (0.5,), (0.25,)), seed=0)
+    return fit(classifier, SPLIT, SPLIT, settings=TrainingSettings(steps=100), seed=0)
+
+
+def left_share(weights: Tensor) -> Tensor:
+    strength = weights.abs()
+    return (strength * LEFT_HALF).sum(1) / strength.sum(1).clamp_min(1e-8)
+
+
+def prefer_left(explained: ExplainedImages) -> Tensor:
+    return 5 * left_share(explained.weights)
+
+
+def measured_share(classifier: Classifier) -> float:
+    explanations = explain(
+        classifier, SPLIT.images[:40], targets=SPLIT.labels[:40], settings=LIME, background=SPLIT.images
+    )
+    return left_share(torch.from_numpy(np.stack([item.weights for item in explanations]))).mean().item()
+
+
+def accuracy(classifier: Classifier) -> float:
+    with torch.no_grad():
+        return (classifier(SPLIT.images).argmax(1) == SPLIT.labels).float().mean().item()
+
+
+def states(classifier: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """To the last bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def tuned(classifier: Classifier, reward: Reward | None, settings: FinetuneSettings = QUICK, seed: int = 0):
+    return finetune(classifier, SPLIT, reward, lime=LIME, settings=settings, seed=seed)
+
+
+def test_a_reward_moves_the_reasons_where_it_wants_them(trained: Classifier) -> None:
+    before = measured_share(trained)
+    rewarded = tuned(trained, prefer_left)
+    assert rewarded.stopped is None
+    assert measured_share(rewarded.classifier) > before + 0.15
+    assert accuracy(rewarded.classifier) > accuracy(trained) - 0.05
+
+
+def test_without_strength_or_with_the_opposite_wish_they_do_not_move_there(trained: Classifier) -> None:
+    before = measured_share(trained)
+    without = tuned(trained, prefer_left, replace(QUICK, strength=0.0)).classifier
+    opposite = tuned(trained, lambda explained: -prefer_left(explained)).classifier
+    assert abs(measured_share(without) - before) < 0.05
+    assert measured_share(opposite) < before - 0.15
+
+
+def test_the_reward_rises_while_it_is_followed(trained: Classifier) -> None:
+    points: list[FinetunePoint] = []
+    finetune(trained, SPLIT, prefer_left, lime=LIME, settings=QUICK, on_step=points.append)
+    assert [point.step for point in points] == list(range(1, 61))
+    first, last = (np.mean([point.reward for point in part]) for part in (points[:10], points[-10:]))
+    assert last > first + 0.5
+
+
+def test_cross_entropy_alone_sees_the_same_images(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Tensor] = []
+    draw = MODULE.draw_batch
+
+    def recorded(*arguments: object) -> tuple[Tensor, Tensor]:
+        batch: tuple[Tensor, Tensor] = draw(*arguments)
+        drawn.append(batch[0])
+        return batch
+
+    monkeypatch.setattr(MODULE, "draw_batch", recorded)
+    tuned(trained, prefer_left, SHORT)
+    tuned(trained, None, SHORT)
+    assert len(drawn) == 16
+    assert all(torch.equal(one, other) for one, other in zip(drawn[:8], drawn[8:], strict=True))
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_a_reward_of_no_strength_is_cross_entropy_alone(trained: Classifier) -> None:
+    without, alone = tuned(trained, prefer_left, replace(SHORT, strength=0.0)), tuned(trained, None, SHORT)
+    assert same(states(without.classifier), states(alone.classifier))
+    assert not same(states(tuned(trained, prefer_left, SHORT).classifier), states(alone.classifier))
+
+
+class Spoilt:
+    """A reward that turns bad at one of its calls."""
+
+    def __init__(self, at: int, bad: Reward) -> None:
+        self.calls, self.at, self.bad = 0, at, bad
+
+    def __call__(self, explained: ExplainedImages) -> Tensor:
+        self.calls += 1
+        return self.bad(explained) if self.calls == self.at else prefer_left(explained)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda explained: prefer_left(explained) * torch.nan,
+        lambda explained: prefer_left(explained) + torch.inf,
+        lambda explained: (explained.weights * 0).abs().sum(1).sqrt(),  # finite, but its gradient is not
+    ],
+)
+def test_what_is_not_finite_stops_it_with_the_last_good_classifier(trained, bad, monkeypatch) -> None:
+    inside: list[Classifier] = []
+    copy = MODULE.clone
+    monkeypatch.setattr(MODULE, "clone", lambda classifier: inside.append(copy(classifier)) or inside[0])
+    good: list[dict[str, Tensor]] = []
+    points: list[FinetunePoint] = []
+
+    def on_step(point: FinetunePoint) -> None:
+        points.append(point)
+        good.append(states(inside[0]))
+
+    settings = replace(SHORT, explained=1)  # one call of the reward a step
+    result = finetune(trained, SPLIT, Spoilt(4, bad), lime=LIME, settings=settings, on_step=on_step)
+    assert result.stopped is not None
+    assert "stopped at step 4" in result.stopped
+    assert [point.step for point in points] == [1, 2, 3]
+    assert same(states(result.classifier), good[-1])
+    assert not same(good[-1], good[-2])
+
+
+def test_a_classifier_that_is_already_broken_stops_at_once(trained: Classifier) -> None:
+    broken = build(trained.architecture)
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.nan)
+    assert "stopped at step 1" in str(tuned(broken, prefer_left, SHORT).stopped)
+
+
+def test_the_classifier_that_is_given_is_left_as_it_was(trained: Classifier) -> None:
+    trained.zero_grad(set_to_none=True)
+    before = states(trained)
+    result = tuned(trained, prefer_left, SHORT)
+    assert same(states(trained), before)
+    assert not trained.training
+    assert not result.classifier.training
+    assert all(parameter.grad is None for parameter in trained.parameters())
+
+
+def test_the_same_seed_gives_the_same_classifier_and_no_global_state_is_touched(trained: Classifier) -> None:
+    torch.rand(1)
+    before = torch.get_rng_state()
+    one = tuned(trained, prefer_left, SHORT)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)
+    assert same(states(one.classifier), states(tuned(trained, prefer_left, SHORT).classifier))
+    assert not same(states(one.classifier), states(tuned(trained, prefer_left, SHORT, seed=1).classifier))
+
+
+def test_dropout_too_is_drawn_from_the_seed(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_dropout(classifier: Classifier) -> Classifier:
+        twin = build(classifier.architecture)
+        twin.load_state_dict(classifier.state_dict())
+        twin.network = nn.Sequential(*list(twin.network)[:-1], nn.Dropout(0.5), twin.network[-1])
+        return twin
+
+    monkeypatch.setattr(MODULE, "clone", with_dropout)
+    before = torch.get_rng_state()
+    one = tuned(trained, prefer_left, SHORT)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(1)
+    assert same(states(one.classifier), states(tuned(trained, prefer_left, SHORT).classifier))
