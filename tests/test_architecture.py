@@ -13,9 +13,9 @@ FLOORS = [
     {"errors", "seeds"},
     {"types"},
     {"pictures", "torchvision_networks"},
-    {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "results", "shortcuts"}
+    {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
     | {"square", "statistics", "store", "superpixels", "surroundings"},
-    {"attacks", "lime", "reward", "tasks"},
+    {"attacks", "lime", "results", "reward", "tasks"},
     {"annotators", "ensemble", "explanations", "honesty", "training"},
     {"asking", "doctor", "finetune", "pretrained", "queries", "report", "robustness"},
     {"evaluation"},
@@ -27,7 +27,12 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-ONLY_IMPORTERS = {"lime": {"lime"}, "foolbox": {"attacks", "robustness", "square"}, "sqlalchemy": {"store"}, "streamlit": set()}
+ONLY_IMPORTERS = {
+    "lime": {"lime"},
+    "foolbox": {"attacks", "robustness", "square"},
+    "sqlalchemy": {"store"},
+    "streamlit": set(),
+}
 """Which of our modules may import these packages."""
 
 

@@ -27,7 +27,7 @@ Reward = Callable[[ExplainedImages], Tensor]
 class FinetuneSettings:
     """How a classifier follows a reward."""
 
-    steps: int = 240
+    steps: int = 160
     """Gradient steps a round."""
     strength: float = 0.7
     """λ: how much a standard deviation of reward counts beside the cross-entropy; 0 leaves the reward out."""

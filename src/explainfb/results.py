@@ -1,7 +1,6 @@
 """results.json: what a study measured, checked against the schema whenever it is read or written."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from explainfb.errors import InputError
+from explainfb.files import write_whole
 
 Results = dict[str, Any]
 Evaluation = dict[str, Any]
@@ -103,12 +103,7 @@ def write_results(results: Results, path: Path) -> None:
     """
     check_results(results)
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def read_results(path: Path) -> Results:
