@@ -1,9 +1,8 @@
-"""Each bug is planted alone in a sound set-up, and the doctor has to name it and nothing else."""
+"""Each bug is planted alone in a sound set-up, and the doctor has to name it and nothing else: networks and loops."""
 
 import io
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,24 @@ import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor, nn
 
+from doctor_plants import (
+    SHORT,
+    Planted,
+    failed,
+    half_digits,
+    left_in_training,
+    named,
+    regularised,
+    with_network,
+    wrong,
+)
 from explainfb import classifiers
-from explainfb.classifiers import Architecture, Classifier, lenet
+from explainfb.classifiers import Classifier, lenet
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
 from explainfb.doctor.examination import CHECKS, name_of
-from explainfb.doctor.linear import fit_linear
 from explainfb.errors import InputError
-from explainfb.seeds import torch_generator
 from explainfb.tasks import Split, Task, load_task
 from explainfb.training import TrainingSettings, architecture_for, fit, predict_logits, train
-
-SHORT = TrainingSettings(steps=250)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,14 +38,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="module")
 def digits() -> Task:
-    """The digits at half their size, which is four times as fast."""
-    task = load_task("digits")
-    halves = {name: halved(getattr(task, name)) for name in ("train", "validation", "clean")}
-    return replace(task, **halves)
-
-
-def halved(split: Split) -> Split:
-    return Split(F.avg_pool2d(split.images, 2), split.labels)
+    return half_digits()
 
 
 @pytest.fixture(scope="module")
@@ -47,54 +46,9 @@ def decoy() -> Task:
     return load_task("digits-decoy")
 
 
-def failed(findings: list[Finding]) -> set[str]:
-    assert len(findings) == len(CHECKS)
-    return {finding.name for finding in findings if finding.passed is False}
-
-
-def named(findings: list[Finding], name: str) -> Finding:
-    return next(finding for finding in findings if finding.name == name)
-
-
-def wrong(findings: list[Finding]) -> list[Finding]:
-    return [finding for finding in findings if not finding.passed]
-
-
 @pytest.mark.parametrize(("name", "seed"), [("digits", 0), ("digits-decoy", 1)])
 def test_a_sound_setup_passes_every_check(name: str, seed: int) -> None:
     assert wrong(examine(load_task(name, seed=seed), seed=seed)) == []
-
-
-class Planted(Classifier):
-    """LeNet with something done to its input and to its output."""
-
-    def __init__(
-        self,
-        task: Task,
-        before: Callable[[Classifier, Tensor], Tensor] = lambda classifier, images: images,
-        after: Callable[[Classifier, Tensor], Tensor] = lambda classifier, logits: logits,
-    ) -> None:
-        architecture = architecture_for(task, "lenet")
-        super().__init__(architecture, classifiers.build(architecture, 0).network)
-        self.before, self.after = before, after
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.after(self, super().forward(self.before(self, images)))
-
-
-def with_network(task: Task, network: Callable[[Architecture], nn.Module]) -> Callable[[], Classifier]:
-    def build() -> Classifier:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            architecture = architecture_for(task, "lenet")
-            return Classifier(architecture, network(architecture))
-
-    return build
-
-
-def regularised(architecture: Architecture) -> nn.Module:
-    layers = list(lenet(architecture))
-    return nn.Sequential(layers[0], nn.BatchNorm2d(16), *layers[1:7], nn.Dropout(0.2), layers[7])
 
 
 def test_batch_normalisation_and_dropout_are_no_fault(digits: Task) -> None:
@@ -147,15 +101,6 @@ def test_a_dead_input_is_found(digits: Task) -> None:
     assert failed(findings) == {"own image only", "network inputs"}
 
 
-def test_a_loop_that_feeds_black_images_is_found(digits: Task) -> None:
-    def feeds_black(classifier: Classifier, train_split: Split, validation: Split, **options: object) -> Classifier:
-        black = replace(train_split, images=torch.zeros_like(train_split.images))
-        return fit(classifier, black, validation, **options)  # type: ignore[arg-type]
-
-    findings = examine(digits, train=feeds_black, settings=SHORT)
-    assert failed(findings) == {"blind does worse"}
-
-
 def probabilities(classifier: Classifier, logits: Tensor) -> Tensor:
     return logits.softmax(1)
 
@@ -168,19 +113,6 @@ def test_probabilities_given_to_the_loss_are_found(digits: Task) -> None:
         assert failed(findings) == {"logits reach the loss"}
     assert "a probability distribution" in named(by_network, "logits reach the loss").seen
     assert failed(examine(digits, loss=F.nll_loss)) == {"logits reach the loss"}
-
-
-def shuffled(split: Split, seed: int) -> Split:
-    order = torch.randperm(len(split), generator=torch_generator(seed, "test"))
-    return replace(split, labels=split.labels[order])
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("split", ["train", "validation", "clean"])
-def test_shuffled_labels_are_found(digits: Task, decoy: Task, split: str, seed: int) -> None:
-    for task in (digits, decoy):
-        broken = replace(task, **{split: shuffled(getattr(task, split), seed)})
-        assert failed(examine(broken, seed=seed)) == {"labels follow images"}
 
 
 def freeze(classifier: Classifier) -> Classifier:
@@ -235,10 +167,6 @@ def as_found(classifier: Classifier, images: Tensor) -> Tensor:
         return classifier(images)
 
 
-def left_in_training(classifier: Classifier, train_split: Split, validation: Split, **options: object) -> Classifier:
-    return fit(classifier, train_split, validation, **options).train()  # type: ignore[arg-type]
-
-
 def forgetful(
     classifier: Classifier, train_split: Split, validation: Split, *, settings: TrainingSettings, seed: int
 ) -> Classifier:
@@ -286,35 +214,6 @@ def test_dropout_that_never_drops_is_found(digits: Task) -> None:
     assert "training mode gave the same output twice" in named(findings, "training and evaluation modes").seen
 
 
-def test_a_sum_in_place_of_a_mean_is_found(digits: Task) -> None:
-    findings = examine(
-        digits, loss=lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum"), settings=SHORT
-    )
-    assert "loss at start" in failed(findings)
-
-
-def test_a_biased_last_layer_is_found(digits: Task) -> None:
-    def biased() -> Classifier:
-        classifier = Planted(digits)
-        nn.init.constant_(classifier.network[7].bias[:1].data, 3.5)
-        return classifier
-
-    assert failed(examine(digits, build=biased, settings=SHORT)) == {"loss at start"}
-
-
-def test_a_learning_rate_that_is_too_low_is_found(digits: Task) -> None:
-    findings = examine(digits, settings=TrainingSettings(steps=200, learning_rate=1e-4))
-    assert failed(findings) == {"one batch learned"}
-
-
-def test_a_network_that_a_linear_model_beats_is_found(digits: Task) -> None:
-    def few_images(classifier: Classifier, train_split: Split, validation: Split, **options: object) -> Classifier:
-        return fit(classifier, train_split.take(slice(40)), validation, **options)  # type: ignore[arg-type]
-
-    findings = examine(digits, train=few_images, settings=SHORT)
-    assert failed(findings) == {"simple models beaten"}
-
-
 def test_outputs_that_are_not_finite_are_found(digits: Task) -> None:
     findings = examine(digits, build=lambda: Planted(digits, after=lambda _, logits: logits.log()))
     assert failed(findings) == {"finite outputs"}
@@ -324,28 +223,6 @@ def test_a_network_that_raises_has_failed(digits: Task) -> None:
     findings = examine(digits, build=lambda: Planted(digits, after=lambda _, logits: logits @ torch.ones(3)))
     assert "finite outputs" in failed(findings)
     assert "RuntimeError" in named(findings, "finite outputs").seen
-
-
-def test_bad_data_are_found(digits: Task) -> None:
-    def broken(**splits: Split) -> set[str]:
-        return failed(examine(replace(digits, **splits), train=left_in_training)) - {"training and evaluation modes"}
-
-    rare = torch.cat([torch.where(digits.train.labels != 3)[0], torch.where(digits.train.labels == 3)[0][:9]])
-    assert broken(train=digits.train.take(rare)) == {"class balance"}
-    half = len(digits.validation) // 2
-    copies = torch.cat([digits.validation.images[:half], digits.train.images[: len(digits.validation) - half]])
-    labels = torch.cat([digits.validation.labels[:half], digits.train.labels[: len(digits.validation) - half]])
-    assert broken(validation=Split(copies, labels)) == {"separate splits"}
-    assert broken(clean=digits.validation) == {"separate splits"}
-    assert broken(train=replace(digits.train, images=digits.train.images / 255)) == {"network inputs"}
-
-
-def test_a_wrong_normalisation_is_found(digits: Task) -> None:
-    def build() -> Classifier:
-        return classifiers.build(replace(architecture_for(digits, "lenet"), mean=(0.5,), std=(1 / 255,)))
-
-    findings = examine(digits, build=build, train=left_in_training)
-    assert "network inputs" in failed(findings)
 
 
 def test_a_trained_classifier_is_examined_and_left_as_it_is(decoy: Task) -> None:
@@ -358,19 +235,6 @@ def test_a_trained_classifier_is_examined_and_left_as_it_is(decoy: Task) -> None
     assert classifier.training
     assert all(torch.equal(before[name], tensor) for name, tensor in classifier.state_dict().items())
     assert all(parameter.grad is None for parameter in classifier.parameters())
-
-
-def test_a_classifier_that_learned_nothing_is_found(digits: Task) -> None:
-    classifier = classifiers.build(architecture_for(digits, "lenet"), 3)
-    assert failed(examine_classifier(digits, classifier, settings=SHORT)) == {"blind does worse"}
-
-
-def test_the_linear_model_shows_the_shortcut(decoy: Task) -> None:
-    model = fit_linear(decoy.train, 10)
-    assert decoy.train.shortcut is not None
-    for label in range(10):
-        patch = decoy.train.shortcut[decoy.train.labels == label][0].numpy()
-        assert patch.flat[model.weights[label, 0].argmax()]
 
 
 def test_progress_is_told_and_pictures_are_drawn(digits: Task, tmp_path: Path) -> None:
@@ -396,12 +260,6 @@ def test_bad_input_is_not_taken_for_a_finding(digits: Task, tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"The folder .*file.* cannot be made"):
         examine(digits, folder=tmp_path / "file")
-
-
-def test_a_training_that_diverges_is_a_finding(digits: Task) -> None:
-    findings = examine(digits, settings=TrainingSettings(steps=50, learning_rate=1e30))
-    assert failed(findings) == {"gradients reach parameters"}
-    assert "loss was nan" in named(findings, "gradients reach parameters").seen
 
 
 def test_the_table_says_what_was_seen_and_what_to_do() -> None:

@@ -27,5 +27,12 @@ TINY = StudySettings(
     lime=LimeSettings(masks=52),
     reward=RewardSettings(steps=20, members=2),
     finetune=FinetuneSettings(steps=6, explained=4, masks=16),
-    evaluation=EvaluationSettings(linf=(0.05, 0.1), l2=(0.5,), attacked=12, explained=12, attacks=ATTACKS),
+    evaluation=EvaluationSettings(
+        linf=(0.05, 0.1),
+        l2=(0.5,),
+        attacked=12,
+        explained=12,
+        lime=LimeSettings(masks=52, fill="zero"),
+        attacks=ATTACKS,
+    ),
 )

@@ -37,8 +37,11 @@ class EvaluationSettings:
     """ε of the L2 threat models."""
     attacked: int = 200
     """Test images that are attacked."""
-    explained: int = 200
+    explained: int = 100
     """Test images that are explained to measure the shortcut's share."""
+    lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=500, fill="zero"))
+    """How they are explained. Filling with black tells whether what is there matters, and with far less noise than
+    filling with other images, whose content moves the outputs as well."""
     attacks: AttackSettings = field(default_factory=AttackSettings)
 
     @property
@@ -69,7 +72,6 @@ def evaluate(
     classifier: Classifier,
     task: Task,
     *,
-    lime: LimeSettings | None = None,
     settings: EvaluationSettings | None = None,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
@@ -81,7 +83,6 @@ def evaluate(
     measured on the same ones. `progress` is called with the share of the work done since the last call.
     """
     settings = settings or EvaluationSettings()
-    lime = lime or LimeSettings(masks=256)
     attacked = _some(task.test, settings.attacked, seed)
     robust = robust_accuracy(
         classifier,
@@ -96,7 +97,7 @@ def evaluate(
         clean_logits=predict_logits(classifier, task.clean.images),
         shifted_logits=None if task.shifted is None else predict_logits(classifier, task.shifted.images),
         labels=task.clean.labels,
-        shortcut_shares=_shortcut_shares(classifier, task, lime, settings.explained, seed),
+        shortcut_shares=_shortcut_shares(classifier, task, settings, seed),
         robust=tuple(robust),
     )
 
@@ -106,14 +107,12 @@ def _some(split: Split, count: int, seed: int) -> Split:
     return split.take(torch.randperm(len(split), generator=torch_generator(seed, "test images"))[:count])
 
 
-def _shortcut_shares(
-    classifier: Classifier, task: Task, lime: LimeSettings, count: int, seed: int
-) -> FloatArray | None:
+def _shortcut_shares(classifier: Classifier, task: Task, settings: EvaluationSettings, seed: int) -> FloatArray | None:
     if task.test.shortcut is None:
         return None
-    some = _some(task.test, count, seed)
+    some = _some(task.test, settings.explained, seed)
     assert some.shortcut is not None
-    explanations = explain(classifier, some.images, settings=lime, background=task.train.images, seed=seed)
+    explanations = explain(classifier, some.images, settings=settings.lime, background=task.train.images, seed=seed)
     masks = some.shortcut.numpy()
     return np.array([relevant_share(item, mask) for item, mask in zip(explanations, masks, strict=True)])
 

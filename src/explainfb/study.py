@@ -254,7 +254,6 @@ class Study:
             evaluation = evaluate(
                 classifiers.load(classifier).to(self.device),
                 self.task,
-                lime=self.settings.lime,
                 settings=self.settings.evaluation,
                 seed=derive(self.settings.seed, "evaluation"),
                 progress=step,

@@ -1,0 +1,101 @@
+"""What is measured on a classifier, and how two are compared."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explainfb.classifiers import Classifier, build
+from explainfb.errors import InputError
+from explainfb.evaluation import Evaluation, EvaluationSettings, evaluate, load_evaluation, save_evaluation
+from explainfb.outcomes import as_results, differences
+from explainfb.tasks import Task, load_task
+from explainfb.training import architecture_for
+from tiny import TINY
+
+
+class ReadsTheCorner(torch.nn.Module):
+    """Answers class 3 when the patch of class 3 is there, else class 0: a pure user of the shortcut."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        row, column = (4, 24)
+        seen = images[:, 0, row : row + 4, column : column + 4].mean((1, 2))
+        logits = torch.zeros(len(images), 10, dtype=images.dtype)
+        return torch.cat([logits[:, :3], 9 * seen[:, None], logits[:, 4:]], dim=1) + torch.eye(10)[0]
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return load_task("digits-decoy", train_images=200)
+
+
+@pytest.fixture(scope="module")
+def measured(task: Task) -> Evaluation:
+    return evaluate(build(architecture_for(task, "mlp")), task, settings=TINY.evaluation)
+
+
+def test_two_measurements_with_one_seed_are_equal(task: Task, measured: Evaluation) -> None:
+    again = evaluate(build(architecture_for(task, "mlp")), task, settings=TINY.evaluation)
+    assert torch.equal(again.clean_logits, measured.clean_logits)
+    assert np.array_equal(again.shortcut_shares, measured.shortcut_shares)
+    assert again.robust == measured.robust
+
+
+def test_what_is_saved_is_loaded(measured: Evaluation, tmp_path: Path) -> None:
+    path = tmp_path / "before.safetensors"
+    save_evaluation(measured, path)
+    assert as_results(load_evaluation(path), seed=0) == as_results(measured, seed=0)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"before\.safetensors is damaged"):
+        load_evaluation(path)
+
+
+def test_a_classifier_that_reads_only_the_shortcut_has_its_reasons_there(task: Task) -> None:
+    """Positive control of the shortcut's share: images whose shortcut points at 3, explained for 3."""
+    assert task.shifted is not None
+    row_of_three = task.shifted.shortcut[:, 4, 24] & task.shifted.shortcut[:, 7, 27]
+    chosen = row_of_three.nonzero().squeeze(1)
+    only = replace(task, shifted=task.shifted.take(chosen), clean=task.clean.take(chosen))
+    classifier = Classifier(replace(architecture_for(task, "mlp"), mean=(0.0,), std=(1.0,)), ReadsTheCorner()).eval()
+    found = evaluate(classifier, only, settings=replace(TINY.evaluation, lime=EvaluationSettings().lime))
+    assert found.shortcut_shares.mean() > 0.8
+
+
+def test_a_measure_is_the_plain_mean_and_lies_in_its_interval(task: Task, measured: Evaluation) -> None:
+    results = as_results(measured, seed=0)
+    assert task.shifted is not None
+    accuracy = (measured.shifted_logits.argmax(1) == task.shifted.labels).float().mean().item()
+    assert results["shifted_accuracy"] == pytest.approx(accuracy)
+    for name, interval in results["intervals"].items():
+        assert interval[0] <= results[name] <= interval[1]
+    assert sum(results["reliability"]["count"]) == results["n"] == len(task.clean)
+
+
+def test_a_difference_is_signed_after_minus_before(measured: Evaluation) -> None:
+    perfect = 20 * torch.nn.functional.one_hot(measured.labels, 10).float()
+    better = replace(measured, clean_logits=perfect, shifted_logits=perfect)
+    found = differences(better, measured, seed=0)
+    assert found["shifted_accuracy"]["low"] > 0.5
+    assert found["ece"]["high"] < 0
+    assert found["shortcut_share"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
+    assert [row["estimate"] for row in found["robust_accuracy"]] == [0.0, 0.0, 0.0]
+    same = differences(measured, measured, seed=0)
+    assert same["shifted_accuracy"] == same["ece"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_robust_accuracies_are_paired_image_by_image(measured: Evaluation) -> None:
+    unbroken = tuple(replace(item, survived=(True,) * item.n) for item in measured.robust)
+    broken = tuple(replace(item, survived=(False,) * item.n) for item in measured.robust)
+    found = differences(replace(measured, robust=unbroken), replace(measured, robust=broken), seed=0)
+    assert {row["low"] for row in found["robust_accuracy"]} == {1.0}
+
+
+def test_a_task_without_a_shortcut_has_no_shifted_numbers() -> None:
+    plain = load_task("digits", train_images=200)
+    found = evaluate(build(architecture_for(plain, "mlp")), plain, settings=TINY.evaluation)
+    results = as_results(found, seed=0)
+    assert results["shifted_accuracy"] is None
+    assert results["shortcut_share"] is None
+    assert results["intervals"]["shifted_accuracy"] is None

@@ -1,0 +1,53 @@
+"""Several seeds: resumed, summarised, told."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from explainfb.errors import InputError
+from explainfb.settings import StudySettings
+from explainfb.sweep import SweepSettings, print_sweep, summarise, sweep
+from results_example import example_results
+from tiny import TINY
+
+
+def test_a_sweep_runs_every_seed_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    wanted = SweepSettings(folder=tmp_path, seeds=2, jobs=1, arms=("no_shortcut",))
+    console = Console(quiet=True)
+    found = sweep(wanted, replace(TINY, rounds=1), console)
+    assert found["seeds"] == [0, 1]
+    assert json.loads((tmp_path / "sweep.json").read_text()) == found
+    kept = tmp_path / "seed-0" / "classifiers" / "round-1.safetensors"
+    written = kept.stat().st_mtime_ns
+    assert sweep(wanted, replace(TINY, rounds=1), console) == found
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_the_gap_closed_is_by_seed() -> None:
+    results = []
+    for seed, after in enumerate([0.5, 0.9]):
+        result = example_results()
+        result["seed"] = seed
+        for arm, accuracy in (("before", 0.1), ("after", after), ("ceiling", 0.9)):
+            result[arm]["shifted_accuracy"] = accuracy
+        results.append(result)
+    summary = summarise(results, StudySettings())
+    assert summary["gap_closed"]["values"] == pytest.approx([0.5, 1.0])
+    assert summary["gap_closed"]["mean"] == pytest.approx(0.75)
+    assert summary["arms"]["after"]["shifted_accuracy"]["low"] < 0.5
+    console = Console(record=True, width=200)
+    print_sweep(console, summary)
+    assert "0.75" in console.export_text()
+
+
+def test_a_backend_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="pip install"):
+        sweep(SweepSettings(folder=tmp_path, backend="ray"), TINY, Console(quiet=True))
+
+
+def test_no_seeds_are_refused() -> None:
+    with pytest.raises(InputError, match="at least 1 seed"):
+        SweepSettings(seeds=0)
