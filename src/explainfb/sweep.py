@@ -121,16 +121,20 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
 
 def print_sweep(console: Console, summary: dict[str, Any]) -> None:
     """The table of means over seeds."""
-    table = Table(title=f"{summary['task']}, seeds {summary['seeds']}: mean [95 % interval over seeds]", box=None)
-    table.add_column("arm")
-    names = list(next(iter(summary["arms"].values())))
-    for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
-    for arm, row in summary["arms"].items():
-        cells = (row.get(name) for name in names)
-        table.add_row(arm, *(f"{c['mean']:.3f}\n[{c['low']:.3f}, {c['high']:.3f}]" if c else "–" for c in cells))
+    seeds = ", ".join(str(seed) for seed in summary["seeds"])
+    table = Table(title=f"{summary['task']}, seeds {seeds}: mean, 95 % interval over seeds", box=None)
+    table.add_column("")
+    for arm in summary["arms"]:
+        table.add_column(arm.replace("_", " "), justify="right")
+    for name in next(iter(summary["arms"].values())):
+        cells = (row.get(name) for row in summary["arms"].values())
+        table.add_row(name.replace("_", " "), *(f"{c['mean']:.3f}\n{_range(c)}" if c else "–" for c in cells))
     console.print(table)
     if "gap_closed" in summary:
         gap = summary["gap_closed"]
         each = ", ".join(f"{value:.2f}" for value in gap["values"])
         console.print(f"Share of the gap to the ceiling closed: {gap['mean']:.2f}, by seed {each}.")
+
+
+def _range(cell: dict[str, Any]) -> str:
+    return f"{cell['low']:.2f} to {cell['high']:.2f}"
