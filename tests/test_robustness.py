@@ -11,7 +11,7 @@ from explainfb import attacks
 from explainfb.attacks import Attacker, AttackSettings, Target, foolbox, target_of, verified
 from explainfb.classifiers import Classifier, clone
 from explainfb.errors import InputError
-from explainfb.robustness import climb, robust_accuracy
+from explainfb.robustness import break_with_minimum_norm, climb, robust_accuracy
 from explainfb.seeds import derive
 from explainfb.square import square_attack
 from explainfb.types import RobustAccuracy, ThreatModel
@@ -48,11 +48,15 @@ def test_the_worst_case_is_below_every_attack_and_falls_with_epsilon(records: li
         assert record.accuracy.estimate <= min(record.attacks[name] for name in record.attacks)
         assert record.accuracy.low <= record.accuracy.estimate <= record.accuracy.high
         assert record.n == len(IMAGES)
+        assert np.mean(record.survived) == record.accuracy.estimate
         assert record.accuracy.estimate <= clean
     for curve in (records[:3], records[3:]):
         estimates = [record.accuracy.estimate for record in curve]
         assert estimates == sorted(estimates, reverse=True)
         assert estimates[0] > estimates[-1]
+    for record in records:
+        minimum_norm = record.attacks.get("fmn", record.attacks.get("ddn", 1.0))
+        assert abs(minimum_norm - record.attacks["pgd"]) <= 0.08
     assert set(records[0].attacks) == {"pgd", "fmn", "square", "noise"}
     assert set(records[3].attacks) == {"pgd", "ddn", "square", "noise"}
 
@@ -62,6 +66,14 @@ def test_a_long_pgd_finds_little_more(records: list[RobustAccuracy]) -> None:
     reference = robust_accuracy(trained(), IMAGES, LABELS, threat_models=[LINF[1], L2[1]], settings=strong, seed=1)
     for ours, longer in zip((records[1], records[4]), reference, strict=True):
         assert abs(ours.accuracy.estimate - longer.accuracy.estimate) < 0.05
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.2), ("l2", 1.2)])
+def test_the_second_start_follows_the_margin_where_the_cross_entropy_is_flat(norm: str, epsilon: float) -> None:
+    certain = attacker(changed(lambda forward, images: 200 * forward(images)), norm)
+    flat, margin = (certain.pgd(correct(), epsilon, restart=restart).sum() for restart in (0, 1))
+    assert flat < 0.3 * len(correct())
+    assert margin > 0.9 * len(correct())
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -175,6 +187,13 @@ def test_only_what_still_holds_is_attacked_again() -> None:
     assert rows.tolist() == [[True, False, False, False, True], [True, True, True, False, True]]
 
 
+def test_what_a_minimum_norm_attack_broke_stays_broken_at_a_larger_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = np.array([[True, False], [False, False], [False, True]])
+    monkeypatch.setattr(Attacker, "minimum_norm", lambda *_: found)
+    rows = break_with_minimum_norm(attacker(trained()), np.array([False, True, False]), (0.1, 0.2, 0.3))
+    assert rows.tolist() == [[True, True, False], [True, True, False], [True, True, True]]
+
+
 @pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.2), ("l2", 1.2)])
 def test_square_attack_beats_noise_without_a_gradient(norm: str, epsilon: float) -> None:
     calls = []
@@ -192,6 +211,7 @@ def test_square_attack_beats_noise_without_a_gradient(norm: str, epsilon: float)
     wrong = (trained()(moved).argmax(1) != LABELS[chosen]).numpy()
     assert (found == wrong).all()
     assert len(calls) <= 100
+    assert sum(calls) < 100 * len(chosen)
     noise = attacker(trained(), norm, AttackSettings(noise_repeats=100)).noise(chosen, epsilon)
     assert found.sum() > noise.sum() + 10
 
