@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -84,9 +85,15 @@ def answered_ids(store: Store) -> Sequence[int]:
 
 
 def check_counters(store: Store) -> None:
-    """Assert that the counter of every comparison is what its events add up to."""
-    query = select(schema.comparisons.c.id, schema.comparisons.c.answers).order_by(schema.comparisons.c.id)
+    """Assert that the counter of every comparison is what its events add up to, and that counting anew agrees."""
+    excluded = {each.name for each in store.annotators.all() if each.excluded}
+    counted = Counter(
+        each.comparison.id
+        for each in store.answers()
+        if each.current and each.answer and not each.surplus and each.annotator not in excluded
+    )
+    query = select(schema.comparisons.c.id, schema.comparisons.c.answers)
     with store._database.write() as connection:
-        kept = connection.execute(query).all()
+        kept = {key: answers for key, answers in connection.execute(query) if answers}
         store_comparisons.recount(connection, select(schema.rounds.c.round))
-        assert connection.execute(query).all() == kept
+        assert kept == counted == {key: answers for key, answers in connection.execute(query) if answers}

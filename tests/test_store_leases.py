@@ -215,6 +215,7 @@ def test_whatever_happens_the_counters_agree_with_the_events(store: Store, seed:
     for step in range(80):
         random_step(store, crowd[draw.integers(4)], draw, NOON + step * MINUTE / 3)
     check_counters(store)
+    assert any(each.surplus for each in store.answers())
     pairs = Counter((each.comparison.id, each.annotator) for each in store.answers() if each.current and each.answer)
     assert set(pairs.values()) == {1}
     assert not [each for each in store.preferences() if each.annotator not in "abcd"]
@@ -222,7 +223,7 @@ def test_whatever_happens_the_counters_agree_with_the_events(store: Store, seed:
 
 def random_step(store: Store, who: Annotator, draw: np.random.Generator, now: datetime) -> None:
     action, answer = (
-        draw.choice(["ask", "answer", "answer", "change", "undo", "out", "in"]),
+        draw.choice(["ask", "answer", "answer", "late", "change", "undo", "out", "in"]),
         Answer(draw.choice([*Answer])),
     )
     history = store.history(who)
@@ -230,6 +231,9 @@ def random_step(store: Store, who: Annotator, draw: np.random.Generator, now: da
         store.annotators.exclude(who.name, by="Rae", reason="")
     elif action == "in":
         store.annotators.include(who.name, by="Rae", reason="")
+    elif action == "late":
+        stored = store.comparisons()[draw.integers(4)]
+        store.answer(who, response(stored, answer, f"{now}"), now=now, overlap=2)
     elif action == "undo" and history:
         store.undo(who, history[0], now=now, overlap=2, lease_seconds=60)
     elif action == "change" and history:
