@@ -223,7 +223,7 @@ def test_whatever_happens_the_counters_agree_with_the_events(store: Store, seed:
 
 def random_step(store: Store, who: Annotator, draw: np.random.Generator, now: datetime) -> None:
     action, answer = (
-        draw.choice(["ask", "answer", "answer", "late", "change", "undo", "out", "in"]),
+        draw.choice(["ask", "answer", "late", "late", "change", "undo", "out", "in", "in"]),
         Answer(draw.choice([*Answer])),
     )
     history = store.history(who)
@@ -233,11 +233,11 @@ def random_step(store: Store, who: Annotator, draw: np.random.Generator, now: da
         store.annotators.include(who.name, by="Rae", reason="")
     elif action == "late":
         stored = store.comparisons()[draw.integers(4)]
-        store.answer(who, response(stored, answer, f"{now}"), now=now, overlap=2)
+        store.answer(who, response(stored, answer, f"{now}"), now=now, overlap=1)
     elif action == "undo" and history:
-        store.undo(who, history[0], now=now, overlap=2, lease_seconds=60)
+        store.undo(who, history[0], now=now, overlap=1, lease_seconds=60)
     elif action == "change" and history:
         changed = response(history[-1].comparison, answer, f"{now}", supersedes=history[-1].id)
-        store.answer(who, changed, now=now, overlap=2)
-    elif (lease := ask(store, who, now=now, overlap=2)) and action == "answer":
-        store.answer(who, response(lease.comparison, answer, lease.token), now=now, overlap=2)
+        store.answer(who, changed, now=now, overlap=1)
+    elif (lease := ask(store, who, now=now, overlap=1)) and action == "answer":
+        store.answer(who, response(lease.comparison, answer, lease.token), now=now, overlap=1)
