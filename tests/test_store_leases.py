@@ -162,6 +162,17 @@ def test_undo_takes_answers_back_one_after_the_other_and_asks_again(store: Store
     assert [each.answer for each in store.preferences()] == [Answer.RIGHT]
 
 
+def test_undo_of_an_answer_that_was_changed_meanwhile_leaves_the_change(store: Store) -> None:
+    (ann,) = people(store, "Ann")
+    lease = must_ask(store, ann)
+    old = store.answer(ann, response(lease.comparison, Answer.LEFT, "a"), now=NOON, overlap=1)
+    new = store.answer(ann, response(lease.comparison, Answer.RIGHT, "b", supersedes=old.id), now=NOON, overlap=1)
+    following = store.undo(ann, old, now=NOON, overlap=1, lease_seconds=60)
+    assert following is not None
+    assert image(following) == 1
+    assert store.history(ann) == [new]
+
+
 def test_a_closed_round_is_asked_no_more_and_its_answers_stay_as_they_are(store: Store) -> None:
     ann, bob = people(store, "Ann", "Bob")
     lease, other = must_ask(store, ann), must_ask(store, bob)
