@@ -406,6 +406,16 @@ def test_input_that_makes_no_sense_is_refused(images, options, message) -> None:
         explain(CLASSIFIER, images, settings=QUICK, **{"background": BACKGROUND, **options})
 
 
+def test_a_bad_image_is_named_before_any_is_explained() -> None:
+    classifier = small_classifier((1, 12, 10))
+    seen = Recorder(classifier)
+    images = IMAGES.clone()
+    images[4, 0, 3, 3] = torch.nan
+    with pytest.raises(InputError, match="Image 4 contains NaN"):
+        explain(classifier, images, settings=QUICK, background=BACKGROUND)
+    assert not seen.sizes
+
+
 def test_a_classifier_that_answers_nan_is_refused() -> None:
     classifier = small_classifier((1, 12, 10))
     with torch.no_grad():
