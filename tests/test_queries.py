@@ -9,7 +9,7 @@ from torch import nn
 
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
-from explainfb.queries import Pool, QuerySettings, choose_comparisons, draw_pool, held_out_images
+from explainfb.queries import Pool, QuerySettings, check_enough, choose_comparisons, draw_pool, held_out_images
 from explainfb.reward import ExplainedImages
 from explainfb.types import Comparison
 
@@ -116,3 +116,10 @@ def test_too_few_images_are_told() -> None:
 def test_a_share_held_out_of_nothing_or_all_is_refused(share: float) -> None:
     with pytest.raises(InputError, match="held-out"):
         QuerySettings(held_out=share)
+
+
+def test_a_task_too_small_is_told_before_work_starts() -> None:
+    check_enough(1209, 250, SETTINGS)
+    for images, comparisons in ((60, 250), (4, 8)):
+        with pytest.raises(InputError, match="too few"):
+            check_enough(images, comparisons, SETTINGS)

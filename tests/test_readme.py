@@ -5,10 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tiny import TINY
 
 import explainfb
 from explainfb.cli import main
+from tiny import TINY
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -92,10 +92,10 @@ def test_a_crash_before_the_end_leaves_the_old_file(tmp_path: Path, monkeypatch:
     old = example_results()
     write_results(old, path)
 
-    def crash(descriptor: int) -> None:
+    def crash(partial: Path, path: Path) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(os, "fsync", crash)
+    monkeypatch.setattr(os, "replace", crash)
     with pytest.raises(OSError, match="no space"):
         write_results(old | {"seed": 1}, path)
     assert read_results(path) == old

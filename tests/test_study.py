@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from explainfb import files
+from explainfb import study as study_module
 from explainfb.errors import InputError
 from explainfb.results import Results, read_results
 from explainfb.settings import StudySettings
 from explainfb.store import Response, Store
 from explainfb.study import Study
 from explainfb.study_folder import locked, new_folder
+from explainfb.tasks import Task
 from explainfb.types import Answer
 from tiny import TINY
 
@@ -72,13 +74,14 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(finished: Path, tmp_
     command = read_results(finished / "results.json")["command"].split()
     folder = tmp_path / "killed"
     moments = [
-        "study.db",
+        "study.toml",
+        "identity.json",
         "classifiers/round-0.safetensors",
         "explanations/round-1.safetensors",
         "reward/round-1.safetensors",
         "classifiers/round-1.safetensors",
         "controls/random_answers/reward/round-1.safetensors",
-        "evaluations/random_answers.safetensors",
+        "results.json",
     ]
     killed = 0
     for number, moment in enumerate(moments):
@@ -124,6 +127,7 @@ def test_other_settings_are_refused_and_named(finished: Path) -> None:
         "evaluations/before.safetensors",
         "study.db",
         "study.toml",
+        "identity.json",
     ],
 )
 @pytest.mark.parametrize("damage", ["truncated", "overwritten"])
@@ -137,6 +141,27 @@ def test_a_damaged_file_is_named(finished: Path, tmp_path: Path, name: str, dama
         (folder / "classifiers" / "round-2.safetensors").unlink()
     with pytest.raises(InputError, match=path.name.replace(".", r"\.")):
         Study.open(folder, TINY).run()
+
+
+def test_another_database_is_refused(finished: Path, tmp_path: Path) -> None:
+    """One of another study, and none where there was one: answers would be about other explanations."""
+    with pytest.raises(InputError, match="holds another study"):
+        Study.open(tmp_path / "new", TINY, database=finished / "study.db")
+    with pytest.raises(InputError, match="was begun with another database"):
+        Study.open(finished, TINY, database=tmp_path / "empty.db")
+
+
+def test_other_data_are_refused(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = study_module.load_task
+
+    def one_pixel_off(*given: object, **named: object) -> Task:
+        task = whole(*given, **named)  # type: ignore[arg-type]
+        task.train.images[7, 0, 10, 10] += 1e-3
+        return task
+
+    monkeypatch.setattr(study_module, "load_task", one_pixel_off)
+    with pytest.raises(InputError, match="data are not those"):
+        Study.open(finished, TINY)
 
 
 def test_a_full_disk_is_told_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +185,9 @@ def test_without_a_folder_an_unfinished_study_is_resumed_and_a_finished_one_is_n
     with locked(folder):
         assert new_folder(TINY, tmp_path) == tmp_path / "digits-decoy-2"
     (folder / "results.json").write_text("{}")
+    assert new_folder(TINY, tmp_path) == folder, "it has no report yet"
+    (folder / "report").mkdir()
+    (folder / "report" / "index.html").touch()
     assert new_folder(TINY, tmp_path) == tmp_path / "digits-decoy-2"
 
 

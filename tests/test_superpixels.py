@@ -91,6 +91,7 @@ def test_a_batch_equals_its_images_one_by_one(method: Method) -> None:
         ([[1, 2], [1, 2]], "found 1 … 2 without [0]"),
         ([[0, 1], [5, 5]], "without [2, 3, 4]"),
         ([[-1, 0], [1, 1]], "found -1 … 1"),
+        ([[-1, 1], [1, 1]], "found -1 … 1 without [0]"),
         ([[0, 0], [0, 0]], "Only one superpixel"),
     ],
 )

@@ -58,6 +58,7 @@ def test_a_heatmap_gives_each_pixel_its_superpixels_weight() -> None:
         ({"segments": np.array([[0, 2]])}, "0 … d−1, each used"),
         ({"segments": np.array([[1, 2]])}, "0 … d−1, each used"),
         ({"segments": np.array([[-1, 2], [0, 1]])}, "0 … d−1, each used"),
+        ({"segments": np.array([[-1, 1]])}, "0 … d−1, each used"),
         ({"weights": np.zeros(2)}, "3 superpixels need as many weights; found shape (2,)"),
         ({"weights": np.zeros((3, 1))}, "found shape (3, 1)"),
         ({"weights": np.array([0.0, np.nan, 0.0])}, "must be finite"),

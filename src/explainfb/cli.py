@@ -22,8 +22,8 @@ from explainfb.progress import Progress
 from explainfb.report import table_text, verdict
 from explainfb.results import Results
 from explainfb.settings import StudySettings, read_settings
-from explainfb.study import Study
-from explainfb.study_folder import locked, new_folder
+from explainfb.study import Study, last_classifier, task_of
+from explainfb.study_folder import SETTINGS, locked, new_folder
 from explainfb.sweep import SweepSettings, print_sweep, sweep
 from explainfb.tasks import load_task
 from explainfb.training import architecture_for
@@ -57,6 +57,8 @@ class Run:
                 database=self.db,
             )
             console.print(f"Study in {folder}: {study.describe()}")
+            if self.settings.annotator == "human":
+                console.print("Answers are awaited in the study's database; explainfb.store writes them there.")
             with Progress(console, study.cost) as progress:
                 results = study.run(progress)
         show(console, results, folder)
@@ -76,7 +78,7 @@ class OfStudy:
     """The database, as it was given to run."""
 
     def open(self) -> Study:
-        settings = read_settings(self.study / "study.toml")
+        settings = read_settings(self.study / SETTINGS)
         return Study.open(
             self.study, settings, data_dir=self.data_dir, device=resolve_device(self.device), database=self.db
         )
@@ -84,9 +86,10 @@ class OfStudy:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate(OfStudy):
-    """Measure a study's classifiers anew; rewrites results.json and the report."""
+    """Measure a finished study's classifiers anew; rewrites results.json and the report."""
 
     def __call__(self, console: Console) -> int:
+        read_settings(self.study / SETTINGS)
         with locked(self.study):
             study = self.open()
             study.forget_evaluations()
@@ -116,7 +119,7 @@ class Doctor:
     classifier: str = "lenet"
     data_dir: Path | None = None
     seed: int = 0
-    pictures: Path = Path("doctor")
+    pictures: Path = Path("studies/doctor")
     """Folder for the pictures: what the network is fed, and the linear model's weights."""
 
     def __call__(self, console: Console) -> int:
@@ -134,9 +137,9 @@ class Doctor:
             task = load_task(self.task, data_dir=self.data_dir, seed=self.seed)
             build_one = partial(build, architecture_for(task, self.classifier), self.seed)
             return examine(task, build=build_one, seed=self.seed, folder=self.pictures, on_check=on_check)
-        study = OfStudy(study=self.study, data_dir=self.data_dir).open()
-        classifier = classifiers.load(study.last_classifier_path)
-        return examine_classifier(study.task, classifier, seed=self.seed, folder=self.pictures, on_check=on_check)
+        task = task_of(read_settings(self.study / SETTINGS), self.data_dir)
+        classifier = classifiers.load(last_classifier(self.study))
+        return examine_classifier(task, classifier, seed=self.seed, folder=self.pictures, on_check=on_check)
 
 
 @dataclass(frozen=True, kw_only=True)

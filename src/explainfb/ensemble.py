@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from explainfb.errors import InputError
 from explainfb.files import write_whole
 from explainfb.reward import AdditiveReward, ExplainedImages, FreeReward, Kind, Scale, build_reward, preference_loss
-from explainfb.seeds import derive, torch_generator
+from explainfb.seeds import torch_generator, torch_globally
 
 HEADER = "reward"
 CHUNK = 512
@@ -35,6 +35,13 @@ class RewardSettings:
     """The share of answers taken to be uniformly random."""
     weight_decay: float = 1e-3
     """At the start; adapted to keep the validation loss between 1.1 and 1.5 times the training loss."""
+
+    def __post_init__(self) -> None:
+        for name in ("members", "steps", "batch", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"reward.{name} must be greater than 0; found {getattr(self, name)}.")
+        if not 0 <= self.noise < 1:
+            raise InputError(f"reward.noise is a share in [0, 1); found {self.noise}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +125,7 @@ def fit_ensemble(
     channels = explained.images.shape[1]
     members = []
     for index in range(settings.members):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "reward", index, "weights"))
+        with torch_globally(seed, "reward", index, "weights"):
             member = build_reward(settings.kind, channels, settings.scale).to(explained.images.device)
         _fit_member(member, explained, answers, settings, torch_generator(seed, "reward", index, "draws"))
         members.append(member.eval())

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb.classifiers import Classifier, clone
+from explainfb.errors import InputError
 from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
 from explainfb.reward import ExplainedImages
-from explainfb.seeds import derive, torch_generator
+from explainfb.seeds import torch_generator, torch_globally
 from explainfb.superpixels import batch_superpixels
 from explainfb.tasks import Split
 from explainfb.training import draw_batch
@@ -39,6 +40,13 @@ class FinetuneSettings:
     """Images a step whose explanation is rewarded."""
     masks: int = 48
     """Masks an explanation in a step, drawn anew each time."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "learning_rate", "batch", "explained"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
+        if self.masks < 4 or self.masks % 2:
+            raise InputError(f"finetune.masks must be an even number of at least 4; found {self.masks}.")
 
 
 @dataclass(frozen=True)
@@ -84,22 +92,26 @@ def finetune(
     )
     lime = replace(lime, masks=settings.masks, backend="closed_form")
     stopped = None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "finetune", "dropout"))
+    with torch_globally(seed, "finetune", "dropout", device=tuned.device):
         for step in range(1, settings.steps + 1):
             optimiser.zero_grad(set_to_none=True)
+            running = [buffer.clone() for buffer in tuned.buffers()]
             images, labels = draw_batch(split, settings.batch, draws, tuned.device)
             cross_entropy = F.cross_entropy(tuned(images), labels)
             cross_entropy.backward()
             gain = cross_entropy.new_zeros(())
             if reward is not None:
-                for group in _groups(len(split), settings, explained_draws):
+                tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
+                for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
                     explained = explain_batch(tuned, split, group, lime, explained_draws)
                     part = reward(explained).sum() / settings.explained
                     (-settings.strength * part).backward()
                     gain += part.detach()
+                tuned.train()
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
             if not (torch.isfinite(cross_entropy - gain) and torch.isfinite(norm)):
+                for buffer, before in zip(tuned.buffers(), running, strict=True):
+                    buffer.copy_(before)
                 stopped = f"Fine-tuning stopped at step {step}: the loss or its gradient was not finite."
                 break
             optimiser.step()
@@ -109,10 +121,10 @@ def finetune(
     return Finetuned(tuned.eval(), stopped)
 
 
-def _groups(images: int, settings: FinetuneSettings, generator: torch.Generator) -> Iterator[Tensor]:
+def _groups(images: int, settings: FinetuneSettings, comfortable: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Indices of the images to explain, in groups whose perturbed images stay in the processor's cache."""
     index = torch.randint(images, (settings.explained,), generator=generator)
-    yield from index.split(max(1, CHUNK_IMAGES // settings.masks))
+    yield from index.split(max(1, min(CHUNK_IMAGES, comfortable) // settings.masks))
 
 
 def explain_batch(

@@ -42,6 +42,18 @@ def held_out_images(count: int, share: float, seed: int) -> BoolArray:
     return held_out
 
 
+def check_enough(images: int, comparisons: int, settings: QuerySettings) -> None:
+    """Raise `InputError` when `images` training images do not give a round its different comparisons."""
+    held_out = max(3, round(settings.held_out * images))
+    judged = max(1, round(comparisons * settings.held_out))
+    fitted = images - held_out
+    if fitted < 3 or fitted * (fitted - 1) // 2 < 2 * comparisons or held_out * (held_out - 1) // 2 < 2 * judged:
+        raise InputError(
+            f"{images} training images are too few for {comparisons} different comparisons a round; "
+            "ask for fewer with --comparisons, or use more training images."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Pool:
     """The images of one round, and the classifiers whose explanations of them are compared."""
@@ -143,4 +155,4 @@ def _disagreement(
     rewards = ensemble.each(explained)
     left = rewards[:, [place[candidate.left] for candidate in candidates]]
     right = rewards[:, [place[candidate.right] for candidate in candidates]]
-    return torch.sigmoid(left - right).var(0).double().cpu().numpy()
+    return torch.sigmoid(left - right).var(0, correction=0).double().cpu().numpy()

@@ -116,7 +116,7 @@ def read_results(path: Path) -> Results:
     try:
         results: Results = json.loads(path.read_text(encoding="utf-8"))
         check_results(results)
-    except ValueError as error:
+    except (ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and run `explainfb evaluate` again.") from error
     return results
 

@@ -45,9 +45,8 @@ class StudySettings:
     controls: tuple[Control, ...] = ("cross_entropy", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
-    """For a torchvision classifier: `default` for its published weights, or a file of them; trained anew without."""
-    layers: Literal["head", "all"] = "all"
-    """Which layers are trained where it starts from weights."""
+    """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
+    there, for which learning rates of 1e-4 suit better; trained anew without."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=256))
     queries: QuerySettings = field(default_factory=QuerySettings)
@@ -58,6 +57,10 @@ class StudySettings:
     def __post_init__(self) -> None:
         if self.rounds < 1:
             raise InputError(f"A study needs at least 1 round; found {self.rounds}.")
+        if self.seed < 0:
+            raise InputError(f"A seed is at least 0; found {self.seed}.")
+        if not 0 <= self.error_rate <= 1:
+            raise InputError(f"--error-rate is a share in [0, 1]; found {self.error_rate}.")
         if self.comparisons < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
 

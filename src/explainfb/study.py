@@ -34,12 +34,13 @@ from explainfb.material import report_material
 from explainfb.outcomes import as_results, differences
 from explainfb.pretrained import pretrained
 from explainfb.progress import Progress
+from explainfb.queries import check_enough
 from explainfb.report import write_report
 from explainfb.results import Results, read_results, write_results
 from explainfb.seeds import derive
 from explainfb.settings import StudySettings, as_plain, check_same, command_line, flatten, read_settings, write_settings
 from explainfb.store import Store
-from explainfb.study_folder import RESULTS, SETTINGS
+from explainfb.study_folder import REPORT, RESULTS, SETTINGS, begin_or_recognise
 from explainfb.surroundings import environment
 from explainfb.tasks import Task, load_task
 from explainfb.training import TrainingPoint, train
@@ -61,8 +62,8 @@ class Study:
     settings: StudySettings
     task: Task
     device: torch.device
-    database: str
-    """URL of the database that keeps comparisons and answers."""
+    database: str | Path
+    """URL or file of the database that keeps comparisons and answers."""
     seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -73,7 +74,7 @@ class Study:
         *,
         data_dir: Path | None = None,
         device: torch.device | str = "cpu",
-        database: str | None = None,
+        database: str | Path | None = None,
     ) -> "Study":
         """Begin a study in `folder`, or resume the one that is there.
 
@@ -84,26 +85,22 @@ class Study:
         stored = read_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
         if stored is not None:
             check_same(settings, stored, folder)
-        task = load_task(
-            settings.task,
-            data_dir=data_dir,
-            train_images=settings.train_images,
-            shortcut=settings.shortcut,
-            image_size=settings.image_size,
-            seed=settings.seed,
-        )
+        task = task_of(settings, data_dir)
         if settings.annotator == "simulated":
             check_annotator(task)
+        check_enough(len(task.train), settings.comparisons, settings.queries)
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder)
-        database = database or f"sqlite:///{folder / 'study.db'}"
-        Store(database).close()
+        database = database or folder / "study.db"
+        with Store(database) as store:
+            begin_or_recognise(folder, store, task)
         if stored is None:
             write_settings(settings, folder / SETTINGS)
         return cls(folder=folder, settings=settings, task=task, device=torch.device(device), database=database)
 
     def run(self, progress: Progress | None = None) -> Results:
         """Do what is left of the study and write results.json and the report; returns what results.json holds."""
+        torch.set_num_threads(1)  # sums in another order would differ in the last bit
         progress = progress or Progress()
         self._train(self.folder / "classifiers" / "round-0.safetensors", self.task, "training", progress)
         with Store(self.database) as store:
@@ -127,7 +124,9 @@ class Study:
         return results
 
     def forget_evaluations(self) -> None:
-        """Let the next run measure every classifier anew."""
+        """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished."""
+        if not self.results_path.is_file():
+            raise InputError(f"The study in {self.folder} is not finished; run it first.")
         shutil.rmtree(self.folder / "evaluations", ignore_errors=True)
 
     @property
@@ -136,15 +135,7 @@ class Study:
 
     @property
     def report_path(self) -> Path:
-        return self.folder / "report" / "index.html"
-
-    @property
-    def last_classifier_path(self) -> Path:
-        """The classifier of the latest round that is done."""
-        paths = list((self.folder / "classifiers").glob("round-*.safetensors"))
-        if not paths:
-            raise InputError(f"The study in {self.folder} has no classifier yet; run it first.")
-        return max(paths, key=lambda path: int(path.stem.removeprefix("round-")))
+        return self.folder / REPORT
 
     def describe(self) -> str:
         """The study in a line."""
@@ -207,7 +198,7 @@ class Study:
             loop = self._loop(name, folder, None, progress)
             loop.run()
         else:
-            with Store(f"sqlite:///{folder / 'answers.db'}") as store:
+            with Store(folder / "answers.db") as store:
                 loop = self._loop(name, folder, store, progress)
                 loop.run()
         evaluations[name] = self._evaluate(name, loop.classifier_path(self.settings.rounds), progress)
@@ -240,9 +231,7 @@ class Study:
         if weights is None:
             return train(task, settings=settings, seed=seed, device=self.device, on_look=on_look)
         start = pretrained(settings.classifier, None if weights == "default" else Path(weights))
-        return start.transfer(
-            task, settings=settings, layers=self.settings.layers, seed=seed, device=self.device, on_look=on_look
-        )
+        return start.transfer(task, settings=settings, layers="all", seed=seed, device=self.device, on_look=on_look)
 
     def _evaluate(self, name: str, classifier: Path, progress: Progress) -> Evaluation:
         path = self.folder / "evaluations" / f"{name}.safetensors"
@@ -286,3 +275,23 @@ class Study:
         if NO_SHORTCUT in arms:
             results["ceiling"] = arms.pop(NO_SHORTCUT)
         return results | {"controls": arms}
+
+
+def task_of(settings: StudySettings, data_dir: Path | None = None) -> Task:
+    """The task that a study of these settings is about."""
+    return load_task(
+        settings.task,
+        data_dir=data_dir,
+        train_images=settings.train_images,
+        shortcut=settings.shortcut,
+        image_size=settings.image_size,
+        seed=settings.seed,
+    )
+
+
+def last_classifier(folder: Path) -> Path:
+    """The file of the classifier of the latest round that is done. Raises `InputError` when there is none."""
+    paths = list((folder / "classifiers").glob("round-*.safetensors"))
+    if not paths:
+        raise InputError(f"The study in {folder} has no classifier yet; run it first.")
+    return max(paths, key=lambda path: int(path.stem.removeprefix("round-")))

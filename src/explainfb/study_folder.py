@@ -1,5 +1,10 @@
-"""Which folder a study is kept in, and that one process at a time works there."""
+"""Which folder a study is kept in, that one process at a time works there, and with what it was begun."""
 
+import hashlib
+import itertools
+import json
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,11 +12,17 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from explainfb.errors import InputError
+from explainfb.files import write_whole
 from explainfb.settings import StudySettings, read_settings
+from explainfb.store import Store
+from explainfb.tasks import Task
 
 STUDIES = Path("studies")
 SETTINGS = "study.toml"
 RESULTS = "results.json"
+REPORT = "report/index.html"
+IDENTITY = "identity.json"
+STUDY = "study"
 
 
 @contextmanager
@@ -34,14 +45,23 @@ def locked(folder: Path) -> Iterator[None]:
 
 def new_folder(settings: StudySettings, studies: Path = STUDIES) -> Path:
     """The folder of a study of these settings that was begun and neither finished nor is being run, or a new one."""
-    name = settings.task.replace("/", "-").replace(":", "-")
-    number = 1
-    while (folder := studies / f"{name}-{number}").exists():
-        begun = (folder / SETTINGS).is_file() and not (folder / RESULTS).is_file()
-        if begun and read_settings(folder / SETTINGS) == settings and not _is_locked(folder):
-            return folder
-        number += 1
-    return folder
+    name = re.sub(r"[^\w.-]", "-", settings.task)
+    numbers = itertools.count(1)
+    return next(folder for number in numbers if _is_free(folder := studies / f"{name}-{number}", settings))
+
+
+def _is_free(folder: Path, settings: StudySettings) -> bool:
+    """Whether nothing is there, or an unfinished study of these settings that no process is running."""
+    if not folder.exists():
+        return True
+    if (folder / REPORT).is_file() or _is_locked(folder):
+        return False
+    if not (folder / SETTINGS).is_file():
+        return True
+    try:
+        return read_settings(folder / SETTINGS) == settings
+    except InputError:
+        return False
 
 
 def _is_locked(folder: Path) -> bool:
@@ -50,3 +70,39 @@ def _is_locked(folder: Path) -> bool:
             return False
     except InputError:
         return True
+
+
+def begin_or_recognise(folder: Path, store: Store, task: Task) -> None:
+    """Mark folder, database and data as belonging together, or check that they are the ones that were marked.
+
+    Raises `InputError` for a database of another study and for data that are not what the study was begun with.
+    """
+    path = folder / IDENTITY
+    data = _fingerprint(task)
+    if not path.is_file():
+        if store.recall(STUDY) is not None or store.comparisons():
+            raise InputError(f"The database given for {folder} holds another study; give every study one of its own.")
+        study = secrets.token_hex(16)
+        store.remember(STUDY, study)
+        text = json.dumps({"study": study, "data": data}) + "\n"
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        return
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        study, known_data = known["study"], known["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged; restore it, or start a new study.") from error
+    if store.recall(STUDY) != study:
+        raise InputError(f"The study in {folder} was begun with another database; give the same --db as then.")
+    if known_data != data:
+        raise InputError(f"The data are not those that the study in {folder} was begun with; restore them.")
+
+
+def _fingerprint(task: Task) -> str:
+    """SHA-256 over every image and label, and the masks."""
+    digest = hashlib.sha256()
+    for split in (task.train, task.validation, task.clean, task.shifted):
+        for tensor in () if split is None else (split.images, split.labels, split.relevance, split.shortcut):
+            if tensor is not None:
+                digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -22,6 +22,8 @@ from explainfb.settings import Control, StudySettings, as_plain
 from explainfb.study import Study
 from explainfb.study_folder import locked
 
+LEAST_GAP = 0.05
+"""Where the ceiling is not this far above before on every seed, there is no gap to speak of."""
 MEASURES = ("shifted_accuracy", "clean_accuracy", "ece", "shortcut_share")
 
 
@@ -50,17 +52,22 @@ class SweepSettings:
 
 def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> dict[str, Any]:
     """Run the study on every seed, as far as it is not done, and write sweep.json; returns what it holds."""
+    if settings.seed != StudySettings().seed or settings.controls != StudySettings().controls:
+        raise InputError("A sweep's seeds are given by --first-seed and --seeds, its arms by --arms.")
     seeds = range(wanted.first_seed, wanted.first_seed + wanted.seeds)
     studies = [replace(settings, seed=seed, controls=wanted.arms) for seed in seeds]
-    with joblib.parallel_config(backend=_backend(wanted.backend)):
+    results: list[Results] = []
+    with (
+        joblib.parallel_config(backend=_backend(wanted.backend)),
+        console.status(f"{len(studies)} studies over {wanted.jobs} processes; each keeps its own folder"),
+    ):
         found = joblib.Parallel(n_jobs=wanted.jobs, return_as="generator_unordered")(
             joblib.delayed(_run)(wanted, study) for study in studies
         )
-        results = []
         for result in found:
             results.append(result)
             console.print(f"Seed {result['seed']} is done ({len(results)} of {wanted.seeds}).")
-    summary = summarise(sorted(results, key=lambda result: int(result["seed"])), settings)
+    summary = summarise(sorted(results, key=lambda result: int(result["seed"])), studies[0])
     text = json.dumps(summary, indent=2) + "\n"
     write_whole(wanted.folder / "sweep.json", lambda partial: partial.write_text(text, encoding="utf-8"))
     return summary
@@ -88,6 +95,7 @@ def _run(wanted: SweepSettings, settings: StudySettings) -> Results:
 def summarise(results: list[Results], settings: StudySettings) -> dict[str, Any]:
     """Means over seeds with 95 % t-intervals, and the share of the gap to the ceiling that feedback closed."""
     rows: dict[str, dict[str, list[float]]] = {}
+    unreliable: dict[str, dict[str, list[int]]] = {}
     for result in results:
         for arm in arms(result):
             row = rows.setdefault(arm.key, {})
@@ -95,28 +103,32 @@ def summarise(results: list[Results], settings: StudySettings) -> dict[str, Any]
                 if arm.evaluation[name] is not None:
                     row.setdefault(name, []).append(arm.evaluation[name])
             for robust in arm.evaluation["robust_accuracy"]:
-                row.setdefault(f"{robust['norm']} {robust['epsilon']:g}", []).append(robust["accuracy"])
+                name = f"{robust['norm']} {robust['epsilon']:g}"
+                row.setdefault(name, []).append(robust["accuracy"])
+                if not robust["reliable"]:
+                    unreliable.setdefault(arm.key, {}).setdefault(name, []).append(result["seed"])
     summary = {
         "task": results[0]["task"],
         "seeds": [result["seed"] for result in results],
-        "settings": as_plain(settings),
+        "settings": {name: value for name, value in as_plain(settings).items() if name != "seed"},
         "environment": results[0]["environment"],
         "arms": {arm: {name: _over_seeds(values) for name, values in row.items()} for arm, row in rows.items()},
+        "unreliable": unreliable,
+        "stopped": [message for result in results for message in result["stopped"]],
     }
     if "ceiling" in rows and "shifted_accuracy" in rows["ceiling"]:
         before, after, ceiling = (np.array(rows[arm]["shifted_accuracy"]) for arm in ("before", "after", "ceiling"))
-        summary["gap_closed"] = _over_seeds(((after - before) / (ceiling - before)).tolist())
+        if (ceiling - before).min() > LEAST_GAP:
+            summary["gap_closed"] = _over_seeds(((after - before) / (ceiling - before)).tolist())
     return summary
 
 
 def _over_seeds(values: list[float]) -> dict[str, Any]:
     mean = float(np.mean(values))
-    low, high = (
-        scipy.stats.t.interval(0.95, len(values) - 1, loc=mean, scale=scipy.stats.sem(values))
-        if len(values) > 1 and np.ptp(values) > 0
-        else (mean, mean)
-    )
-    return {"mean": mean, "low": float(low), "high": float(high), "values": values}
+    if len(values) < 2:
+        return {"mean": mean, "low": None, "high": None, "values": values}
+    half = float(scipy.stats.sem(values) * scipy.stats.t.ppf(0.975, len(values) - 1))
+    return {"mean": mean, "low": mean - half, "high": mean + half, "values": values}
 
 
 def print_sweep(console: Console, summary: dict[str, Any]) -> None:
@@ -127,14 +139,23 @@ def print_sweep(console: Console, summary: dict[str, Any]) -> None:
     for arm in summary["arms"]:
         table.add_column(arm.replace("_", " "), justify="right")
     for name in next(iter(summary["arms"].values())):
-        cells = (row.get(name) for row in summary["arms"].values())
-        table.add_row(name.replace("_", " "), *(f"{c['mean']:.3f}\n{_range(c)}" if c else "–" for c in cells))
+        cells = ((arm, row.get(name)) for arm, row in summary["arms"].items())
+        table.add_row(name.replace("_", " "), *(_cell(summary, arm, name, cell) for arm, cell in cells))
     console.print(table)
+    if summary["unreliable"]:
+        console.print("* not to be relied on: an honesty check failed on some seed, named in its study's report.")
+    for message in summary["stopped"]:
+        console.print(message)
     if "gap_closed" in summary:
         gap = summary["gap_closed"]
         each = ", ".join(f"{value:.2f}" for value in gap["values"])
         console.print(f"Share of the gap to the ceiling closed: {gap['mean']:.2f}, by seed {each}.")
 
 
-def _range(cell: dict[str, Any]) -> str:
-    return f"{cell['low']:.2f} to {cell['high']:.2f}"
+def _cell(summary: dict[str, Any], arm: str, name: str, cell: dict[str, Any] | None) -> str:
+    """Mean and interval; a star where an honesty check failed on some seed."""
+    if cell is None:
+        return "–"
+    star = "*" if name in summary["unreliable"].get(arm, {}) else ""
+    interval = "–" if cell["low"] is None else f"{cell['low']:.2f} to {cell['high']:.2f}"
+    return f"{cell['mean']:.3f}{star}\n{interval}"
