@@ -44,7 +44,7 @@ def proximity(masks: Tensor, sampling: Sampling) -> Tensor:
     """
     if sampling == "kernelshap":
         return torch.ones(len(masks), dtype=torch.float64, device=masks.device)
-    shown = masks.double().mean(1)
+    shown = masks.sum(1).double() / masks.shape[1]
     distance = 1 - shown.sqrt()  # the cosine of z and 1 is |z| / (sqrt|z| sqrt d)
     return torch.exp(-(distance**2) / KERNEL_WIDTH**2).sqrt()
 
