@@ -128,7 +128,7 @@ def main(settings: Settings) -> None:
     times = {name: np.array(seconds) for name, seconds in measure(arms(settings), settings.repetitions).items()}
     results: dict[str, object] = {
         "settings": {**asdict(settings), "output": settings.output.name},
-        "machine": {"processor": processor(), "system": platform.system(), "python": platform.python_version()},
+        "machine": {"processor": processor(), "system": platform.system()},
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("torch", "lime", "numpy")},
         "milliseconds": {},
