@@ -349,7 +349,9 @@ def test_every_family_returns_logits_alone(name: str, training: bool) -> None:
 @pytest.mark.parametrize("name", [*FAMILIES, "regnet_y_400mf"])
 def test_the_head_is_what_the_number_of_classes_changes(name: str) -> None:
     side = preprocessing(weights_of(name)).side
+    before = torch.random.get_rng_state()
     shapes, head = body_and_head(name, side)
+    assert torch.equal(torch.random.get_rng_state(), before)
     with torch.device("cpu" if name.startswith("regnet") else "meta"):
         small, large = (build_network(name, classes, side).state_dict() for classes in (5, 6))
     assert {key for key in small if small[key].shape != large[key].shape} == set(head) != set()
