@@ -246,6 +246,7 @@ def test_records_come_in_the_order_asked_and_progress_adds_up() -> None:
         trained(), IMAGES[:20], LABELS[:20], threat_models=asked, settings=FEW, seed=0, progress=done.append
     )
     assert [record.threat_model for record in found] == asked
+    assert found[1].accuracy.estimate < found[2].accuracy.estimate
     assert sum(done) == pytest.approx(1)
     assert len(done) >= 6
 

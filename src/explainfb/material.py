@@ -1,5 +1,7 @@
 """What the report shows beside its numbers: pictures of explanations, and of what the reward learned."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -13,6 +15,8 @@ from explainfb.training import predict_logits
 from explainfb.types import Explanation
 
 GALLERY = 10
+GALLERY_MASKS = 1000
+"""At least as many, since a picture that is looked at should not be noise."""
 MAP_IMAGES = 100
 
 
@@ -43,11 +47,12 @@ def report_material(loop: Loop, *, seed: int) -> ReportMaterial:
 
 def _explained(classifier: Classifier, split: Split, loop: Loop, seed: int) -> list[Explanation]:
     targets = predict_logits(classifier, split.images).argmax(1)
+    settings = loop.settings.lime
     return explain(
         classifier,
         split.images,
         targets=targets,
-        settings=loop.settings.lime,
+        settings=replace(settings, masks=max(settings.masks, GALLERY_MASKS)),
         background=loop.task.train.images,
         seed=seed,
     )
