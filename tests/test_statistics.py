@@ -7,11 +7,13 @@ import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from explainfb.errors import InputError
+from explainfb.seeds import numpy_generator
 from explainfb.statistics import (
     accuracy_interval,
     bootstrap_interval,
     calibration_error,
     difference_interval,
+    pair_accuracy_interval,
     permutation_test,
     reliability,
 )
@@ -153,3 +155,21 @@ def test_permutation_test_finds_a_dependence_and_keeps_its_level() -> None:
 def test_bad_input_is_named(call: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()  # type: ignore[operator]
+
+
+def test_comparisons_that_share_an_image_tell_less() -> None:
+    """40 comparisons of one image each way, all wrong where it takes part: as wide as the few images make it."""
+    generator = numpy_generator(3, "pairs")
+    right = generator.integers(1, 30, 80)
+    shared = np.where(np.arange(80) < 40, 0, generator.integers(1, 30, 80))
+    correct = (shared != 0).astype(np.float64)
+    apart = pair_accuracy_interval(correct, np.arange(100, 180), np.arange(200, 280), seed=0)
+    together = pair_accuracy_interval(correct, shared, right, seed=0)
+    assert together.estimate == apart.estimate == 0.5
+    assert together.high - together.low > 1.8 * (apart.high - apart.low)
+
+
+def test_the_interval_of_pairs_is_never_narrower_than_that_of_independent_ones() -> None:
+    correct = np.ones(6)
+    found = pair_accuracy_interval(correct, np.arange(6), np.arange(6), seed=0)
+    assert found == accuracy_interval(correct, seed=0)

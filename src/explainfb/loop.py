@@ -27,7 +27,7 @@ from explainfb.results import Results
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import derive
 from explainfb.settings import StudySettings
-from explainfb.statistics import accuracy_interval
+from explainfb.statistics import pair_accuracy_interval
 from explainfb.store import Store
 from explainfb.tasks import Task
 from explainfb.types import BoolArray, ExplanationKey
@@ -210,7 +210,10 @@ class Loop:
     def _round_accuracy(self, number: int) -> Results:
         fitted, held_out, explained = self.answers(number)
         correct = correct_answers(self.ensemble(number), explained, held_out).cpu().double().numpy()
-        interval = accuracy_interval(correct, seed=self.settings.seed) if len(correct) else None
+        decided = held_out.take((held_out.share_left != 0.5).nonzero().squeeze(1))
+        left, right = (explained.image_index[side].cpu().numpy() for side in (decided.left, decided.right))
+        seed = self.settings.seed
+        interval = pair_accuracy_interval(correct, left, right, seed=seed) if len(correct) else None
         return {
             "round": number,
             "answers": len(fitted) + len(held_out),
