@@ -134,7 +134,7 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
 def print_sweep(console: Console, summary: dict[str, Any]) -> None:
     """The table of means over seeds."""
     seeds = ", ".join(str(seed) for seed in summary["seeds"])
-    table = Table(title=f"{summary['task']}, seeds {seeds}: mean, 95 % interval over seeds", box=None)
+    table = Table(title=f"{summary['task']}, seeds {seeds}: mean ± half the 95 % interval over seeds", box=None)
     table.add_column("")
     for arm in summary["arms"]:
         table.add_column(arm.replace("_", " "), justify="right")
@@ -153,9 +153,9 @@ def print_sweep(console: Console, summary: dict[str, Any]) -> None:
 
 
 def _cell(summary: dict[str, Any], arm: str, name: str, cell: dict[str, Any] | None) -> str:
-    """Mean and interval; a star where an honesty check failed on some seed."""
+    """Mean ± half the interval; a star where an honesty check failed on some seed."""
     if cell is None:
         return "–"
     star = "*" if name in summary["unreliable"].get(arm, {}) else ""
-    interval = "–" if cell["low"] is None else f"{cell['low']:.2f} to {cell['high']:.2f}"
-    return f"{cell['mean']:.3f}{star}\n{interval}"
+    interval = "" if cell["low"] is None else f"±{cell['high'] - cell['mean']:.2f}"
+    return f"{cell['mean']:.3f}{interval}{star}"
