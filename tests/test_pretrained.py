@@ -15,7 +15,7 @@ from explainfb.errors import InputError
 from explainfb.pretrained import pretrained
 from explainfb.seeds import torch_generator
 from explainfb.tasks import Split, Task
-from explainfb.torchvision_networks import network_names, weights_of
+from explainfb.torchvision_networks import weights_of
 from explainfb.training import TrainingSettings
 
 UNTRAINED = TrainingSettings(steps=0)
@@ -287,21 +287,6 @@ def test_a_damaged_cache_is_named(cache: Path) -> None:
     (cache / "squeezenet1_1-b8a52dc0.pth").write_bytes(as_pth({"a": torch.zeros(9)})[:-30])
     with pytest.raises(InputError, match=r"squeezenet1_1-b8a52dc0\.pth is damaged .*; delete it"):
         pretrained("squeezenet1_1")
-
-
-@pytest.mark.parametrize(
-    ("name", "nearest"), [("alexnett", "alexnet"), ("ResNet-50", "resnet50"), ("vit_b16", "vit_b_16")]
-)
-def test_an_unknown_name_gets_the_nearest(name: str, nearest: str) -> None:
-    with pytest.raises(InputError, match=f"no classifier '{name}'; did you mean '{nearest}'"):
-        pretrained(name)
-
-
-@pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn", "deeplabv3_resnet50", "raft_small", "r3d_18", "lenet"])
-def test_only_image_classifiers_of_torchvision_are_offered(name: str) -> None:
-    assert name not in network_names()
-    with pytest.raises(InputError, match="torchvision has no classifier"):
-        pretrained(name)
 
 
 def test_unknown_layers_are_refused(tmp_path: Path) -> None:

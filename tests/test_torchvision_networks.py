@@ -3,8 +3,10 @@ import torch
 from torch import Tensor, nn
 
 from explainfb.classifiers import Architecture, Classifier, build
+from explainfb.errors import InputError
+from explainfb.pretrained import pretrained
 from explainfb.seeds import torch_generator
-from explainfb.torchvision_networks import body_and_head, build_network, preprocessing, weights_of
+from explainfb.torchvision_networks import body_and_head, build_network, network_names, preprocessing, weights_of
 
 FAMILIES = (
     *("alexnet", "vgg11", "vgg11_bn", "resnet18", "resnext50_32x4d", "wide_resnet50_2", "squeezenet1_0", "densenet121"),
@@ -52,3 +54,18 @@ def test_what_reaches_the_network_is_what_torchvision_gives_it(name: str, side: 
     if side > wanted.side:
         aliased = preset(resize_size=wanted.side, antialias=False)(pictures)
         assert not torch.allclose(ours, aliased, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("alexnett", "alexnet"), ("ResNet-50", "resnet50"), ("vit_b16", "vit_b_16")]
+)
+def test_an_unknown_name_gets_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(InputError, match=f"no classifier '{name}'; did you mean '{nearest}'"):
+        pretrained(name)
+
+
+@pytest.mark.parametrize("name", ["fasterrcnn_resnet50_fpn", "deeplabv3_resnet50", "raft_small", "r3d_18", "lenet"])
+def test_only_image_classifiers_of_torchvision_are_offered(name: str) -> None:
+    assert name not in network_names()
+    with pytest.raises(InputError, match="torchvision has no classifier"):
+        pretrained(name)
