@@ -29,7 +29,7 @@ FLOORS = [
 ]
 ONLY_IMPORTERS = {
     "lime": {"lime"},
-    "foolbox": {"attacks", "robustness", "square"},
+    "foolbox": {"attacks"},
     "sqlalchemy": {"store"},
     "streamlit": set(),
 }

@@ -172,7 +172,8 @@ def neighbourhood(
     asked = torch.cat([masks.new_ones(1, masks.shape[1]), masks]).to(classifier.device)  # first the image itself
     images, labels = image[None].to(classifier.device), torch.from_numpy(segments)[None].to(classifier.device)
     hider = Hider(images, labels, settings.fill, background)
-    chunk = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // (image.numel() * image.element_size())))
+    most = CHUNK_BYTES // (image.numel() * image.element_size())
+    chunk = max(1, min(CHUNK_IMAGES, classifier.comfortable_batch, most))
     parts = asked.unsqueeze(0).tensor_split(-(-len(asked) // chunk), dim=1)
     classifier.eval()
     outputs = torch.cat([classifier(hider(part, generator)[0]).softmax(1) for part in parts]).cpu()
