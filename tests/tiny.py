@@ -1,4 +1,4 @@
-"""A study small enough for a test, and the command line that runs the same one."""
+"""A study small enough for a test."""
 
 from explainfb.attacks import AttackSettings
 from explainfb.ensemble import RewardSettings

@@ -41,7 +41,7 @@ class SweepSettings:
     jobs: int = os.cpu_count() or 1
     """Processes, each with one thread."""
     backend: Literal["loky", "ray", "dask"] = "loky"
-    """Where joblib runs them; ray and dask must be installed and, for a cluster, connected."""
+    """Where joblib runs them; ray and dask must be installed."""
     data_dir: Path | None = None
     device: DeviceName = "auto"
 
@@ -58,10 +58,11 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
     studies = [replace(settings, seed=seed, controls=wanted.arms) for seed in seeds]
     results: list[Results] = []
     with (
-        joblib.parallel_config(backend=_backend(wanted.backend)),
+        joblib.parallel_config(backend=_backend(wanted)),
         console.status(f"{len(studies)} studies over {wanted.jobs} processes; each keeps its own folder"),
     ):
-        found = joblib.Parallel(n_jobs=wanted.jobs, return_as="generator_unordered")(
+        as_they_end = "generator_unordered" if wanted.backend == "loky" else "list"
+        found = joblib.Parallel(n_jobs=wanted.jobs, return_as=as_they_end)(
             joblib.delayed(_run)(wanted, study) for study in studies
         )
         for result in found:
@@ -73,15 +74,20 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
     return summary
 
 
-def _backend(name: str) -> str:
+def _backend(wanted: SweepSettings) -> str:
+    """The backend's name for joblib, made ready: Dask gets a cluster of this machine."""
     try:
-        if name == "ray":
+        if wanted.backend == "ray":
             importlib.import_module("ray.util.joblib").register_ray()
-        elif name == "dask":
-            importlib.import_module("distributed")
+        elif wanted.backend == "dask":
+            importlib.import_module("distributed").Client(
+                n_workers=wanted.jobs, threads_per_worker=1, dashboard_address=None
+            )
     except ImportError as error:
-        raise InputError(f"The backend {name!r} is not installed; pip install {error.name}, or use loky.") from error
-    return name
+        raise InputError(
+            f"The backend {wanted.backend!r} is not installed; pip install {error.name}, or use loky."
+        ) from error
+    return wanted.backend
 
 
 def _run(wanted: SweepSettings, settings: StudySettings) -> Results:
