@@ -12,7 +12,7 @@ SOURCE = Path(explainfb.__file__).parent
 FLOORS = [
     {"errors", "seeds"},
     {"types"},
-    {"pictures", "torchvision_networks"},
+    {"overlays", "pictures", "torchvision_networks"},
     {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
     | {"square", "statistics", "store", "superpixels", "surroundings"},
     {"attacks", "lime", "results", "reward", "tasks"},

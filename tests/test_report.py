@@ -15,7 +15,7 @@ from rich.console import Console
 from explainfb.errors import InputError
 from explainfb.report import GalleryItem, ReportMaterial, render_report, table_text, write_report
 from explainfb.report.numerals import duration, percent, signed
-from explainfb.report.overlays import overlay, row_scale
+from explainfb.overlays import overlay, row_scale
 from explainfb.superpixels import grid
 from explainfb.types import Explanation
 from results_example import example_material, example_results, without_shortcut

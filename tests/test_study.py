@@ -152,14 +152,14 @@ def test_another_database_is_refused(finished: Path, tmp_path: Path) -> None:
 
 
 def test_other_data_are_refused(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = study_module.load_task
+    whole = study_module.task_of
 
     def one_pixel_off(*given: object, **named: object) -> Task:
         task = whole(*given, **named)  # type: ignore[arg-type]
         task.train.images[7, 0, 10, 10] += 1e-3
         return task
 
-    monkeypatch.setattr(study_module, "load_task", one_pixel_off)
+    monkeypatch.setattr(study_module, "task_of", one_pixel_off)
     with pytest.raises(InputError, match="data are not those"):
         Study.open(finished, TINY)
 

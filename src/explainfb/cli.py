@@ -21,8 +21,8 @@ from explainfb.errors import InputError
 from explainfb.progress import Progress
 from explainfb.report import table_text, verdict
 from explainfb.results import Results
-from explainfb.settings import StudySettings, read_settings
-from explainfb.study import Study, last_classifier, task_of
+from explainfb.settings import StudySettings, read_settings, task_of
+from explainfb.study import Study, last_classifier
 from explainfb.study_folder import SETTINGS, locked, new_folder
 from explainfb.sweep import SweepSettings, print_sweep, sweep
 from explainfb.tasks import load_task

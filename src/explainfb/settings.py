@@ -17,6 +17,7 @@ from explainfb.finetune import FinetuneSettings
 from explainfb.lime import LimeSettings
 from explainfb.queries import QuerySettings
 from explainfb.shortcuts import Kind
+from explainfb.tasks import Task, load_task
 from explainfb.training import TrainingSettings
 
 Control = Literal["cross_entropy", "random_answers", "no_shortcut"]
@@ -30,6 +31,18 @@ class StudySettings:
     """A task by name, or folder:PATH for your own pictures."""
     annotator: Literal["simulated", "human"] = "simulated"
     """Who compares: a simulated annotator who knows the masks, or people in a browser."""
+    question: Literal["compare", "rate"] = "compare"
+    """What people are asked: which of two explanations is better, or how good each is from 1 to 5."""
+    overlap: int = 1
+    """How many different people answer each comparison."""
+    gold: float = 0.1
+    """With people, this share of comparisons is added whose answer is known, to check who answers with care; needs
+    relevance masks. The reward is not fitted to them."""
+    colours: Literal["reward", "shared", "own"] = "reward"
+    """What the colours of two explanations shown to people mean: on one scale in units of probability (`shared`), each
+    on its own (`own`), or as the reward looks at them (`reward`)."""
+    lease_minutes: float = 10
+    """For how long a comparison is kept for the person who is being asked it."""
     rounds: int = 4
     comparisons: int = 250
     """Comparisons a round."""
@@ -61,8 +74,26 @@ class StudySettings:
             raise InputError(f"A seed is at least 0; found {self.seed}.")
         if not 0 <= self.error_rate <= 1:
             raise InputError(f"--error-rate is a share in [0, 1]; found {self.error_rate}.")
+        if self.overlap < 1:
+            raise InputError(f"--overlap is the number of people who answer a comparison; found {self.overlap}.")
+        if not 0 <= self.gold < 1:
+            raise InputError(f"--gold is a share in [0, 1); found {self.gold}.")
+        if not self.lease_minutes > 0:
+            raise InputError(f"--lease-minutes must be greater than 0; found {self.lease_minutes}.")
         if self.comparisons < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
+
+
+def task_of(settings: StudySettings, data_dir: Path | None = None) -> Task:
+    """The task that a study of these settings is about."""
+    return load_task(
+        settings.task,
+        data_dir=data_dir,
+        train_images=settings.train_images,
+        shortcut=settings.shortcut,
+        image_size=settings.image_size,
+        seed=settings.seed,
+    )
 
 
 def as_plain(settings: Any) -> dict[str, Any]:

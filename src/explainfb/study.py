@@ -38,11 +38,20 @@ from explainfb.queries import check_enough
 from explainfb.report import write_report
 from explainfb.results import Results, read_results, write_results
 from explainfb.seeds import derive
-from explainfb.settings import StudySettings, as_plain, check_same, command_line, flatten, read_settings, write_settings
+from explainfb.settings import (
+    StudySettings,
+    as_plain,
+    check_same,
+    command_line,
+    flatten,
+    read_settings,
+    task_of,
+    write_settings,
+)
 from explainfb.store import Store
 from explainfb.study_folder import REPORT, RESULTS, SETTINGS, begin_or_recognise
 from explainfb.surroundings import environment
-from explainfb.tasks import Task, load_task
+from explainfb.tasks import Task
 from explainfb.training import TrainingPoint, train
 
 FEEDBACK = "feedback"
@@ -176,6 +185,7 @@ class Study:
             name=name,
             store=store,
             annotator=annotator,
+            overlap=self.settings.overlap if annotator is None else 1,
             seconds=self.seconds,
         )
 
@@ -275,18 +285,6 @@ class Study:
         if NO_SHORTCUT in arms:
             results["ceiling"] = arms.pop(NO_SHORTCUT)
         return results | {"controls": arms}
-
-
-def task_of(settings: StudySettings, data_dir: Path | None = None) -> Task:
-    """The task that a study of these settings is about."""
-    return load_task(
-        settings.task,
-        data_dir=data_dir,
-        train_images=settings.train_images,
-        shortcut=settings.shortcut,
-        image_size=settings.image_size,
-        seed=settings.seed,
-    )
 
 
 def last_classifier(folder: Path) -> Path:

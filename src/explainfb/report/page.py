@@ -10,9 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.files import write_whole
-from explainfb.report import figures, overlays
+from explainfb.report import figures
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import (

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, delete, exists, func, insert, select
 from explainfb.store import schema
 from explainfb.store.annotators import excluded_ids
 from explainfb.store.comparisons import COMPARISON, CURRENT
-from explainfb.store.records import Lease, stored_comparison
+from explainfb.store.records import Lease, Outlook, stored_comparison
 
 
 def next_comparison(
@@ -28,6 +28,21 @@ def next_comparison(
         release(connection, annotator)
         return None
     return lease(connection, annotator, row["comparison_id"], now, lease_seconds)
+
+
+def outlook(connection: Connection, annotator: int, *, now: datetime, overlap: int) -> Outlook:
+    """How many comparisons the annotator has answered, and how many are left."""
+    answered = (
+        select(func.count(), func.count().filter(schema.rounds.c.closed_at.is_(None)))
+        .select_from(schema.answers)
+        .join(schema.comparisons, schema.answers.c.comparison_id == schema.comparisons.c.id)
+        .join(schema.rounds, schema.comparisons.c.round == schema.rounds.c.round)
+        .where(schema.answers.c.annotator_id == annotator, CURRENT)
+    )
+    given, done = connection.execute(answered).one()
+    free = _available(annotator, now, overlap).subquery()
+    left = connection.execute(select(func.count()).select_from(free)).scalar_one()
+    return Outlook(done=done, left=left, given=given)
 
 
 def lease(

@@ -85,6 +85,18 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Outlook:
+    """How far one annotator is with the rounds that are open."""
+
+    done: int
+    """Comparisons of open rounds that the annotator has answered."""
+    left: int
+    """Those that the annotator could still be asked, unless others are quicker."""
+    given: int
+    """Comparisons of all rounds that the annotator has answered."""
+
+
+@dataclass(frozen=True)
 class StoredAnswer:
     """One event of answering; it never changes, and a later one may supersede it."""
 

@@ -14,7 +14,7 @@ from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
 from explainfb.store.database import Database
 from explainfb.store.ratings import Rating
-from explainfb.store.records import Annotator, Lease, Progress, StoredAnswer, StoredComparison
+from explainfb.store.records import Annotator, Lease, Outlook, Progress, StoredAnswer, StoredComparison
 from explainfb.types import Comparison, Preference
 
 
@@ -147,6 +147,17 @@ class Store:
             return leases.next_comparison(
                 connection, annotator.id, now=now, overlap=overlap, lease_seconds=lease_seconds
             )
+
+    def outlook(self, annotator: Annotator, *, now: datetime, overlap: int) -> Outlook:
+        """How many comparisons the annotator has answered, and how many could still be asked."""
+        with self._database.read() as connection:
+            return leases.outlook(connection, annotator.id, now=now, overlap=overlap)
+
+    def open_rounds(self) -> list[int]:
+        """The rounds whose answers still count and may be changed."""
+        query = select(schema.rounds.c.round).where(schema.rounds.c.closed_at.is_(None))
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(schema.rounds.c.round)).scalars())
 
     def history(self, annotator: Annotator, *, limit: int = 10) -> list[StoredAnswer]:
         """The annotator's current answers, the latest first."""
