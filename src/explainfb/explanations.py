@@ -17,6 +17,11 @@ from explainfb.types import Explanation, ExplanationKey, FloatArray
 Explanations = dict[ExplanationKey, Explanation]
 
 
+def explanations_path(folder: Path, round_number: int) -> Path:
+    """Where the study, or the arm, in `folder` keeps what round `round_number` compares."""
+    return folder / "explanations" / f"round-{round_number}.safetensors"
+
+
 def save_explanations(explanations: Mapping[ExplanationKey, Explanation], path: Path) -> None:
     """Write explanations of images of one size, by classifiers called `round-K`, to one safetensors file."""
     items = list(explanations.values())

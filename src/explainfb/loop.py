@@ -17,7 +17,13 @@ from explainfb.annotators import Annotator, relevant_share
 from explainfb.asking import ask_annotator, wait_for_people
 from explainfb.classifiers import Classifier
 from explainfb.ensemble import Answers, RewardEnsemble, correct_answers, fit_ensemble, load_ensemble, save_ensemble
-from explainfb.explanations import Explanations, as_seen_by_reward, load_explanations, save_explanations
+from explainfb.explanations import (
+    Explanations,
+    as_seen_by_reward,
+    explanations_path,
+    load_explanations,
+    save_explanations,
+)
 from explainfb.files import write_whole
 from explainfb.finetune import FinetunePoint, finetune
 from explainfb.lime import explain
@@ -71,7 +77,7 @@ class Loop:
         return self.folder / "classifiers" / f"round-{number}.safetensors"
 
     def explanations_path(self, number: int) -> Path:
-        return self.folder / "explanations" / f"round-{number}.safetensors"
+        return explanations_path(self.folder, number)
 
     def reward_path(self, number: int) -> Path:
         return self.folder / "reward" / f"round-{number}.safetensors"

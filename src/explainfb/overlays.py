@@ -18,6 +18,10 @@ SIDE = 224
 """Pictures are drawn about this many pixels high: enough for a phone's dense screen, small enough for a page."""
 PHOTO = 64
 """Images at least this high are stored as JPEG; smaller ones, drawn with hard pixels, as PNG."""
+COUNTED = 0.1
+"""A superpixel counted for a class when its weight is at least this share of the largest."""
+HIDDEN = 0.5
+"""The grey of what did not count."""
 COLOURS = "PuOr_r"
 """Brewer's purple to orange: purple speaks against the class, orange for it."""
 
@@ -28,17 +32,36 @@ def picture(image: FloatArray) -> str:
     return _encode(pixels, photo=image.shape[1] >= PHOTO)
 
 
-def overlay(image: FloatArray, explanation: Explanation, scale: float) -> str:
-    """A data URI of the image in grey, tinted by the weight of each superpixel; ±`scale` is the full colour."""
-    return heat(image, explanation.heatmap(), scale, segments=explanation.segments)
+def overlay(image: FloatArray, explanation: Explanation, scale: float, *, strength: float = 1.0) -> str:
+    """A data URI of the image in grey, tinted by the weight of each superpixel; ±`scale` is the full colour.
+
+    `strength` in [0, 1] says how much of the picture is colour; at 0 the grey image is left.
+    """
+    return heat(image, explanation.heatmap(), scale, segments=explanation.segments, strength=strength)
 
 
-def heat(image: FloatArray | None, values: FloatArray, scale: float, segments: IntArray | None = None) -> str:
+def supporting(image: FloatArray, explanation: Explanation) -> str:
+    """A data URI of the image where it counted for the class, and of plain grey where it did not."""
+    weights = explanation.weights
+    counted = (weights > 0) & (weights >= COUNTED * weights.max())
+    places = _enlarge(counted.astype(np.int64)[explanation.segments]) == 1
+    shown = np.where(places[..., None], _enlarge(np.moveaxis(_colour(image), 0, -1)), HIDDEN)
+    return _encode(np.clip(shown, 0, 1), photo=image.shape[1] >= PHOTO)
+
+
+def heat(
+    image: FloatArray | None,
+    values: FloatArray,
+    scale: float,
+    segments: IntArray | None = None,
+    *,
+    strength: float = 1.0,
+) -> str:
     """A data URI of `values` (H, W) in colours from −`scale` to `scale`, over `image` (C, H, W) where there is one."""
     colours = _tint(_enlarge(values) / max(scale, 1e-12))
     if image is not None:
-        grey = _enlarge(_colour(image).mean(0))
-        colours = colours * (0.6 + 0.4 * np.clip(grey, 0, 1))[..., None]
+        grey = np.clip(_enlarge(_colour(image).mean(0)), 0, 1)[..., None]
+        colours = strength * colours * (0.6 + 0.4 * grey) + (1 - strength) * grey
     if segments is not None:
         border = skimage.segmentation.find_boundaries(_enlarge(segments), mode="inner")
         colours[border] *= 0.86

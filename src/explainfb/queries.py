@@ -127,9 +127,7 @@ def choose_comparisons(
     return [chosen[index] for index in generator.permutation(len(chosen))]
 
 
-def gold_comparisons(
-    pool: Pool, count: int, utility: Mapping[ExplanationKey, float], *, seed: int
-) -> list[Comparison]:
+def gold_comparisons(pool: Pool, count: int, utility: Mapping[ExplanationKey, float], *, seed: int) -> list[Comparison]:
     """Up to `count` comparisons of the pool's current explanations, with the answer that anyone who looks would give.
 
     `utility` in [0, 1] says how good an explanation is; two that differ by `GOLD_MARGIN` or more leave no doubt. The

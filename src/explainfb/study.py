@@ -49,7 +49,7 @@ from explainfb.settings import (
     write_settings,
 )
 from explainfb.store import Store
-from explainfb.study_folder import REPORT, RESULTS, SETTINGS, begin_or_recognise
+from explainfb.study_folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise
 from explainfb.surroundings import environment
 from explainfb.tasks import Task
 from explainfb.training import TrainingPoint, train
@@ -100,7 +100,7 @@ class Study:
         check_enough(len(task.train), settings.comparisons, settings.queries)
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder)
-        database = database or folder / "study.db"
+        database = database or folder / DATABASE
         with Store(database) as store:
             begin_or_recognise(folder, store, task)
         if stored is None:

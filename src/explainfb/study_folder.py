@@ -19,6 +19,7 @@ from explainfb.tasks import Task
 
 STUDIES = Path("studies")
 SETTINGS = "study.toml"
+DATABASE = "study.db"
 RESULTS = "results.json"
 REPORT = "report/index.html"
 IDENTITY = "identity.json"

@@ -153,11 +153,11 @@ class Store:
         with self._database.read() as connection:
             return leases.outlook(connection, annotator.id, now=now, overlap=overlap)
 
-    def open_rounds(self) -> list[int]:
-        """The rounds whose answers still count and may be changed."""
-        query = select(schema.rounds.c.round).where(schema.rounds.c.closed_at.is_(None))
+    def rounds(self) -> dict[int, bool]:
+        """Every round on record, and whether it is open: its answers count and may be changed."""
+        query = select(schema.rounds.c.round, schema.rounds.c.closed_at.is_(None)).order_by(schema.rounds.c.round)
         with self._database.read() as connection:
-            return list(connection.execute(query.order_by(schema.rounds.c.round)).scalars())
+            return {round: bool(is_open) for round, is_open in connection.execute(query)}
 
     def history(self, annotator: Annotator, *, limit: int = 10) -> list[StoredAnswer]:
         """The annotator's current answers, the latest first."""

@@ -1,0 +1,39 @@
+"""The annotators' app, served by `explainfb label`: a personal link decides which screen is shown."""
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from explainfb.serving import DATA_DIR, DATABASE, STUDY
+from explainfb.store import Role
+from explainfb.workplace import Workplace
+from screens import annotator, closing, researcher, style
+from screens.guard import guarded
+
+
+@st.cache_resource(show_spinner="Opening the study")
+def workplace() -> Workplace:
+    data_dir = os.environ.get(DATA_DIR)
+    return Workplace.open(
+        Path(os.environ[STUDY]),
+        database=os.environ.get(DATABASE) or None,
+        data_dir=Path(data_dir) if data_dir else None,
+    )
+
+
+@guarded
+def main() -> None:
+    place = workplace()
+    person = place.store.annotators.authenticate(st.query_params.get("link", ""))
+    if person is None:
+        closing.no_link()
+    elif person.role is Role.RESEARCHER:
+        researcher.show(place, person)
+    else:
+        annotator.show(place, person)
+
+
+st.set_page_config(page_title="Comparing explanations", page_icon=":material/compare:", layout="centered")
+style.apply()
+main()

@@ -1,0 +1,53 @@
+"""The buttons that answer, each with its keys."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from explainfb.types import Answer
+
+LABELS = {
+    Answer.LEFT: "Left is better",
+    Answer.RIGHT: "Right is better",
+    Answer.EQUAL: "Equally good",
+    Answer.CANT_TELL: "Can't tell",
+}
+KEYS = {
+    Answer.LEFT: ("Left", "1"),
+    Answer.RIGHT: ("Right", "2"),
+    Answer.EQUAL: ("Up", "3"),
+    Answer.CANT_TELL: ("Down", "4"),
+}
+RATINGS = {1: "1 · bad", 2: "2", 3: "3", 4: "4", 5: "5 · good"}
+
+
+def choose(on_answer: Callable[[Answer], None], *, name: str) -> None:
+    """Four buttons; `on_answer` is called before the page is drawn anew. `name` tells one question from the next."""
+    with st.container(key="answers"):
+        for column, (answer, label) in zip(st.columns(4), LABELS.items(), strict=True):
+            arrow, digit = KEYS[answer]
+            column.button(
+                f"{label} ({digit})",
+                key=f"{answer}-{name}",
+                shortcut=arrow,
+                on_click=on_answer,
+                args=(answer,),
+                width="stretch",
+            )
+    with st.container(key="second-keys"):
+        for answer, (_, digit) in KEYS.items():
+            st.button(LABELS[answer], key=f"{answer}-second-{name}", shortcut=digit, on_click=on_answer, args=(answer,))
+
+
+def rate(on_rating: Callable[[int], None], *, name: str) -> None:
+    """Five buttons, from 1 to 5, on the digits of the keyboard."""
+    with st.container(key="answers"):
+        for column, (rating, label) in zip(st.columns(5), RATINGS.items(), strict=True):
+            column.button(
+                label,
+                key=f"rating-{rating}-{name}",
+                shortcut=str(rating),
+                on_click=on_rating,
+                args=(rating,),
+                width="stretch",
+            )

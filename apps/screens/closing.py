@@ -1,0 +1,63 @@
+"""The screens on which nothing is asked."""
+
+import streamlit as st
+
+from explainfb.labelling import Desk
+from explainfb.store import Kind
+from explainfb.workplace import Workplace
+from screens.guard import guarded
+
+LOOK_AGAIN_SECONDS = 2.0
+
+
+def no_link() -> None:
+    """For whoever comes without a link that is open: nothing about the study."""
+    st.markdown("#### This page needs a personal link")
+    st.write(
+        "The link you followed is not complete, or it has been closed. "
+        "Please ask the person who invited you for a new one."
+    )
+
+
+def declined() -> None:
+    st.markdown("#### Thank you for having a look")
+    st.write("Nothing was stored. If you change your mind, reload this page.")
+
+
+def paused(place: Workplace, desk: Desk) -> None:
+    st.markdown("#### A pause")
+    outlook = desk.outlook()
+    st.write(f"Everything is kept. You have given {outlook.given} answers so far; your link brings you back here.")
+    st.button("Go on", key="go-on", type="primary", shortcut="Enter", on_click=_resume, args=(place, desk))
+
+
+def waiting(place: Workplace, desk: Desk) -> None:
+    """Nothing to ask now; goes on by itself."""
+    outlook = desk.outlook()
+    st.markdown("#### Nothing to compare just now")
+    st.write(
+        f"Thank you: you have given {outlook.given} answers. The classifier is learning from what people said, or "
+        "others are answering the last questions. This page goes on by itself when there is something new; you can "
+        "also close it and come back with your link."
+    )
+    _watch(place, desk)
+
+
+def thanks(place: Workplace, desk: Desk) -> None:
+    """The study needs nothing more."""
+    outlook = desk.outlook()
+    st.markdown("#### Thank you!")
+    st.write(f"The study has all the answers it needs, {outlook.given} of them yours. You can close this page.")
+    if not place.store.annotators.visit(desk.annotator.name).finished:
+        place.store.annotators.note(desk.annotator.name, Kind.FINISHED)
+
+
+@st.fragment(run_every=LOOK_AGAIN_SECONDS)
+def _watch(place: Workplace, desk: Desk) -> None:
+    if place.is_over or desk.next() is not None:
+        st.rerun()
+
+
+@guarded
+def _resume(place: Workplace, desk: Desk) -> None:
+    place.store.annotators.note(desk.annotator.name, Kind.RESUMED)

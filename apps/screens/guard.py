@@ -1,0 +1,51 @@
+"""What is shown when something goes wrong. No name, answer or link reaches a log."""
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable
+from typing import ParamSpec
+
+import streamlit as st
+
+from explainfb.errors import InputError
+
+P = ParamSpec("P")
+NOTICE = "notice"
+"""The key of what is to be told at the next rerun."""
+logger = logging.getLogger("explainfb.app")
+
+
+def guarded(work: Callable[P, None]) -> Callable[P, None]:
+    """For the body of a page and for callbacks: a mistake of the program is told without its details."""
+
+    @functools.wraps(work)
+    def safe(*arguments: P.args, **named: P.kwargs) -> None:
+        try:
+            work(*arguments, **named)
+        except InputError as error:
+            tell(str(error))
+        except Exception as error:
+            log(error)
+            tell("Something went wrong. What you answered before is safe; reload the page to go on.")
+
+    return safe
+
+
+def tell(message: str) -> None:
+    """Keep a message for `show_notice`; several are told together."""
+    st.session_state.setdefault(NOTICE, [])
+    if message not in st.session_state[NOTICE]:
+        st.session_state[NOTICE].append(message)
+
+
+def show_notice() -> None:
+    """Tell what callbacks and pages had to say, once."""
+    for message in st.session_state.pop(NOTICE, []):
+        st.warning(message)
+
+
+def log(error: Exception) -> None:
+    """The kind of error and where it arose, without its message, which may quote what people typed."""
+    places = [f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("%s in %s", type(error).__name__, " < ".join(reversed(places)))

@@ -1,0 +1,97 @@
+"""The last ten answers, each of which can be changed while its round is open."""
+
+import functools
+import secrets
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from explainfb.labelling import Desk
+from explainfb.store import StoredAnswer
+from explainfb.types import Answer
+from explainfb.workplace import Workplace
+from screens import answers, style, work
+from screens.guard import guarded
+
+CHANGING = "changing"
+"""The key of the id of the answer that is being changed, and of the token of the change."""
+
+
+def show(place: Workplace, desk: Desk) -> None:
+    latest = desk.history()
+    changing = st.session_state.get(CHANGING)
+    chosen = next((answer for answer in latest if changing and answer.id == changing[0]), None)
+    if chosen is not None:
+        _change(place, desk, chosen, changing[1])
+        return
+    st.markdown("#### Your last answers")
+    st.button("Back to the questions", key="back", shortcut="Escape", on_click=_leave, type="primary")
+    if not latest:
+        st.write("You have not answered anything yet.")
+    is_open = place.store.rounds()
+    for place_in_list, answer in enumerate(latest):
+        _row(place, answer, place_in_list, is_open.get(answer.comparison.comparison.round, False))
+
+
+def _row(place: Workplace, answer: StoredAnswer, place_in_list: int, is_open: bool) -> None:
+    left, right = work.exhibits(place, answer.comparison)
+    (left_scale, right_scale) = work.scales(left, right, place.settings)
+    with st.container(key=f"pair-row-{place_in_list}", border=True):
+        columns = st.columns([1, 1, 2])
+        for column, exhibit, scale, side in zip(
+            columns, (left, right), (left_scale, right_scale), ("Left", "Right"), strict=False
+        ):
+            column.image(exhibit.picture("overlay", scale=scale), alt=f"{side}. {exhibit.description}", width=110)
+        with columns[2]:
+            style.caption(answers.LABELS[answer.answer or Answer.CANT_TELL], _when(answer), left=True)
+            if answer.comment:
+                style.caption("", f"“{answer.comment[:200]}”", left=True)
+            if is_open:
+                st.button("Change", key=f"change-{answer.id}", on_click=_start_changing, args=(answer.id,))
+            else:
+                st.caption("Its round is closed and its answers are in use.")
+
+
+def _when(answer: StoredAnswer) -> str:
+    """The time of day on the annotator's own clock."""
+    try:
+        zone: tzinfo = ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = UTC
+    return f"at {answer.responded_at.astimezone(zone):%H:%M}"
+
+
+def _change(place: Workplace, desk: Desk, answer: StoredAnswer, token: str) -> None:
+    left, right = work.exhibits(place, answer.comparison)
+    shown_at = work.first_shown(token)
+    st.markdown("##### Your answer again: which shows the better reasons?")
+    style.caption("So far:", answers.LABELS[answer.answer or Answer.CANT_TELL])
+    on_answer = functools.partial(_store_change, place, desk, answer, shown_at, token)
+    answers.choose(on_answer, name=f"change-{token}")
+    work.show(place, left, right, name=f"change-{token}")
+    work.comment(token)
+    st.button("Keep it as it was", key="keep", shortcut="Escape", on_click=_stop_changing)
+
+
+def _start_changing(answer: int) -> None:
+    st.session_state[CHANGING] = (answer, secrets.token_hex(8))
+
+
+def _stop_changing() -> None:
+    st.session_state.pop(CHANGING, None)
+
+
+def _leave() -> None:
+    _stop_changing()
+    st.session_state.pop(work.HISTORY, None)
+
+
+@guarded
+def _store_change(
+    place: Workplace, desk: Desk, old: StoredAnswer, shown_at: datetime, token: str, answer: Answer
+) -> None:
+    if not work.allowed(place, desk):
+        return
+    _stop_changing()
+    desk.change(old, answer, shown_at=shown_at, token=token, comment=work.comment_on(token) or (old.comment or ""))

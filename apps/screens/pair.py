@@ -1,0 +1,64 @@
+"""Two explanations beside each other, or one alone, with switches for how they are drawn."""
+
+from typing import TypeVar
+
+import streamlit as st
+
+from explainfb.exhibits import VIEWS, Exhibit, View
+from screens import style
+
+T = TypeVar("T", bound=str)
+STRENGTHS = {"light": 0.4, "medium": 0.7, "full": 1.0}
+
+
+def show_pair(left: Exhibit, right: Exhibit, scales: tuple[float, float], *, shared: bool, name: str) -> None:
+    """Left and right, each with what the classifier said, its explanation, and its image beneath."""
+    pictures = st.container(key=f"pair-{name}")
+    style.legend(*_ends(scales[0] if shared else None))
+    view, strength = _switches()
+    sides = zip(pictures.columns(2), ("Left", "Right"), (left, right), scales, strict=True)
+    for column, side, exhibit, scale in sides:
+        with column:
+            _show(exhibit, side, scale, view, strength, name)
+
+
+def show_one(exhibit: Exhibit, scale: float, *, name: str) -> None:
+    """One explanation, to be rated."""
+    pictures = st.container(key=f"pair-{name}")
+    style.legend(*_ends(None))
+    view, strength = _switches()
+    with pictures:
+        _show(exhibit, "", scale, view, strength, name)
+
+
+def _ends(scale: float | None) -> tuple[str, str]:
+    """What the full colours stand for; nothing where each picture has its own scale."""
+    return ("", "") if scale is None else (f"(−{100 * scale:.0f} points)", f"(+{100 * scale:.0f} points)")
+
+
+def _switches() -> tuple[View, float]:
+    shown, strong = st.columns([3, 2])
+    with shown:
+        view = _choice("Show", VIEWS, VIEWS[0])
+    with strong:
+        strength = _choice("Strength of the colours", tuple(STRENGTHS), "full")
+    return view, STRENGTHS[strength]
+
+
+def _choice(label: str, options: tuple[T, ...], usual: T) -> T:
+    """A switch that keeps its place while other screens are shown."""
+    kept = f"kept {label}"
+    default = st.session_state.get(kept, usual)
+    chosen = st.segmented_control(label, options, default=default, key=label, label_visibility="collapsed")
+    st.session_state[kept] = chosen or default
+    return st.session_state[kept]
+
+
+def _show(exhibit: Exhibit, side: str, scale: float, view: View, strength: float, name: str) -> None:
+    size = "tiny" if exhibit.is_tiny else "photo"
+    style.caption(f"{side}: " if side else "", f"the classifier says {exhibit.class_name}, {exhibit.sure} sure")
+    with st.container(key=f"picture-{size}-{side}-{name}"):
+        alt = f"The image alone, called {exhibit.class_name}." if view == "original" else exhibit.description
+        st.image(exhibit.picture(view, scale=scale, strength=strength), alt=alt, width="stretch")
+    with st.container(key=f"beneath-{size}-{side}-{name}"):
+        st.image(exhibit.original, alt=f"The image itself, called {exhibit.class_name}.")

@@ -1,0 +1,55 @@
+"""How the app looks where Streamlit's own looks do not serve reading two pictures side by side."""
+
+import html
+
+import streamlit as st
+
+from explainfb import overlays
+
+CSS = """
+.block-container { padding-top: 1rem; padding-bottom: 2rem; max-width: 52rem; }
+[data-testid=stHeader] { display: none; }
+.st-key-second-keys { display: none; }
+[class*=-tiny-] img { image-rendering: pixelated; }
+[class*=st-key-pair] [data-testid=stHorizontalBlock] { flex-wrap: nowrap; gap: 0.75rem; }
+[class*=st-key-pair] [data-testid=stColumn] { min-width: 0; flex: 1 1 0; }
+[class*=st-key-picture-], [class*=st-key-beneath-] { align-items: center; }
+[class*=st-key-picture-] img { width: min(100%, 22rem, 44vh) !important; display: block; margin: 0 auto; }
+[class*=st-key-beneath-] img { width: min(60%, 11rem, 20vh) !important; display: block; margin: 0 auto; }
+.caption { font-size: 1rem; margin: 0; text-align: center; overflow-wrap: anywhere; }
+.caption.left { text-align: left; }
+.legend { display: flex; align-items: center; justify-content: center; gap: .6rem; font-size: .85rem; }
+.legend .bar { flex: 0 1 16rem; height: .7rem; border-radius: 3px; }
+@media (max-width: 40rem) {
+  .block-container { padding: .5rem .75rem 2rem; }
+  .st-key-answers [data-testid=stHorizontalBlock],
+  .st-key-elsewhere [data-testid=stHorizontalBlock] { flex-wrap: wrap; gap: .5rem; flex-direction: row; }
+  .st-key-answers [data-testid=stColumn] { flex: 1 1 42%; min-width: 42%; }
+  .st-key-elsewhere [data-testid=stColumn] { flex: 1 1 28%; min-width: 28%; }
+}
+"""
+
+
+def apply() -> None:
+    st.html(f"<style>{CSS}</style>")
+
+
+def plain(text: str) -> str:
+    """Text that people chose, for use inside HTML."""
+    return html.escape(text)
+
+
+def caption(title: str, text: str, *, left: bool = False) -> None:
+    """A bold title and a text beside it, both shown as they are; in the middle unless `left`."""
+    st.html(f'<p class="caption{" left" if left else ""}"><b>{plain(title)}</b> {plain(text)}</p>')
+
+
+def legend(lowest: str, highest: str) -> None:
+    """What the colours mean, with what the full colour stands for at either end."""
+    colours = ", ".join(overlays.scale_colours())
+    st.html(
+        f'<div class="legend"><span>spoke against it {plain(lowest)}</span>'
+        f'<span class="bar" role="img" aria-label="Colour scale from purple, against, to orange, for" '
+        f'style="background: linear-gradient(to right, {colours})"></span>'
+        f"<span>spoke for it {plain(highest)}</span></div>"
+    )

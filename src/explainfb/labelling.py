@@ -1,0 +1,170 @@
+"""One annotator's work: what is asked next, and what an answer does. The database is the only memory."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median
+from typing import Literal
+
+from explainfb.store import Annotator, Lease, Outlook, Rating, Response, Store, StoredAnswer
+from explainfb.store.answers import APP_VERSION
+from explainfb.types import Answer
+
+Side = Literal["left", "right"]
+SIDES: tuple[Side, ...] = ("left", "right")
+FASTEST = timedelta(seconds=0.4)
+"""Nobody has seen a comparison after less; such an answer is the second half of a double press."""
+USUAL_SECONDS = 6.0
+"""Taken for an answer until the annotator's own pace is known."""
+PACE_ANSWERS = 20
+"""The latest answers that tell the pace."""
+BREAK_SECONDS = 120.0
+"""A longer time between two answers is a break and tells nothing about the pace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Where one annotator is asked. Every method may raise `InputError`, whose message is for the annotator."""
+
+    store: Store
+    annotator: Annotator
+    overlap: int
+    """How many people answer each comparison."""
+    lease_seconds: float
+
+    def next(self) -> Lease | None:
+        """The comparison to be answered now, after a reload the same one; None when there is none."""
+        return self.store.next_comparison(
+            self.annotator, now=datetime.now(UTC), overlap=self.overlap, lease_seconds=self.lease_seconds
+        )
+
+    def answer(self, lease: Lease, answer: Answer, *, shown_at: datetime, comment: str = "") -> StoredAnswer | None:
+        """Store the answer, once however often it is sent; None when it came too soon to be one."""
+        now = datetime.now(UTC)
+        if now - shown_at < FASTEST:
+            return None
+        response = Response(
+            comparison=lease.comparison,
+            answer=answer,
+            shown_at=shown_at,
+            responded_at=now,
+            app_version=APP_VERSION,
+            token=lease.token,
+            comment=comment or None,
+        )
+        return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
+
+    def change(
+        self, old: StoredAnswer, answer: Answer, *, shown_at: datetime, token: str, comment: str = ""
+    ) -> StoredAnswer | None:
+        """Put another answer in the place of `old`, which stays on record; None when it came too soon to be one."""
+        now = datetime.now(UTC)
+        if now - shown_at < FASTEST:
+            return None
+        response = Response(
+            comparison=old.comparison,
+            answer=answer,
+            shown_at=shown_at,
+            responded_at=now,
+            app_version=APP_VERSION,
+            token=token,
+            comment=comment or None,
+            supersedes=old.id,
+        )
+        return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
+
+    def undo(self) -> bool:
+        """Take the latest answer back and ask its comparison again; False when there is none."""
+        latest = self.history(1)
+        if not latest:
+            return False
+        self.store.undo(
+            self.annotator,
+            latest[0],
+            now=datetime.now(UTC),
+            overlap=self.overlap,
+            lease_seconds=self.lease_seconds,
+        )
+        return True
+
+    def history(self, limit: int = 10) -> list[StoredAnswer]:
+        """The annotator's current answers, the latest first."""
+        return self.store.history(self.annotator, limit=limit)
+
+    def next_to_rate(self) -> tuple[Lease, Side] | None:
+        """The comparison whose explanations are to be rated now, and which of them; None when there is none."""
+        while (lease := self.next()) is not None:
+            rated = self._rated(lease)
+            unrated = next((side for side in SIDES if side not in rated), None)
+            if unrated is not None:
+                return lease, unrated
+            self._answer_by_ratings(lease, rated)
+        return None
+
+    def rate(self, lease: Lease, side: Side, rating: int, *, shown_at: datetime, comment: str = "") -> bool:
+        """Store a rating from 1 to 5; with that of the second side, the comparison is answered by the higher one.
+
+        False when the rating came too soon to be one.
+        """
+        now, comparison = datetime.now(UTC), lease.comparison.comparison
+        if now - shown_at < FASTEST:
+            return False
+        given = Rating(
+            explanation=comparison.left if side == "left" else comparison.right,
+            rating=rating,
+            annotator=self.annotator.name,
+            round=comparison.round,
+            shown_at=shown_at,
+            responded_at=now,
+            comment=comment or None,
+            token=_rating_token(lease, side),
+        )
+        self.store.rate(self.annotator, given, now=now)
+        rated = self._rated(lease)
+        if len(rated) == 2:
+            self._answer_by_ratings(lease, rated)
+        return True
+
+    def outlook(self) -> Outlook:
+        """How many comparisons are done and how many are left."""
+        return self.store.outlook(self.annotator, now=datetime.now(UTC), overlap=self.overlap)
+
+    def seconds_each(self) -> float:
+        """How long the annotator takes from one answer to the next, about."""
+        moments = sorted(answer.responded_at for answer in self.history(PACE_ANSWERS))
+        between = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
+        paces = [seconds for seconds in between if seconds < BREAK_SECONDS]
+        return median(paces) if len(paces) >= 3 else USUAL_SECONDS
+
+    def _rated(self, lease: Lease) -> dict[Side, Rating]:
+        found = self.store.ratings(self.annotator.name, lease.comparison.comparison.round)
+        return {side: each for side in SIDES for each in found if each.token == _rating_token(lease, side)}
+
+    def _answer_by_ratings(self, lease: Lease, rated: dict[Side, Rating]) -> None:
+        left, right = rated["left"], rated["right"]
+        answer = Answer.EQUAL
+        if left.rating != right.rating:
+            answer = Answer.LEFT if left.rating > right.rating else Answer.RIGHT
+        response = Response(
+            comparison=lease.comparison,
+            answer=answer,
+            shown_at=left.shown_at,
+            responded_at=right.responded_at,
+            app_version=APP_VERSION,
+            token=lease.token,
+        )
+        self.store.answer(self.annotator, response, now=datetime.now(UTC), overlap=self.overlap)
+
+
+def time_left(seconds: float) -> str:
+    """`about 6 minutes`, for people."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    return f"about {round(minutes / 60)} hours"
+
+
+def _rating_token(lease: Lease, side: Side) -> str:
+    return f"{lease.token}-{side}"
