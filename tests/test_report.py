@@ -13,9 +13,9 @@ from PIL import Image
 from rich.console import Console
 
 from explainfb.errors import InputError
+from explainfb.overlays import overlay, row_scale
 from explainfb.report import GalleryItem, ReportMaterial, render_report, table_text, write_report
 from explainfb.report.numerals import duration, percent, signed
-from explainfb.overlays import overlay, row_scale
 from explainfb.superpixels import grid
 from explainfb.types import Explanation
 from results_example import example_material, example_results, without_shortcut

@@ -61,4 +61,4 @@ def _show(exhibit: Exhibit, side: str, scale: float, view: View, strength: float
         alt = f"The image alone, called {exhibit.class_name}." if view == "original" else exhibit.description
         st.image(exhibit.picture(view, scale=scale, strength=strength), alt=alt, width="stretch")
     with st.container(key=f"beneath-{size}-{side}-{name}"):
-        st.image(exhibit.original, alt=f"The image itself, called {exhibit.class_name}.")
+        st.image(exhibit.original, alt=f"The image itself, called {exhibit.class_name}.", width="stretch")

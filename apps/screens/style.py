@@ -13,7 +13,7 @@ CSS = """
 [class*=-tiny-] img { image-rendering: pixelated; }
 [class*=st-key-pair] [data-testid=stHorizontalBlock] { flex-wrap: nowrap; gap: 0.75rem; }
 [class*=st-key-pair] [data-testid=stColumn] { min-width: 0; flex: 1 1 0; }
-[class*=st-key-picture-], [class*=st-key-beneath-] { align-items: center; }
+[class*=st-key-pair] [data-testid=stFullScreenFrame] div { width: 100%; }
 [class*=st-key-picture-] img { width: min(100%, 22rem, 44vh) !important; display: block; margin: 0 auto; }
 [class*=st-key-beneath-] img { width: min(60%, 11rem, 20vh) !important; display: block; margin: 0 auto; }
 .caption { font-size: 1rem; margin: 0; text-align: center; overflow-wrap: anywhere; }
@@ -48,8 +48,8 @@ def legend(lowest: str, highest: str) -> None:
     """What the colours mean, with what the full colour stands for at either end."""
     colours = ", ".join(overlays.scale_colours())
     st.html(
-        f'<div class="legend"><span>spoke against it {plain(lowest)}</span>'
+        f'<div class="legend"><span>spoke against {plain(lowest)}</span>'
         f'<span class="bar" role="img" aria-label="Colour scale from purple, against, to orange, for" '
         f'style="background: linear-gradient(to right, {colours})"></span>'
-        f"<span>spoke for it {plain(highest)}</span></div>"
+        f"<span>spoke for {plain(highest)}</span></div>"
     )

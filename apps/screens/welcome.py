@@ -34,7 +34,7 @@ classifier is right does not matter.
 """
 KEYS_COMPARE = "On a keyboard: ← left, → right, ↑ equally good, ↓ can't tell (or 1 to 4), U to undo, P for a pause."
 KEYS_RATE = "On a keyboard: 1 to 5, U to undo, P for a pause."
-DECLINED = "declined"
+DECLINED = "said no"
 FEEDBACK = "practice feedback"
 
 

@@ -15,7 +15,7 @@ from screens import answers, pair
 from screens.guard import guarded, tell
 
 COMMENT_LENGTH = 10_000
-HISTORY = "history"
+HISTORY = "looking back"
 """The key that is set while the earlier answers are looked at."""
 
 
