@@ -1,4 +1,4 @@
-"""For the tests of the annotators' app: studies that wait for answers, the app's server, and visitors with a browser."""
+"""For the tests of the annotators' app: studies that wait for answers, the app's server, people with browsers."""
 
 import os
 import re
@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +17,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from explainfb.practice import practice_examples
 from explainfb.serving import link
 from explainfb.settings import StudySettings, command_line
-from explainfb.store import Role, Store
+from explainfb.store import Kind, Role, Store
 from explainfb.study_folder import STUDY
 from tiny import TINY
 
@@ -144,10 +144,15 @@ class App:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def invite(self, name: str, role: Role = Role.ANNOTATOR) -> str:
-        """The personal link of someone new."""
+    def invite(self, name: str, role: Role = Role.ANNOTATOR, *, practised: bool = False) -> str:
+        """The personal link of someone, on wish past consent and practice."""
         with self.store as store:
-            return link(self.base, store.annotators.add(name, role=role))
+            token = store.annotators.add(name, role=role)
+            if practised:
+                store.annotators.note(name, Kind.CONSENTED)
+                for example in practice_examples():
+                    store.annotators.note(name, Kind.PRACTISED, detail=example.name)
+            return link(self.base, token)
 
 
 @contextmanager

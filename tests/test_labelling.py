@@ -1,0 +1,376 @@
+"""One annotator at the desk: whatever is pressed, however often, and after whatever crash."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from explainfb import labelling
+from explainfb.errors import InputError
+from explainfb.labelling import FASTEST, SIDES, USUAL_SECONDS, Desk, Side, time_left
+from explainfb.store import Annotator, Lease, Outlook, Response, Store
+from explainfb.types import Answer
+from store_backends import BACKENDS, NOON, check_counters, comparisons, fresh_url, people
+
+COMPARISONS = 4
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    with fresh_url(request.param, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    with Store(url) as opened:
+        opened.add_comparisons(comparisons(COMPARISONS), seed=7)
+        yield opened
+
+
+def desk_of(store: Store, who: Annotator, *, overlap: int = 1, lease_seconds: float = 60) -> Desk:
+    return Desk(store=store, annotator=who, overlap=overlap, lease_seconds=lease_seconds)
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    return desk_of(store, *people(store, "Ann"))
+
+
+def looked(seconds: float = 5) -> datetime:
+    """When a question was first shown, to someone who has looked at it since."""
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def must_ask(desk: Desk) -> Lease:
+    lease = desk.next()
+    assert lease is not None
+    return lease
+
+
+def must_rate(desk: Desk) -> tuple[Lease, Side]:
+    asked = desk.next_to_rate()
+    assert asked is not None
+    return asked
+
+
+def answer_next(desk: Desk, answer: Answer = Answer.LEFT) -> Lease:
+    lease = must_ask(desk)
+    assert desk.answer(lease, answer, shown_at=looked()) is not None
+    return lease
+
+
+def on_record(store: Store) -> list[tuple[Answer | None, bool]]:
+    return [(event.answer, event.current) for event in store.answers()]
+
+
+def test_a_reload_asks_the_same_with_the_same_token_and_the_lease_prolonged(store: Store, desk: Desk, url: str) -> None:
+    first = must_ask(desk)
+    with Store(url) as another_tab:
+        again = must_ask(desk_of(another_tab, desk.annotator))
+    assert (again.comparison, again.token) == (first.comparison, first.token)
+    assert again.expires_at > first.expires_at
+    assert timedelta(seconds=50) < again.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
+
+
+def test_an_answer_counts_once_however_often_it_is_sent(store: Store, desk: Desk) -> None:
+    lease, shown_at = must_ask(desk), looked()
+    first = desk.answer(lease, Answer.LEFT, shown_at=shown_at, comment="the ear")
+    assert first is not None
+    assert desk.answer(lease, Answer.LEFT, shown_at=shown_at) == first
+    assert desk.answer(lease, Answer.RIGHT, shown_at=shown_at) == first
+    assert store.answers() == [first]
+    assert (first.answer, first.comment, first.shown_at) == (Answer.LEFT, "the ear", shown_at)
+    assert first.responded_at - shown_at >= timedelta(seconds=5)
+    assert must_ask(desk).comparison.id != lease.comparison.id
+    check_counters(store)
+
+
+def test_no_comment_is_none_on_record(desk: Desk) -> None:
+    answer_next(desk)
+    assert desk.history()[0].comment is None
+
+
+def test_an_answer_that_came_too_soon_is_not_stored(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = must_ask(desk)
+    assert desk.answer(lease, Answer.LEFT, shown_at=datetime.now(UTC)) is None
+    monkeypatch.setattr(labelling, "FASTEST", timedelta(hours=1))
+    assert desk.answer(lease, Answer.LEFT, shown_at=looked(60)) is None
+    assert store.answers() == []
+    assert must_ask(desk).token == lease.token
+    monkeypatch.setattr(labelling, "FASTEST", FASTEST)
+    assert desk.answer(lease, Answer.LEFT, shown_at=looked(1)) is not None
+
+
+def test_a_change_supersedes_and_the_old_answer_stays_on_record(store: Store, desk: Desk) -> None:
+    answer_next(desk)
+    (old,) = desk.history()
+    assert desk.change(old, Answer.EQUAL, shown_at=datetime.now(UTC), token="a") is None
+    new = desk.change(old, Answer.EQUAL, shown_at=looked(), token="b", comment="looked again")
+    assert new is not None
+    assert desk.change(old, Answer.RIGHT, shown_at=looked(), token="b") == new
+    assert on_record(store) == [(Answer.LEFT, False), (Answer.EQUAL, True)]
+    assert desk.history() == [new]
+    assert (new.supersedes, new.comment, new.comparison) == (old.id, "looked again", old.comparison)
+    assert [item.answer for item in store.preferences()] == [Answer.EQUAL]
+    with pytest.raises(InputError, match="changed meanwhile"):
+        desk.change(old, Answer.RIGHT, shown_at=looked(), token="c")
+    assert len(store.answers()) == 2
+    check_counters(store)
+
+
+def test_undo_takes_the_latest_answer_back_and_asks_its_comparison_again(store: Store, desk: Desk) -> None:
+    kept, taken_back = answer_next(desk), answer_next(desk, Answer.RIGHT)
+    asked_since = must_ask(desk)
+    assert desk.undo()
+    again = must_ask(desk)
+    assert again.comparison == taken_back.comparison
+    assert again.token not in (taken_back.token, asked_since.token)
+    assert [event.comparison for event in desk.history()] == [kept.comparison]
+    assert on_record(store) == [(Answer.LEFT, True), (Answer.RIGHT, False), (None, True)]
+    assert desk.answer(again, Answer.EQUAL, shown_at=looked()) is not None
+    assert [item.answer for item in store.preferences()] == [Answer.LEFT, Answer.EQUAL]
+    assert must_ask(desk).comparison == asked_since.comparison
+    check_counters(store)
+
+
+def test_undo_goes_back_step_by_step_until_there_is_nothing(store: Store, desk: Desk) -> None:
+    assert not desk.undo()
+    first, second = answer_next(desk), answer_next(desk)
+    assert desk.undo()
+    assert must_ask(desk).comparison == second.comparison
+    assert desk.undo()
+    assert must_ask(desk).comparison == first.comparison
+    assert not desk.undo()
+    assert store.preferences() == []
+
+
+def test_undo_leaves_other_peoples_answers(store: Store, desk: Desk) -> None:
+    (ben,) = people(store, "Ben")
+    answer_next(desk_of(store, ben))
+    assert not desk.undo()
+    answer_next(desk)
+    assert desk.undo()
+    assert [item.annotator for item in store.preferences()] == ["Ben"]
+
+
+def test_what_a_closed_round_holds_is_neither_undone_nor_changed(store: Store, desk: Desk) -> None:
+    answer_next(desk)
+    store.close_round(1)
+    with pytest.raises(InputError, match="round is closed"):
+        desk.undo()
+    with pytest.raises(InputError, match="round is closed"):
+        desk.change(desk.history()[0], Answer.RIGHT, shown_at=looked(), token="a")
+    assert on_record(store) == [(Answer.LEFT, True)]
+    assert desk.next() is None
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "answer"), [(5, 2, Answer.LEFT), (1, 2, Answer.RIGHT), (3, 3, Answer.EQUAL)]
+)
+def test_two_ratings_answer_by_the_higher_one(store: Store, desk: Desk, left: int, right: int, answer: Answer) -> None:
+    lease, side = must_rate(desk)
+    assert side == "left"
+    first_shown, second_shown = looked(9), looked(4)
+    assert desk.rate(lease, "left", left, shown_at=first_shown, comment="blurred")
+    assert store.answers() == []
+    again, side = must_rate(desk)
+    assert (again.token, side) == (lease.token, "right")
+    assert desk.rate(lease, "right", right, shown_at=second_shown)
+    (found,) = desk.history()
+    asked = lease.comparison.comparison
+    assert (found.comparison, found.answer, found.shown_at) == (lease.comparison, answer, first_shown)
+    assert [(each.explanation, each.rating, each.comment) for each in store.ratings("Ann", 1)] == [
+        (asked.left, left, "blurred"),
+        (asked.right, right, None),
+    ]
+    following, side = must_rate(desk)
+    assert (following.comparison.id, side) == (lease.comparison.id + 1, "left")
+    check_counters(store)
+
+
+def test_a_rating_counts_once_and_not_when_it_came_too_soon(store: Store, desk: Desk) -> None:
+    lease, _ = must_rate(desk)
+    assert not desk.rate(lease, "left", 4, shown_at=datetime.now(UTC))
+    assert store.ratings() == []
+    assert desk.rate(lease, "left", 4, shown_at=looked())
+    assert desk.rate(lease, "left", 1, shown_at=looked())
+    assert [each.rating for each in store.ratings()] == [4]
+    assert store.answers() == []
+    for _ in range(2):
+        assert desk.rate(lease, "right", 2, shown_at=looked())
+    assert on_record(store) == [(Answer.LEFT, True)]
+
+
+@pytest.mark.parametrize("rating", [0, 6])
+def test_a_rating_off_the_scale_is_refused(store: Store, desk: Desk, rating: int) -> None:
+    lease, _ = must_rate(desk)
+    with pytest.raises(InputError, match="from 1 to 5"):
+        desk.rate(lease, "left", rating, shown_at=looked())
+    assert store.ratings() == []
+
+
+def test_a_crash_between_the_second_rating_and_the_answer_is_made_good(
+    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease, _ = must_rate(desk)
+    desk.rate(lease, "left", 2, shown_at=looked())
+
+    def crash(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "answer", crash)
+        with pytest.raises(ConnectionError):
+            desk.rate(lease, "right", 4, shown_at=looked())
+    assert store.answers() == []
+    assert len(store.ratings()) == 2
+    following, side = must_rate(desk)
+    assert (following.comparison.id, side) == (lease.comparison.id + 1, "left")
+    assert [(event.comparison, event.answer) for event in store.answers()] == [(lease.comparison, Answer.RIGHT)]
+
+
+def test_after_the_last_rating_there_is_nothing_to_rate(store: Store, desk: Desk) -> None:
+    for number in range(2 * COMPARISONS):
+        lease, side = must_rate(desk)
+        assert side == SIDES[number % 2]
+        desk.rate(lease, side, 1 + number % 5, shown_at=looked())
+    assert desk.next_to_rate() is None
+    assert desk.next() is None
+    assert store.progress(1).complete
+
+
+def test_what_was_undone_is_rated_anew(store: Store, desk: Desk) -> None:
+    lease, _ = must_rate(desk)
+    for side, rating in zip(SIDES, (5, 1), strict=True):
+        desk.rate(lease, side, rating, shown_at=looked())
+    assert desk.undo()
+    again, side = must_rate(desk)
+    assert (again.comparison, side) == (lease.comparison, "left")
+    for side, rating in zip(SIDES, (2, 3), strict=True):
+        desk.rate(again, side, rating, shown_at=looked())
+    assert [item.answer for item in store.preferences()] == [Answer.RIGHT]
+
+
+def answered_at(store: Store, who: Annotator, *seconds: float) -> Desk:
+    """A desk at which answers were given that many seconds after noon."""
+    store.add_comparisons(comparisons(len(seconds), round=2), seed=7)
+    for stored, second in zip(store.comparisons(2), seconds, strict=True):
+        moment = NOON + timedelta(seconds=second)
+        response = Response(
+            comparison=stored,
+            answer=Answer.LEFT,
+            shown_at=moment,
+            responded_at=moment,
+            app_version="1.0",
+            token=str(second),
+        )
+        store.answer(who, response, now=moment, overlap=1)
+    return desk_of(store, who)
+
+
+def test_the_usual_pace_is_taken_until_three_paces_are_known(store: Store) -> None:
+    ann, ben, cy = people(store, "Ann", "Ben", "Cy")
+    assert desk_of(store, ann).seconds_each() == USUAL_SECONDS
+    assert answered_at(store, ben, 0, 20, 40).seconds_each() == USUAL_SECONDS
+    assert desk_of(store, cy).seconds_each() == USUAL_SECONDS
+
+
+def test_the_pace_is_the_annotators_own_without_breaks(store: Store) -> None:
+    (ann,) = people(store, "Ann")
+    desk = answered_at(store, ann, 0, 10, 22, 3622, 3636, 90_000)
+    assert desk.seconds_each() == 12
+
+
+def test_only_the_latest_answers_tell_the_pace(store: Store) -> None:
+    (ann,) = people(store, "Ann")
+    slow = [50.0 * number for number in range(40)]
+    quick = [slow[-1] + 3 * (number + 1) for number in range(labelling.PACE_ANSWERS)]
+    assert answered_at(store, ann, *slow, *quick).seconds_each() == 3
+
+
+def test_nothing_but_breaks_tells_no_pace(store: Store) -> None:
+    (ann,) = people(store, "Ann")
+    breaks = [number * labelling.BREAK_SECONDS for number in range(6)]
+    assert answered_at(store, ann, *breaks).seconds_each() == USUAL_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "less than a minute"),
+        (29, "less than a minute"),
+        (31, "about 1 minute"),
+        (89, "about 1 minute"),
+        (91, "about 2 minutes"),
+        (360, "about 6 minutes"),
+        (89 * 60, "about 89 minutes"),
+        (90 * 60, "about 2 hours"),
+        (5 * 3600 + 60, "about 5 hours"),
+    ],
+)
+def test_the_time_left_is_told_roughly(seconds: float, text: str) -> None:
+    assert time_left(seconds) == text
+
+
+def test_the_outlook_counts_what_is_done_and_what_is_left(store: Store, desk: Desk) -> None:
+    assert desk.outlook() == Outlook(done=0, left=COMPARISONS, given=0)
+    must_ask(desk)
+    assert desk.outlook().left == COMPARISONS
+    answer_next(desk)
+    answer_next(desk)
+    assert desk.outlook() == Outlook(done=2, left=COMPARISONS - 2, given=2)
+    desk.change(desk.history()[1], Answer.EQUAL, shown_at=looked(), token="a")
+    assert desk.outlook() == Outlook(done=2, left=COMPARISONS - 2, given=2)
+    desk.undo()
+    assert desk.outlook() == Outlook(done=1, left=COMPARISONS - 1, given=1)
+
+
+def test_what_others_answered_or_hold_is_not_left(store: Store, desk: Desk) -> None:
+    (ben,) = people(store, "Ben")
+    others = desk_of(store, ben)
+    answer_next(others)
+    assert desk.outlook().left == COMPARISONS - 1
+    must_ask(others)
+    assert desk.outlook() == Outlook(done=0, left=COMPARISONS - 2, given=0)
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    store.next_comparison(ben, now=an_hour_ago, overlap=1, lease_seconds=60)
+    assert desk.outlook().left == COMPARISONS - 1
+
+
+def test_with_overlap_two_a_second_person_is_still_wanted(store: Store) -> None:
+    ann, ben, cy = (desk_of(store, who, overlap=2) for who in people(store, "Ann", "Ben", "Cy"))
+    answer_next(ben)
+    assert ann.outlook() == Outlook(done=0, left=COMPARISONS, given=0)
+    answer_next(cy)
+    assert ann.outlook().left == COMPARISONS - 1
+    assert must_ask(ben).comparison == must_ask(cy).comparison
+    assert ann.outlook().left == COMPARISONS - 2
+    assert ben.outlook() == Outlook(done=1, left=COMPARISONS - 1, given=1)
+
+
+def test_closed_rounds_are_given_but_neither_done_nor_left(store: Store, desk: Desk) -> None:
+    store.add_comparisons(comparisons(2, round=2), seed=7)
+    answer_next(desk)
+    assert desk.outlook() == Outlook(done=1, left=COMPARISONS + 1, given=1)
+    store.close_round(1)
+    assert desk.outlook() == Outlook(done=0, left=2, given=1)
+    answer_next(desk)
+    assert desk.outlook() == Outlook(done=1, left=1, given=2)
+
+
+def test_nothing_is_left_for_someone_excluded_and_others_answer_instead(store: Store, desk: Desk) -> None:
+    (ben,) = people(store, "Ben")
+    others = desk_of(store, ben)
+    answer_next(desk)
+    assert others.outlook().left == COMPARISONS - 1
+    store.annotators.exclude("Ann", by="Rae", reason="asleep")
+    assert desk.next() is None
+    assert desk.outlook() == Outlook(done=1, left=0, given=1)
+    assert others.outlook().left == COMPARISONS
+    store.annotators.include("Ann", by="Rae", reason="awake")
+    assert desk.outlook().left == COMPARISONS - 1
+    assert others.outlook().left == COMPARISONS - 1
