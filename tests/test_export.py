@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -232,6 +233,14 @@ def test_other_peoples_answers_on_record_stay(full: Store, copy: Store, tmp_path
     assert copy.answers()[0] == own
     assert content(copy)[1]["comment"] is None
     check_counters(copy)
+
+
+def test_json_lines_of_other_programs_are_read(full: Store, copy: Store, tmp_path: Path) -> None:
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows_of(full)]
+    assert any("\u2028" in line for line in lines)
+    (tmp_path / "answers.jsonl").write_bytes("\r\n".join(lines).encode())
+    assert import_answers(copy, tmp_path / "answers.jsonl") == len(lines)
+    assert content(copy) == content(full)
 
 
 def test_what_a_spreadsheet_saves_is_read_when_nothing_is_lost(full: Store, copy: Store, tmp_path: Path) -> None:

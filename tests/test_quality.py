@@ -164,6 +164,14 @@ def test_alpha_is_evalicas_and_follows_from_the_share_of_same_pairs(units: list[
         assert found.alpha == pytest.approx(1 - (n - 1) * n * (1 - found.same) / (n**2 - chance))
 
 
+def test_a_resample_that_draws_each_comparison_once_has_the_alpha_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explainfb.quality.resampled_sums", lambda columns, seed, resamples: columns.sum(0)[None])
+    found = agreement(crowd(12, 3, 0.4), seed=0)
+    assert found is not None
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == (pytest.approx(found.alpha), pytest.approx(found.alpha))
+
+
 def test_the_interval_is_that_of_resampled_comparisons() -> None:
     answers = crowd(60, 3, 0.4)
     found = agreement(answers, seed=1)
