@@ -23,6 +23,7 @@ follows is stored with the ratings, so that rounds are waited for in the same wa
 """
 
 from explainfb.store.answers import Response
+from explainfb.store.imports import RowError
 from explainfb.store.ratings import Rating, comparisons_from_ratings
 from explainfb.store.records import (
     Annotator,
@@ -48,6 +49,7 @@ __all__ = [
     "Rating",
     "Response",
     "Role",
+    "RowError",
     "Store",
     "StoredAnswer",
     "StoredComparison",

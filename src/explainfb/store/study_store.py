@@ -9,7 +9,7 @@ from typing import Self
 from sqlalchemy import delete, insert, select
 
 from explainfb.errors import InputError
-from explainfb.store import answers, comparisons, leases, ratings, schema
+from explainfb.store import answers, comparisons, imports, leases, ratings, schema
 from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
 from explainfb.store.database import Database
@@ -169,6 +169,17 @@ class Store:
         conditions = () if round is None else (schema.comparisons.c.round == round,)
         with self._database.read() as connection:
             return answers.load_answers(connection, *conditions)
+
+    def import_answers(self, events: Sequence[StoredAnswer]) -> int:
+        """Append what `answers` gave of another copy of the study; returns how many events were new. All or none.
+
+        Events on record are passed over, so an import may be repeated; new people are added without a link. What
+        people said besides their answers, and who is left out of the fit, does not come along. Raises `RowError`,
+        an `InputError`, for events that are no unbroken chains, answer comparisons that are not on record, differ
+        from what is, or count in a round that is closed.
+        """
+        with self._database.write() as connection:
+            return imports.import_answers(connection, events, now=datetime.now(UTC))
 
     def rate(self, annotator: Annotator, rating: Rating, *, now: datetime) -> None:
         """Append a rating; the latest of an explanation in a round is the current one."""

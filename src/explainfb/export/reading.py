@@ -1,0 +1,164 @@
+"""Exported answers read back into the database of another copy of the study."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from explainfb.errors import InputError
+from explainfb.export.columns import ANSWERS
+from explainfb.export.formats import UnreadableError, format_of, read_rows
+from explainfb.store import RowError, Store, StoredAnswer, StoredComparison
+from explainfb.store.schema import ROUND_SIZE
+from explainfb.types import Answer, Comparison, ExplanationKey
+
+NAMES = [column.name for column in ANSWERS]
+Row = Mapping[str, object]
+
+
+def import_answers(store: Store, path: Path) -> int:
+    """Read what `export_answers` wrote back into a store with the same comparisons; returns how many were new.
+
+    The format is the one that the file is named after. Answers on record are passed over, so an import may be
+    repeated; new people are added without a link; who is excluded does not come along. Everything is checked first
+    and nothing of a bad file is imported. Raises `InputError`, which names the row (the first answer is row 1) and
+    the column, what was found and what was expected; `Store.import_answers` says what is refused.
+    """
+    format = format_of(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); name an exported file.") from error
+    try:
+        names, rows = read_rows(content, format, NAMES)
+        _check_names(names)
+        return store.import_answers([_event(number, row) for number, row in enumerate(rows, 1)])
+    except RowError as error:
+        line = _line(content, error.row) if format == "csv" else ""
+        raise InputError(f"{path.name}, row {error.row}{line}, {error.problem}; nothing was imported.") from error
+    except UnreadableError as error:
+        raise InputError(f"{path.name} {error}; give a file as it was exported.") from error
+
+
+def _check_names(names: Sequence[str]) -> None:
+    doubled = {name for name in names if names.count(name) > 1}
+    for what, found in (
+        ("lacks the column", set(NAMES) - set(names)),
+        ("has an unknown column", set(names) - set(NAMES)),
+        ("has twice the column", doubled),
+    ):
+        if found:
+            raise UnreadableError(f"{what} {min(found)[:40]!r}")
+
+
+def _line(content: bytes, row: int) -> str:
+    """Where row `row` of a CSV file begins; nothing when a cell is too long to tell."""
+    reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    starts, line = [], 1
+    try:
+        for cells in reader:
+            if cells:
+                starts.append(line)
+            line = reader.line_num + 1
+    except csv.Error:
+        return ""
+    return f" (line {starts[row]})"
+
+
+def _event(number: int, row: Row) -> StoredAnswer:
+    left = ExplanationKey(_text(number, row, "left_classifier"), _whole(number, row, "left_image"))
+    right = ExplanationKey(_text(number, row, "right_classifier"), _whole(number, row, "right_image"))
+    if left == right:
+        raise RowError(number, "right_image", right.image, "another explanation than the left one")
+    return StoredAnswer(
+        id=_whole(number, row, "answer_id"),
+        comparison=_comparison(number, row, left, right),
+        annotator=_text(number, row, "annotator"),
+        answer=_answer(number, row, "answer"),
+        seed=_whole(number, row, "seed"),
+        shown_left=left,
+        shown_right=right,
+        shown_at=_time(number, row, "shown_at"),
+        responded_at=_time(number, row, "responded_at"),
+        recorded_at=_time(number, row, "recorded_at"),
+        app_version=_text(number, row, "app_version"),
+        comment=_missing_or_text(number, row, "comment"),
+        supersedes=None if row["supersedes"] in (None, "") else _whole(number, row, "supersedes"),
+        surplus=_flag(number, row, "surplus"),
+        current=_flag(number, row, "current"),
+    )
+
+
+def _comparison(number: int, row: Row, left: ExplanationKey, right: ExplanationKey) -> StoredComparison:
+    _flag(number, row, "excluded")
+    key, round = _whole(number, row, "comparison_id"), _whole(number, row, "round")
+    position = _whole(number, row, "position")
+    if key != round * ROUND_SIZE + position:
+        expected = f"round × {ROUND_SIZE:,} + position = {round * ROUND_SIZE + position}"
+        raise RowError(number, "comparison_id", key, expected)
+    return StoredComparison(key, Comparison(left, right, round, _answer(number, row, "gold")))
+
+
+def _whole(number: int, row: Row, column: str) -> int:
+    value = row[column]
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise RowError(number, column, value, "a whole number")
+
+
+def _missing_or_text(number: int, row: Row, column: str) -> str | None:
+    value = row[column]
+    if value is None:
+        return None
+    if not isinstance(value, str) or "\0" in value or not _encodable(value):
+        raise RowError(number, column, value, "a text of whole characters")
+    return value
+
+
+def _text(number: int, row: Row, column: str) -> str:
+    text = _missing_or_text(number, row, column)
+    if text is None:
+        raise RowError(number, column, None, "a text")
+    return text
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _answer(number: int, row: Row, column: str) -> Answer | None:
+    value = row[column]
+    if value in (None, ""):
+        return None
+    try:
+        return Answer(str(value))
+    except ValueError as error:
+        raise RowError(number, column, value, f"{', '.join(Answer)} or nothing") from error
+
+
+def _flag(number: int, row: Row, column: str) -> bool:
+    value = row[column]
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower(), value)
+    if not isinstance(value, bool):
+        raise RowError(number, column, row[column], "true or false")
+    return value
+
+
+def _time(number: int, row: Row, column: str) -> datetime:
+    text = _text(number, row, column)
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise RowError(number, column, text, "a time with its time zone, such as 2024-03-01T12:00:00.000000+00:00")
