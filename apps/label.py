@@ -9,7 +9,7 @@ from explainfb.serving import DATA_DIR, DATABASE, STUDY
 from explainfb.store import Role
 from explainfb.workplace import Workplace
 from screens import annotator, closing, researcher, style
-from screens.guard import guarded
+from screens.guard import guarded, show_notice
 
 
 @st.cache_resource(show_spinner="Opening the study")
@@ -36,4 +36,7 @@ def main() -> None:
 
 st.set_page_config(page_title="Comparing explanations", page_icon=":material/compare:", layout="centered")
 style.apply()
+notice = st.container()
 main()
+with notice:
+    show_notice()

@@ -231,6 +231,17 @@ class Visitor:
         pictures = self.page.locator("[class*=st-key-picture-] img")
         return [pictures.nth(index).get_attribute("src") or "" for index in range(pictures.count())]
 
+    def wait_for_other_pictures(self, old: list[str]) -> None:
+        """Until another question is shown, if there is one."""
+        self.page.wait_for_function(
+            """old => {
+                const shown = [...document.querySelectorAll("[class*=st-key-picture-] img")].map(image => image.src);
+                return shown.length === old.length && shown.join() !== old.join();
+            }""",
+            arg=old,
+        )
+        self.settle()
+
     def get_ready(self, link: str) -> None:
         """Consent and practice by keyboard, as far as the first question."""
         self.visit(link, "agree")

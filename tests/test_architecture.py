@@ -25,6 +25,7 @@ FLOORS = [
     {"study"},
     {"sweep", "workplace", "__init__"},
     {"serving"},
+    {"cli_people"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,10 +1,23 @@
 """The command line: bad input gets one sentence and exit status 2 before any work starts."""
 
+import hashlib
+import socket
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from explainfb import serving
 from explainfb.cli import main
+from explainfb.serving import ADDRESS, DATABASE, STUDY
+from explainfb.settings import write_settings
+from explainfb.store import Role, Store
+from explainfb.study import Study
+from tiny import TINY
+
+HUMAN = replace(TINY, annotator="human")
+Say = Callable[..., tuple[int, str, str]]
 
 
 def run(*arguments: str) -> int:
@@ -33,6 +46,10 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["evaluate", "--study", "nowhere"], ["nowhere", "study.toml"]),
         (["doctor"], ["--task", "--study"]),
         (["doctor", "--task", "mnits"], ["mnist"]),
+        (["label", "--study", "nowhere"], ["nowhere", "study.toml"]),
+        (["label", "--study", "nowhere", "--port", "70000"], ["70000", "--port"]),
+        (["annotators", "--study", "nowhere", "list"], ["nowhere", "study.toml"]),
+        (["annotators", "--study", "nowhere", "add", "Ann"], ["nowhere", "study.toml"]),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(
@@ -48,7 +65,7 @@ def test_bad_input_gets_one_sentence_and_status_2(
     assert not list(Path().glob("studies/*/classifiers/*"))
 
 
-@pytest.mark.parametrize("command", ["run", "evaluate", "report", "doctor", "sweep"])
+@pytest.mark.parametrize("command", ["run", "evaluate", "report", "doctor", "sweep", "label", "annotators"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert "options" in capsys.readouterr().out
@@ -56,3 +73,205 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 def test_an_option_nobody_knows_is_status_2() -> None:
     assert run("run", "--no-such-option") == 2
+
+
+@pytest.fixture
+def study() -> Path:
+    """A study for people, begun and not run."""
+    Study.open("study", HUMAN)
+    return Path("study")
+
+
+@pytest.fixture
+def say(study: Path, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Run a command on the study; its status, what it said, and what it complained about in one line."""
+
+    def said(command: str, *arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = run(command, "--study", str(study), *arguments)
+        out, err = capsys.readouterr()
+        return status, out, " ".join(err.split())
+
+    return said
+
+
+def token_of(link: str) -> str:
+    return link.strip().partition("?link=")[2]
+
+
+def free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
+
+
+@pytest.mark.parametrize(("options", "role"), [([], Role.ANNOTATOR), (["--researcher"], Role.RESEARCHER)])
+def test_adding_someone_prints_a_link_that_opens_the_app(say: Say, study: Path, options: list[str], role: Role) -> None:
+    status, link, complaint = say("annotators", "add", "Zoë the 2nd", *options)
+    assert (status, complaint) == (0, "")
+    assert link.startswith("http://127.0.0.1:8501/?link=")
+    with Store(study / "study.db") as store:
+        person = store.annotators.authenticate(token_of(link))
+    assert person is not None
+    assert (person.name, person.role) == ("Zoë the 2nd", role)
+
+
+def test_a_link_has_the_address_of_the_app_and_stays_in_one_line(say: Say, study: Path) -> None:
+    address = "https://study.example.org/" + "long/" * 30
+    with Store(study / "study.db") as store:
+        store.remember(ADDRESS, address)
+    _, link, _ = say("annotators", "add", "Ann")
+    assert link.startswith(f"{address}?link=")
+    assert link.count("\n") == 1
+    assert " " not in link
+
+
+def test_the_list_shows_everyone_as_they_are_called(say: Say, study: Path) -> None:
+    assert say("annotators", "list")[0] == 0
+    for name in ("Ann", "[bold]Ben[/bold]", "Cy"):
+        say("annotators", "add", name)
+    say("annotators", "add", "Rae", "--researcher")
+    say("annotators", "revoke", "Cy")
+    with Store(study / "study.db") as store:
+        store.annotators.exclude("Ann", by="Rae", reason="asleep")
+    status, listed, _ = say("annotators", "list")
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in listed.splitlines() if "│" in line]
+    assert status == 0
+    assert rows == [
+        ["Ann", "annotator", "open", "no"],
+        ["[bold]Ben[/bold]", "annotator", "open", "yes"],
+        ["Cy", "annotator", "closed", "yes"],
+        ["Rae", "researcher", "open", "yes"],
+    ]
+
+
+def test_a_revoked_link_opens_nothing_and_another_may_be_given(say: Say, study: Path) -> None:
+    old = token_of(say("annotators", "add", "Ann")[1])
+    status, said, _ = say("annotators", "revoke", "Ann")
+    assert status == 0
+    assert "closed" in said
+    assert say("annotators", "revoke", "Ann")[:2] == (0, "Ann had no open link.\n")
+    new = token_of(say("annotators", "add", "Ann")[1])
+    with Store(study / "study.db") as store:
+        assert store.annotators.authenticate(old) is None
+        assert store.annotators.authenticate(new) is not None
+        assert len(store.annotators.all()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["add", "Ann"], ["'Ann' is in the study", "revoke the link first"]),
+        (["add", "Ann", "--researcher"], ["'Ann' is in the study", "annotator"]),
+        (["add"], ["takes a name to add"]),
+        (["add", ""], ["takes a name to add"]),
+        (["add", " Ann"], ["A name is 1 to 200 characters"]),
+        (["add", "A" * 201], ["A name is 1 to 200 characters", "201"]),
+        (["revoke"], ["takes a name to add"]),
+        (["revoke", "Nobody"], ["No annotator is called 'Nobody'"]),
+        (["list", "Ann"], ["none to list"]),
+    ],
+)
+def test_a_name_that_does_not_fit_is_status_2_and_changes_nothing(
+    say: Say, study: Path, arguments: list[str], words: list[str]
+) -> None:
+    token = token_of(say("annotators", "add", "Ann")[1])
+    status, said, complaint = say("annotators", *arguments)
+    assert (status, said) == (2, "")
+    assert complaint.startswith("explainfb: ")
+    assert "Traceback" not in complaint
+    for word in words:
+        assert word in complaint
+    with Store(study / "study.db") as store:
+        (ann,) = store.annotators.all()
+        assert store.annotators.authenticate(token) == ann
+
+
+def test_a_word_that_is_no_action_is_status_2(say: Say) -> None:
+    assert say("annotators", "remove", "Ann")[0] == 2
+
+
+def test_a_token_is_never_stored_in_clear(say: Say, study: Path) -> None:
+    token = token_of(say("annotators", "add", "Ann")[1])
+    assert len(token) >= 22
+    written = b"".join(path.read_bytes() for path in study.rglob("*") if path.is_file())
+    assert b"Ann" in written
+    assert hashlib.sha256(token.encode()).hexdigest().encode() in written
+    assert token.encode() not in written
+
+
+def test_people_are_added_to_the_database_that_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    Study.open("study", HUMAN, database="sqlite:///other.db")
+    assert run("annotators", "--study", "study", "--db", "sqlite:///other.db", "add", "Ann") == 0
+    with Store(Path("other.db")) as store:
+        assert store.annotators.authenticate(token_of(capsys.readouterr().out)) is not None
+
+
+class Serving:
+    """Stands in for becoming the app's server."""
+
+    environment: dict[str, str] | None = None
+
+    def __call__(self, program: str, arguments: list[str], environment: dict[str, str]) -> None:
+        self.environment = environment
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Serving:
+    stand_in = Serving()
+    monkeypatch.setattr(serving.os, "execve", stand_in)
+    return stand_in
+
+
+def test_label_serves_the_study_and_links_lead_to_it(say: Say, study: Path, server: Serving) -> None:
+    port = free_port()
+    status, said, complaint = say("label", "--port", port)
+    assert (status, complaint) == (0, "")
+    assert f"127.0.0.1 port {port}: this machine only" in " ".join(said.split())
+    assert server.environment is not None
+    assert server.environment[STUDY] == str(study.resolve())
+    assert say("annotators", "add", "Ann")[1].startswith(f"http://127.0.0.1:{port}/?link=")
+    say("label", "--port", port, "--url", "https://study.example.org/")
+    assert say("annotators", "add", "Ben")[1].startswith("https://study.example.org/?link=")
+
+
+def test_label_says_when_others_can_reach_the_app(say: Say, server: Serving) -> None:
+    _, said, _ = say("label", "--port", free_port(), "--host", "0.0.0.0")
+    assert "all who reach it" in said
+    assert "this machine only" not in said
+
+
+def test_label_serves_the_database_that_is_given_and_no_other(
+    server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Study.open("study", HUMAN, database="sqlite:///other.db")
+    given = ["label", "--study", "study", "--port", free_port(), "--db"]
+    assert run(*given, "sqlite:///third.db") == 2
+    assert "another database" in " ".join(capsys.readouterr().err.split())
+    assert server.environment is None
+    assert run(*given, "sqlite:///other.db") == 0
+    assert server.environment is not None
+    assert server.environment[DATABASE] == "sqlite:///other.db"
+
+
+def test_label_does_not_serve_what_cannot_be_served(server: Serving, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty").mkdir()
+    Path("never-run").mkdir()
+    write_settings(HUMAN, Path("never-run/study.toml"))
+    for folder, words in (("empty", "empty is not a study"), ("never-run", "was never run; start it with")):
+        assert run("label", "--study", folder, "--port", free_port()) == 2
+        complaint = " ".join(capsys.readouterr().err.split())
+        assert complaint.startswith("explainfb: ")
+        assert words in complaint
+    assert server.environment is None
+
+
+def test_label_does_not_take_a_port_from_another(
+    study: Path, server: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert run("label", "--study", str(study), "--port", port) == 2
+    assert f"Cannot listen on 127.0.0.1 port {port}" in " ".join(capsys.readouterr().err.split())
+    assert server.environment is None
+    with Store(study / "study.db") as store:
+        assert store.recall(ADDRESS) is None

@@ -92,9 +92,7 @@ def test_no_comment_is_none_on_record(desk: Desk) -> None:
     assert desk.history()[0].comment is None
 
 
-def test_an_answer_that_came_too_soon_is_not_stored(
-    store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_came_too_soon_is_not_stored(store: Store, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = must_ask(desk)
     assert desk.answer(lease, Answer.LEFT, shown_at=datetime.now(UTC)) is None
     monkeypatch.setattr(labelling, "FASTEST", timedelta(hours=1))
@@ -168,9 +166,7 @@ def test_what_a_closed_round_holds_is_neither_undone_nor_changed(store: Store, d
     assert desk.next() is None
 
 
-@pytest.mark.parametrize(
-    ("left", "right", "answer"), [(5, 2, Answer.LEFT), (1, 2, Answer.RIGHT), (3, 3, Answer.EQUAL)]
-)
+@pytest.mark.parametrize(("left", "right", "answer"), [(5, 2, Answer.LEFT), (1, 2, Answer.RIGHT), (3, 3, Answer.EQUAL)])
 def test_two_ratings_answer_by_the_higher_one(store: Store, desk: Desk, left: int, right: int, answer: Answer) -> None:
     lease, side = must_rate(desk)
     assert side == "left"
@@ -203,6 +199,18 @@ def test_a_rating_counts_once_and_not_when_it_came_too_soon(store: Store, desk: 
     for _ in range(2):
         assert desk.rate(lease, "right", 2, shown_at=looked())
     assert on_record(store) == [(Answer.LEFT, True)]
+
+
+def test_the_right_one_may_be_rated_first(store: Store, desk: Desk) -> None:
+    """As in a second tab, opened when the left one was not yet rated and used before."""
+    lease, _ = must_rate(desk)
+    desk.rate(lease, "right", 2, shown_at=looked(9))
+    again, side = must_rate(desk)
+    assert (again.token, side) == (lease.token, "left")
+    desk.rate(lease, "left", 5, shown_at=looked(1))
+    (found,) = store.answers()
+    assert (found.comparison, found.answer) == (lease.comparison, Answer.LEFT)
+    assert found.responded_at - found.shown_at >= timedelta(seconds=9)
 
 
 @pytest.mark.parametrize("rating", [0, 6])

@@ -1,6 +1,5 @@
 """The page: one file, readable by everyone, safe whatever a class is called."""
 
-import base64
 import io
 import re
 from dataclasses import replace
@@ -9,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from rich.console import Console
 
 from explainfb.errors import InputError
-from explainfb.overlays import overlay, row_scale
 from explainfb.report import GalleryItem, ReportMaterial, render_report, table_text, write_report
 from explainfb.report.numerals import duration, percent, signed
 from explainfb.superpixels import grid
@@ -215,34 +212,6 @@ def photo(seed: int, side: int) -> GalleryItem:
 def test_twelve_pictures_stay_under_three_megabytes(side: int) -> None:
     material = replace(EMPTY, gallery=tuple(photo(seed, side) for seed in range(12)))
     assert len(render_report(example_results(), material).encode()) < 3_000_000
-
-
-def pixels(uri: str) -> np.ndarray:
-    data = base64.b64decode(uri.partition("base64,")[2])
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=float)
-
-
-def test_weights_for_the_class_are_orange_and_against_it_purple() -> None:
-    segments = grid(28, 28, 4)
-    explanation = Explanation(0, 0.5, segments, np.array([1.0, -1.0, 0.0, 0.5]), 0.0, 1.0)
-    drawn = pixels(overlay(np.ones((1, 28, 28)), explanation, row_scale(explanation)))
-    middle = [drawn[y, x] for y in (56, 168) for x in (56, 168)]
-    positive, negative, nothing, half = middle
-    assert positive[0] > positive[2] + 60  # red above blue
-    assert negative[2] > negative[0] + 30  # blue above red
-    assert np.ptp(nothing) < 12
-    assert np.abs(half - nothing).sum() < np.abs(positive - nothing).sum()
-
-
-def test_one_scale_holds_for_the_row() -> None:
-    segments = grid(28, 28, 4)
-    weak, strong = (Explanation(0, 0.5, segments, np.array([w, 0.0, 0.0, 0.0]), 0.0, 1.0) for w in (0.1, -0.4))
-    scale = row_scale(weak, strong)
-    assert scale == 0.4
-    image = np.ones((1, 28, 28))
-    assert np.ptp(pixels(overlay(image, strong, scale))[56, 56]) > np.ptp(pixels(overlay(image, weak, scale))[56, 56])
-    silent = Explanation(0, 0.5, segments, np.zeros(4), 0.0, 1.0)
-    assert row_scale(silent) == 1.0
 
 
 def test_material_that_does_not_fit_is_refused() -> None:

@@ -6,7 +6,6 @@ from explainfb.labelling import Desk
 from explainfb.store import Annotator
 from explainfb.workplace import Workplace
 from screens import closing, history, welcome, work
-from screens.guard import show_notice
 
 
 def show(place: Workplace, person: Annotator) -> None:
@@ -26,7 +25,6 @@ def show(place: Workplace, person: Annotator) -> None:
     else:
         lease = desk.next()
         work.compare(place, desk, lease) if lease else _nothing_to_ask(place, desk)
-    show_notice()
 
 
 def _nothing_to_ask(place: Workplace, desk: Desk) -> None:

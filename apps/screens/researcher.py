@@ -1,10 +1,194 @@
-"""The researchers' page."""
+"""The researchers' page: what has been answered, by whom, how well, and the answers themselves."""
 
+import functools
+
+import pandas as pd
 import streamlit as st
 
-from explainfb.store import Annotator
+from explainfb.export import FORMATS, answers_table, as_bytes, ratings_table
+from explainfb.quality import AnnotatorQuality, agreement, annotator_quality, disagreements, left_bias
+from explainfb.store import Annotator, Kind, Role, StoredAnswer
+from explainfb.types import Interval
 from explainfb.workplace import Workplace
+from screens import answers, style, work
+from screens.guard import guarded, tell
+
+LOOK_AGAIN_SECONDS = 5.0
+SHOWN_DISAGREEMENTS = 5
+DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in"}
 
 
 def show(place: Workplace, person: Annotator) -> None:
-    st.markdown("### The study")
+    st.markdown("### The study so far")
+    st.caption(place.study.describe())
+    _rounds(place)
+    found = place.store.answers()
+    st.markdown("#### Who answered")
+    by_round = st.toggle("One row for each round", key="by-round")
+    with st.container(key="people"):
+        st.dataframe(_people(place, found, by_round=by_round), hide_index=True, width="stretch")
+    _leave_out(place, person)
+    st.markdown("#### Can the answers be trusted?")
+    _trust(found, place.settings.seed)
+    _reward(place)
+    _most_disagreed(place, found)
+    st.markdown("#### Downloads")
+    _downloads(place)
+
+
+@st.fragment(run_every=LOOK_AGAIN_SECONDS)
+def _rounds(place: Workplace) -> None:
+    """Looks again by itself."""
+    with st.container(key="rounds"):
+        for round_number, is_open in place.store.rounds().items():
+            progress = place.store.progress(round_number, overlap=place.settings.overlap)
+            state = "open" if is_open else "closed"
+            text = (
+                f"Round {round_number} of {place.settings.rounds}, {state}: {progress.answered} of {progress.asked} "
+                f"comparisons answered by {place.settings.overlap}; {progress.answers} answers"
+            )
+            st.progress(progress.answered / max(progress.asked, 1), text=text)
+        if not place.store.rounds():
+            st.write("No round has been asked yet.")
+
+
+def _people(place: Workplace, found: list[StoredAnswer], *, by_round: bool) -> pd.DataFrame:
+    """One row for each annotator, or for each and round; those without answers too."""
+    known = {person.name: person for person in place.store.annotators.all() if person.role is Role.ANNOTATOR}
+    rows = [_row(quality, known[quality.annotator]) for quality in annotator_quality(found, by_round=by_round)]
+    silent = known.keys() - {row["name"] for row in rows}
+    rows += [_row(_NOBODY, known[name]) | {"name": name} for name in sorted(silent)]
+    table = pd.DataFrame(rows, columns=list(_row(_NOBODY, None)))
+    return table if by_round else table.drop(columns="round")
+
+
+def _row(quality: AnnotatorQuality, person: Annotator | None) -> dict[str, object]:
+    return {
+        "name": quality.annotator,
+        "round": quality.round,
+        "answers": quality.answers,
+        "seconds each": round(quality.seconds, 1),
+        "can't tell": f"{quality.cant_tell_share:.0%}",
+        "equal": f"{quality.equal_share:.0%}",
+        "gold right": f"{quality.gold_correct} of {quality.gold_answered}{_between(quality.gold_share)}",
+        "left": _percent(quality.left_share),
+        "link": _link(person),
+        "in the fit": "no" if person and person.excluded else "yes",
+    }
+
+
+_NOBODY = AnnotatorQuality("", None, 0, 0.0, 0.0, 0.0, 0, 0, None, None)
+
+
+def _link(person: Annotator | None) -> str:
+    return "open" if person and person.has_link else "closed"
+
+
+def _between(share: Interval | None) -> str:
+    return "" if share is None else f" ({share.low:.0%} to {share.high:.0%})"
+
+
+def _percent(share: Interval | None) -> str:
+    return "" if share is None else f"{share.estimate:.0%}{_between(share)}"
+
+
+def _trust(found: list[StoredAnswer], seed: int) -> None:
+    """Agreement and left bias, each in a sentence."""
+    together = agreement(found, seed=seed)
+    if together is None:
+        st.write("Agreement: no comparison has been answered by two people yet (see `--overlap`).")
+    else:
+        alpha = "not defined, since everyone said the same" if together.alpha is None else f"{together.alpha:.2f}"
+        ends = together.interval
+        interval = "" if ends is None else f" (95 % interval {ends.low:.2f} to {ends.high:.2f})"
+        st.write(
+            f"Agreement: Krippendorff's alpha is **{alpha}**{interval}, over {together.comparisons} comparisons that "
+            "two people or more answered (nominal; 1 is perfect, 0 is chance)."
+        )
+    bias = left_bias(found)
+    if bias is not None:
+        st.write(
+            f"Left bias: left was chosen {bias.left} times and right {bias.right} times, {_percent(bias.share)} left; "
+            f"p = {bias.p_value:.3f} that a fair coin would be as far off (exact binomial test; gold items left out)."
+        )
+
+
+def _reward(place: Workplace) -> None:
+    rows = place.reward_accuracies()
+    if not rows:
+        st.write("Reward: none has been fitted yet.")
+        return
+    st.write("How many held-out answers the reward foretells, round by round:")
+    with st.container(key="reward"):
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+
+
+def _most_disagreed(place: Workplace, found: list[StoredAnswer]) -> None:
+    """What people disagree on most, with its pictures and who said what how often."""
+    most = [item for item in disagreements(found, limit=SHOWN_DISAGREEMENTS) if item.differing > 0]
+    if not most:
+        return
+    st.markdown("#### What people disagree on most")
+    for number, item in enumerate(most):
+        left, right = work.exhibits(place, item.comparison)
+        with st.container(key=f"pair-disagreed-{number}", border=True):
+            columns = st.columns([1, 1, 2])
+            for column, exhibit, scale in zip(
+                columns, (left, right), work.scales(left, right, place.settings), strict=False
+            ):
+                column.image(exhibit.picture("overlay", scale=scale), alt=exhibit.description, width=110)
+            with columns[2]:
+                for answer, count in item.counts.items():
+                    style.caption(f"{count} ×", answers.LABELS[answer], left=True)
+
+
+def _leave_out(place: Workplace, person: Annotator) -> None:
+    """Leaving someone out of the fit, on record with who decided and why."""
+    people = {each.name: each for each in place.store.annotators.all() if each.role is Role.ANNOTATOR}
+    with st.expander("Leave someone out of the fit, or take them back in"):
+        if not people:
+            st.write("Nobody has been invited yet: explainfb annotators --study DIR add NAME.")
+            return
+        name = st.selectbox("Who", list(people), key="who")
+        reason = st.text_input("Why (kept on record)", key="why")
+        label = "Take back in" if people[name].excluded else "Leave out"
+        st.button(label, key="decide", on_click=functools.partial(_decide, place, person, people[name], reason))
+        for event in place.store.annotators.events():
+            if event.kind in DECISIONS:
+                style.caption(
+                    f"{event.annotator} {DECISIONS[event.kind]}",
+                    f"by {event.by} on {event.at:%Y-%m-%d %H:%M} UTC: {event.detail}",
+                    left=True,
+                )
+
+
+@guarded
+def _decide(place: Workplace, person: Annotator, about: Annotator, reason: str) -> None:
+    reader = place.store.annotators.authenticate(st.query_params.get("link", ""))
+    if reader is None or reader.id != person.id:
+        return
+    if not reason.strip():
+        tell("Say why, so that it can be judged later; nothing was changed.")
+        return
+    decide = place.store.annotators.include if about.excluded else place.store.annotators.exclude
+    decide(about.name, by=person.name, reason=reason.strip())
+
+
+def _downloads(place: Workplace) -> None:
+    with st.container(key="downloads"):
+        for column, format in zip(st.columns(len(FORMATS)), FORMATS, strict=True):
+            column.download_button(
+                f"Answers as {format}",
+                functools.partial(_answers, place, format),
+                file_name=f"answers.{format}",
+                key=f"download-{format}",
+                width="stretch",
+            )
+        if place.store.ratings():
+            st.download_button(
+                "Ratings as csv", lambda: as_bytes(ratings_table(place.store), "csv"), file_name="ratings.csv"
+            )
+
+
+def _answers(place: Workplace, format: str) -> bytes:
+    return as_bytes(answers_table(place.store), format)

@@ -14,7 +14,8 @@ from explainfb.workplace import Workplace
 from screens import answers, pair
 from screens.guard import guarded, tell
 
-COMMENT_LENGTH = 10_000
+COMMENT_LENGTH = 20_000
+"""In the browser's units, of which some characters take two."""
 HISTORY = "looking back"
 """The key that is set while the earlier answers are looked at."""
 

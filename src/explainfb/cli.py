@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import torch
 import tyro
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import arg, subcommand
 
 from explainfb import classifiers
 from explainfb.classifiers import build
+from explainfb.cli_people import Annotators, Export, Import, Label
 from explainfb.devices import DeviceName, resolve_device
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
 from explainfb.doctor.examination import OnCheck
@@ -23,15 +22,12 @@ from explainfb.errors import InputError
 from explainfb.progress import Progress
 from explainfb.report import table_text, verdict
 from explainfb.results import Results
-from explainfb.serving import ADDRESS, LOCALHOST, PORT, address, check_port, link, serve
 from explainfb.settings import StudySettings, read_settings, task_of
-from explainfb.store import Annotator, Role, Store
 from explainfb.study import Study, last_classifier
-from explainfb.study_folder import DATABASE, SETTINGS, locked, new_folder
+from explainfb.study_folder import SETTINGS, locked, new_folder
 from explainfb.sweep import SweepSettings, print_sweep, sweep
 from explainfb.tasks import load_task
 from explainfb.training import architecture_for
-from explainfb.workplace import Workplace
 
 T = TypeVar("T")
 Flat = Annotated[T, arg(name="")]
@@ -152,66 +148,6 @@ class Doctor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label:
-    """The annotators' app: people who have a personal link compare explanations in a browser."""
-
-    study: Path
-    """Folder of the study, which explainfb run has begun."""
-    port: int = PORT
-    host: str = LOCALHOST
-    """Who can reach the app: 127.0.0.1 this machine only; 0.0.0.0 whoever can reach this machine."""
-    url: str | None = None
-    """How annotators' browsers reach it, for their links, such as https://study.example.org; host and port without."""
-    data_dir: Path | None = None
-    """Where data sets lie, as it was given to run."""
-    db: str | None = None
-    """The database, as it was given to run."""
-
-    def __call__(self, console: Console) -> int:
-        check_port(self.host, self.port)
-        place = Workplace.open(self.study, database=self.db, data_dir=self.data_dir)
-        base = self.url or address(self.host, self.port)
-        place.store.remember(ADDRESS, base)
-        place.store.close()
-        reach = "this machine only; --host 0.0.0.0 lets others in" if self.host == LOCALHOST else "all who reach it"
-        console.print(f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
-        console.print(f"Personal links: explainfb annotators --study {self.study} add NAME", soft_wrap=True)
-        serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Annotators:
-    """Who may answer: add someone and print a personal link, list everyone, or revoke a link."""
-
-    study: Path
-    """Folder of the study."""
-    action: Annotated[Literal["add", "list", "revoke"], Positional]
-    name: Annotated[str, Positional] = ""
-    researcher: bool = False
-    """The link opens the researchers' page in place of the questions."""
-    db: str | None = None
-    """The database, as it was given to run."""
-
-    def __call__(self, console: Console) -> int:
-        read_settings(self.study / SETTINGS)
-        if (self.action == "list") == bool(self.name):
-            raise InputError("annotators takes a name to add or to revoke, and none to list; found another number.")
-        with Store(self.db or self.study / DATABASE) as store:
-            if self.action == "add":
-                role = Role.RESEARCHER if self.researcher else Role.ANNOTATOR
-                token = store.annotators.add(self.name, role=role)
-                base = store.recall(ADDRESS) or address(LOCALHOST, PORT)
-                console.print(link(base, token), markup=False, highlight=False, soft_wrap=True)
-            elif self.action == "revoke":
-                had = store.annotators.revoke(self.name)
-                said = "The link is closed; answers stay." if had else f"{self.name} had no open link."
-                console.print(said, markup=False)
-            else:
-                console.print(people_table(store.annotators.all()))
-        return 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class Sweep:
     """Several seeds of a study, each compared with its controls; stop it and run it again to go on."""
 
@@ -231,17 +167,9 @@ Command = (
     | Annotated[Sweep, subcommand("sweep")]
     | Annotated[Label, subcommand("label")]
     | Annotated[Annotators, subcommand("annotators")]
+    | Annotated[Export, subcommand("export")]
+    | Annotated[Import, subcommand("import")]
 )
-
-
-def people_table(people: Sequence[Annotator]) -> Table:
-    """Everyone in the study, as `annotators list` prints it."""
-    table = Table("name", "role", "link", "answers count")
-    for person in people:
-        table.add_row(
-            Text(person.name), person.role, "open" if person.has_link else "closed", "no" if person.excluded else "yes"
-        )
-    return table
 
 
 def show(console: Console, results: Results, folder: Path) -> None:

@@ -148,8 +148,8 @@ class Desk:
         response = Response(
             comparison=lease.comparison,
             answer=answer,
-            shown_at=left.shown_at,
-            responded_at=right.responded_at,
+            shown_at=min(left.shown_at, right.shown_at),
+            responded_at=max(left.responded_at, right.responded_at),
             app_version=APP_VERSION,
             token=lease.token,
         )

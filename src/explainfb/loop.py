@@ -215,7 +215,7 @@ class Loop:
     def preferences(self) -> Results:
         """What was answered, and how well the rewards foretell held-out answers, as results.json holds it."""
         assert self.store is not None
-        rounds = [self._round_accuracy(number) for number in range(1, self.settings.rounds + 1)]
+        rounds = self.reward_accuracies()
         last, given = rounds[-1], self.store.preferences(gold=False)
         return {
             "answers": len(given),
@@ -224,6 +224,11 @@ class Loop:
             "reward_accuracy_interval": None if last["low"] is None else [last["low"], last["high"]],
             "by_round": rounds,
         }
+
+    def reward_accuracies(self) -> list[Results]:
+        """Of each round whose reward is fitted: answers, how many were held out, and how well it foretells those."""
+        numbers = range(1, self.settings.rounds + 1)
+        return [self._round_accuracy(number) for number in numbers if self.reward_path(number).is_file()]
 
     def _round_accuracy(self, number: int) -> Results:
         fitted, held_out, explained = self.answers(number)

@@ -88,15 +88,32 @@ def begin_or_recognise(folder: Path, store: Store, task: Task) -> None:
         text = json.dumps({"study": study, "data": data}) + "\n"
         write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
         return
+    known = _identity(folder)
+    check_store(folder, store)
+    if known["data"] != data:
+        raise InputError(f"The data are not those that the study in {folder} was begun with; restore them.")
+
+
+def check_begun(folder: Path) -> None:
+    """Raise `InputError` when no study was ever run in `folder`."""
+    _identity(folder)
+
+
+def check_store(folder: Path, store: Store) -> None:
+    """Raise `InputError` unless the study in `folder` was begun, and with this database."""
+    if store.recall(STUDY) != _identity(folder)["study"]:
+        raise InputError(f"The study in {folder} was begun with another database; give the same --db as then.")
+
+
+def _identity(folder: Path) -> dict[str, str]:
+    path = folder / IDENTITY
+    if not path.is_file():
+        raise InputError(f"The study in {folder} was never run; start it with explainfb run --study {folder}.")
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-        study, known_data = known["study"], known["data"]
+        return {"study": known["study"], "data": known["data"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged; restore it, or start a new study.") from error
-    if store.recall(STUDY) != study:
-        raise InputError(f"The study in {folder} was begun with another database; give the same --db as then.")
-    if known_data != data:
-        raise InputError(f"The data are not those that the study in {folder} was begun with; restore them.")
 
 
 def _fingerprint(task: Task) -> str:

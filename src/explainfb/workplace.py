@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from explainfb.errors import InputError
 from explainfb.exhibits import Exhibits
 from explainfb.labelling import Desk
+from explainfb.loop import Loop
+from explainfb.progress import Progress
+from explainfb.results import Results
 from explainfb.settings import StudySettings, read_settings
 from explainfb.store import Annotator, Store
 from explainfb.study import Study
-from explainfb.study_folder import IDENTITY, SETTINGS
+from explainfb.study_folder import SETTINGS, check_begun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,7 @@ class Workplace:
     def open(cls, folder: Path, *, database: str | None = None, data_dir: Path | None = None) -> "Workplace":
         """Raises `InputError` for a folder without a study that was begun, or with another database or data."""
         settings = read_settings(folder / SETTINGS)
-        if not (folder / IDENTITY).is_file():
-            raise InputError(f"The study in {folder} was never run; start it with explainfb run --study {folder}.")
+        check_begun(folder)
         study = Study.open(folder, settings, data_dir=data_dir, database=database)
         return cls(study=study, store=Store(study.database), exhibits=Exhibits(folder, study.task))
 
@@ -46,6 +47,20 @@ class Workplace:
     def is_over(self) -> bool:
         """Whether the last round is closed, so that nothing will be asked any more."""
         return self.store.rounds().get(self.settings.rounds) is False
+
+    def reward_accuracies(self) -> list[Results]:
+        """How well the reward of each round that is over foretells held-out answers."""
+        study = self.study
+        loop = Loop(
+            folder=study.folder,
+            task=study.task,
+            settings=study.settings,
+            device=study.device,
+            progress=Progress(),
+            name="feedback",
+            store=self.store,
+        )
+        return loop.reward_accuracies()
 
     def text(self, name: str) -> str | None:
         """What the researchers put in the study's folder as `name`, such as consent.md; None without it."""

@@ -1,0 +1,135 @@
+"""The commands about people: the app, who may answer, and the answers as files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tyro.conf import Positional
+
+from explainfb.errors import InputError
+from explainfb.export import Format, export_answers, export_ratings, import_answers
+from explainfb.serving import ADDRESS, LOCALHOST, PORT, address, check_port, link, serve
+from explainfb.settings import read_settings
+from explainfb.store import Annotator, Role, Store
+from explainfb.study_folder import DATABASE, SETTINGS, check_store
+from explainfb.workplace import Workplace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """The annotators' app: people who have a personal link compare explanations in a browser."""
+
+    study: Path
+    """Folder of the study, which explainfb run has begun."""
+    port: int = PORT
+    host: str = LOCALHOST
+    """Who can reach the app: 127.0.0.1 this machine only; 0.0.0.0 whoever can reach this machine."""
+    url: str | None = None
+    """How annotators' browsers reach it, for their links, such as https://study.example.org; host and port without."""
+    data_dir: Path | None = None
+    """Where data sets lie, as it was given to run."""
+    db: str | None = None
+    """The database, as it was given to run."""
+
+    def __call__(self, console: Console) -> int:
+        check_port(self.host, self.port)
+        place = Workplace.open(self.study, database=self.db, data_dir=self.data_dir)
+        base = self.url or address(self.host, self.port)
+        place.store.remember(ADDRESS, base)
+        place.store.close()
+        reach = "this machine only; --host 0.0.0.0 lets others in" if self.host == LOCALHOST else "all who reach it"
+        console.print(f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
+        console.print(f"Personal links: explainfb annotators --study {self.study} add NAME", soft_wrap=True)
+        serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotators:
+    """Who may answer: add someone and print a personal link, list everyone, or revoke a link."""
+
+    study: Path
+    """Folder of the study."""
+    action: Annotated[Literal["add", "list", "revoke"], Positional]
+    name: Annotated[str, Positional] = ""
+    researcher: bool = False
+    """The link opens the researchers' page in place of the questions."""
+    db: str | None = None
+    """The database, as it was given to run."""
+
+    def __call__(self, console: Console) -> int:
+        if (self.action == "list") == bool(self.name):
+            raise InputError("annotators takes a name to add or to revoke, and none to list; found another number.")
+        with store_of(self.study, self.db) as store:
+            if self.action == "add":
+                role = Role.RESEARCHER if self.researcher else Role.ANNOTATOR
+                token = store.annotators.add(self.name, role=role)
+                base = store.recall(ADDRESS) or address(LOCALHOST, PORT)
+                console.print(link(base, token), markup=False, highlight=False, soft_wrap=True)
+            elif self.action == "revoke":
+                had = store.annotators.revoke(self.name)
+                said = "The link is closed; answers stay." if had else f"{self.name} had no open link."
+                console.print(said, markup=False)
+            else:
+                console.print(people_table(store.annotators.all()))
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write a study's answers to a file, one row an answer, with a README of its columns beside it."""
+
+    study: Path
+    """Folder of the study."""
+    output: Path
+    """The file to write, such as answers.csv."""
+    format: Format = "csv"
+    ratings: bool = False
+    """The ratings of single explanations in place of the answers to comparisons."""
+    db: str | None = None
+    """The database, as it was given to run."""
+
+    def __call__(self, console: Console) -> int:
+        with store_of(self.study, self.db) as store:
+            rows = (export_ratings if self.ratings else export_answers)(store, self.output, self.format)
+        console.print(f"{rows:,} rows in {self.output}", soft_wrap=True)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """Read exported answers into another copy of the study. Of a file with a fault, nothing is imported."""
+
+    study: Path
+    """Folder of the study, in which the same comparisons were asked."""
+    file: Annotated[Path, Positional]
+    """A file that explainfb export wrote: .csv, .jsonl or .parquet."""
+    db: str | None = None
+    """The database, as it was given to run."""
+
+    def __call__(self, console: Console) -> int:
+        with store_of(self.study, self.db) as store:
+            new = import_answers(store, self.file)
+        console.print(f"{new:,} new answers from {self.file}", soft_wrap=True)
+        return 0
+
+
+def store_of(folder: Path, database: str | None) -> Store:
+    """The database of the study in `folder`. Raises `InputError` when there is no study, or it is another's."""
+    read_settings(folder / SETTINGS)
+    store = Store(database or folder / DATABASE)
+    check_store(folder, store)
+    return store
+
+
+def people_table(people: Sequence[Annotator]) -> Table:
+    """Everyone in the study, as `annotators list` prints it."""
+    table = Table("name", "role", "link", "answers count")
+    for person in people:
+        table.add_row(
+            Text(person.name), person.role, "open" if person.has_link else "closed", "no" if person.excluded else "yes"
+        )
+    return table
