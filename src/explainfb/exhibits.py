@@ -10,6 +10,7 @@ import numpy as np
 from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.explanations import Explanations, explanations_path, load_explanations
+from explainfb.gold import BAD, GOOD, gold_explanation
 from explainfb.reward import Scale
 from explainfb.settings import StudySettings
 from explainfb.tasks import Task
@@ -117,8 +118,20 @@ class Exhibits:
 
         Raises `InputError` when the study's folder does not hold it.
         """
+        found = self._gold(key, round_number) if key.classifier in (GOOD, BAD) else self._found(key, round_number)
+        image = self._task.train.images[key.image].double().numpy()
+        return Exhibit(image, found, self._task.class_names[found.target])
+
+    def _gold(self, key: ExplanationKey, round_number: int) -> Explanation:
+        """Made from what the round's own classifier explains of the image."""
+        real = self._found(ExplanationKey(f"round-{round_number - 1}", key.image), round_number)
+        relevance = self._task.train.relevance
+        if relevance is None:
+            raise InputError("This study has gold comparisons and its task no relevance masks; restore the masks.")
+        return gold_explanation(real, relevance[key.image].numpy(), good=key.classifier == GOOD)
+
+    def _found(self, key: ExplanationKey, round_number: int) -> Explanation:
         found = self._explanations(round_number).get(key)
         if found is None:
             raise InputError(f"Round {round_number} has no explanation {key}; the study's folder and database differ.")
-        image = self._task.train.images[key.image].double().numpy()
-        return Exhibit(image, found, self._task.class_names[found.target])
+        return found

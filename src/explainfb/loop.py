@@ -13,7 +13,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb import classifiers
-from explainfb.annotators import Annotator, relevant_share
+from explainfb.annotators import Annotator
 from explainfb.asking import ask_annotator, wait_for_people
 from explainfb.classifiers import Classifier
 from explainfb.ensemble import Answers, RewardEnsemble, correct_answers, fit_ensemble, load_ensemble, save_ensemble
@@ -26,9 +26,10 @@ from explainfb.explanations import (
 )
 from explainfb.files import write_whole
 from explainfb.finetune import FinetunePoint, finetune
+from explainfb.gold import gold_comparisons
 from explainfb.lime import explain
 from explainfb.progress import Progress
-from explainfb.queries import Pool, choose_comparisons, draw_pool, gold_comparisons, held_out_images
+from explainfb.queries import Pool, choose_comparisons, draw_pool, held_out_images
 from explainfb.results import Results
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import derive, numpy_generator
@@ -150,19 +151,16 @@ class Loop:
             settings=self.settings.queries,
             seed=self.settings.seed,
         )
-        if self.annotator is None:
-            comparisons = self._with_gold(comparisons, pool, explanations)
+        if self.annotator is None and self.task.train.relevance is not None:
+            comparisons = self._with_gold(comparisons, pool)
         self.store.add_comparisons(comparisons, seed=self.settings.seed)
 
-    def _with_gold(self, comparisons: list[Comparison], pool: Pool, explanations: Explanations) -> list[Comparison]:
-        """The comparisons with gold ones among them, where the task knows good reasons from bad ones."""
-        relevance, seed = self.task.train.relevance, self.settings.seed
-        if relevance is None:
-            return comparisons
-        utility = {key: relevant_share(item, relevance[key.image].numpy()) for key, item in explanations.items()}
-        gold = gold_comparisons(pool, round(self.settings.gold * len(comparisons)), utility, seed=seed)
-        mixed = comparisons + gold
-        return [mixed[index] for index in numpy_generator(seed, "mixing", pool.round).permutation(len(mixed))]
+    def _with_gold(self, comparisons: list[Comparison], pool: Pool) -> list[Comparison]:
+        """The comparisons with gold ones among them."""
+        number, seed = pool.round, self.settings.seed
+        images = [int(image) for image in pool.fitted]
+        mixed = comparisons + gold_comparisons(images, round(self.settings.gold * len(comparisons)), number, seed=seed)
+        return [mixed[index] for index in numpy_generator(seed, "mixing", number).permutation(len(mixed))]
 
     def _seen(self, explanations: Explanations, keys: Sequence[ExplanationKey]) -> ExplainedImages:
         return as_seen_by_reward(explanations, keys, self.task.train).to(self.device)

@@ -1,6 +1,6 @@
 """Which comparisons to ask: candidates, and the choice among them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +11,9 @@ from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import numpy_generator
-from explainfb.types import Answer, BoolArray, Comparison, ExplanationKey, IntArray
+from explainfb.types import BoolArray, Comparison, ExplanationKey, IntArray
 
 Choice = Literal["disagreement", "random"]
-GOLD_MARGIN = 0.3
-"""By how much of their weight on the relevant region the two sides of a gold comparison differ at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,30 +123,6 @@ def choose_comparisons(
             "ask for fewer with --comparisons, or use more training images."
         )
     return [chosen[index] for index in generator.permutation(len(chosen))]
-
-
-def gold_comparisons(pool: Pool, count: int, utility: Mapping[ExplanationKey, float], *, seed: int) -> list[Comparison]:
-    """Up to `count` comparisons of the pool's current explanations, with the answer that anyone who looks would give.
-
-    `utility` in [0, 1] says how good an explanation is; two that differ by `GOLD_MARGIN` or more leave no doubt. The
-    best are paired with the worst, each in one comparison at most; where explanations are much alike, few are found.
-    """
-    generator = numpy_generator(seed, "gold", pool.round)
-    keys = [ExplanationKey(pool.current, int(image)) for image in pool.fitted]
-    ranked = sorted(keys, key=lambda key: utility[key])
-    clear = [
-        (worse, better)
-        for worse, better in zip(ranked, reversed(ranked), strict=True)
-        if utility[better] - utility[worse] >= GOLD_MARGIN
-    ]
-    found = []
-    for index in generator.permutation(len(clear))[:count]:
-        worse, better = clear[index]
-        if generator.integers(2):
-            found.append(Comparison(better, worse, pool.round, Answer.LEFT))
-        else:
-            found.append(Comparison(worse, better, pool.round, Answer.RIGHT))
-    return found
 
 
 def _candidates(

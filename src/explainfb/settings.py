@@ -36,8 +36,8 @@ class StudySettings:
     overlap: int = 1
     """How many different people answer each comparison."""
     gold: float = 0.1
-    """With people, this share of comparisons is added whose answer is known, to check who answers with care; needs
-    relevance masks. The reward is not fitted to them."""
+    """With people, this share of comparisons is added whose answer is known, to see who answers with care; none where
+    the task has no relevance masks. The reward is not fitted to them."""
     colours: Literal["reward", "shared", "own"] = "reward"
     """What the colours of two explanations shown to people mean: on one scale in units of probability (`shared`), each
     on its own (`own`), or as the reward looks at them (`reward`)."""

@@ -1,0 +1,43 @@
+"""Gold comparisons: made so that whoever looks knows the answer; they tell who answers with care.
+
+An explanation of the study is shown twice, once with only the weight where a good reason would be and once with only
+the rest. The reward is never fitted to them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from explainfb.seeds import numpy_generator
+from explainfb.types import Answer, BoolArray, Comparison, Explanation, ExplanationKey
+
+GOOD, BAD = "gold-good", "gold-bad"
+"""What takes the place of the classifier's name in the key of a gold explanation."""
+
+
+def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:
+    """`count` comparisons, each of one image of `images`, at most one an image, with the sides drawn by a coin."""
+    generator = numpy_generator(seed, "gold", round_number)
+    found = []
+    for image in generator.permutation(np.asarray(images))[:count]:
+        good, bad = ExplanationKey(GOOD, int(image)), ExplanationKey(BAD, int(image))
+        if generator.integers(2):
+            found.append(Comparison(good, bad, round_number, Answer.LEFT))
+        else:
+            found.append(Comparison(bad, good, round_number, Answer.RIGHT))
+    return found
+
+
+def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bool) -> Explanation:
+    """`explanation` with its weight, all of it in favour, only on superpixels that lie mostly on `relevance` (H, W).
+
+    With `good` false, only on the others. Where such superpixels have no weight, they get the same.
+    """
+    sizes = np.bincount(explanation.segments.ravel())
+    inside = np.bincount(explanation.segments.ravel(), weights=relevance.ravel()) / sizes
+    wanted = inside >= min(0.5, inside.max()) if good else inside < max(0.5, inside.min() + 1e-9)
+    weights = np.abs(explanation.weights) * wanted
+    if not weights.any():
+        weights = wanted / wanted.sum()
+    return replace(explanation, weights=weights)
