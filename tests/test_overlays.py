@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from explainfb.overlays import COUNTED, overlay, picture, row_scale, scale_colours, supporting
+from explainfb.overlays import overlay, picture, row_scale, scale_colours, supporting
 from explainfb.superpixels import grid
 from explainfb.types import Explanation, FloatArray
 
@@ -89,7 +89,7 @@ def test_half_the_strength_lies_half_way() -> None:
 
 def test_only_superpixels_at_or_above_a_tenth_of_the_largest_are_shown() -> None:
     weights = np.linspace(-1.0, 0.09, 16)
-    weights[[2, 5, 9, 14]] = 2.0, 2.0 * COUNTED, np.nextafter(2.0 * COUNTED, 0), 1.0
+    weights[[2, 5, 9, 14]] = 2.0, 0.2, np.nextafter(0.2, 0), 1.0
     image = 0.4 * noise()
     drawn = centres(supporting(image, explanation(*weights)))
     counted = np.isin(CELLS, [2, 5, 14])

@@ -60,6 +60,14 @@ def test_the_answer_is_where_the_weight_is(example: Example) -> None:
         assert better - worse > NO_DOUBT
 
 
+def test_the_lesson_on_purple_has_purple_on_its_shape() -> None:
+    (lesson,) = [example for example in practice_examples() if "purple" in example.name]
+    assert relevant_share(lesson.right) < -NO_DOUBT
+    assert "purple" in lesson.because
+    assert " against" in lesson.right.description
+    assert " against" not in lesson.left.description
+
+
 def test_what_to_expect_of_a_rating_of_the_left_one_agrees(example: Example) -> None:
     assert example.left_is_good == (relevant_share(example.left) > 0.5)
 
