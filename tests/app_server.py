@@ -216,7 +216,8 @@ class Visitor:
     @property
     def done(self) -> tuple[int, int]:
         """How many of how many, as the page tells."""
-        found = re.search(r"(\d+) of (\d+),", self.find("progress").inner_text())
+        text = self.find("progress").get_by_text(re.compile(r"\d+ of \d+,")).first.inner_text()
+        found = re.search(r"(\d+) of (\d+),", text)
         assert found is not None
         return int(found[1]), int(found[2])
 

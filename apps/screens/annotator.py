@@ -5,16 +5,16 @@ import streamlit as st
 from explainfb.labelling import Desk
 from explainfb.store import Annotator
 from explainfb.workplace import Workplace
-from screens import closing, history, welcome, work
+from screens import closing, history, practice, welcome, work
 
 
 def show(place: Workplace, person: Annotator) -> None:
     visit = place.store.annotators.visit(person.name)
     desk = place.desk(person)
     if not visit.consented:
-        closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.consent(place, person)
-    elif not welcome.is_practised(visit.practised):
-        welcome.practice(place, person, visit.practised)
+        closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.show(place, person)
+    elif not practice.is_over(visit.practised):
+        practice.show(place, person, visit.practised)
     elif visit.paused:
         closing.paused(place, desk)
     elif st.session_state.get(work.HISTORY):

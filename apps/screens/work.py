@@ -13,6 +13,7 @@ from explainfb.types import Answer
 from explainfb.workplace import Workplace
 from screens import answers, pair
 from screens.guard import guarded, tell
+from screens.wording import COMPARE, RATE
 
 COMMENT_LENGTH = 20_000
 """In the browser's units, of which some characters take two."""
@@ -25,7 +26,7 @@ def compare(place: Workplace, desk: Desk, lease: Lease) -> None:
     left, right = exhibits(place, lease.comparison)
     shown_at = first_shown(lease.token)
     progress(desk)
-    st.markdown("##### Which shows the better reasons for what the classifier says?")
+    st.markdown(f"##### {COMPARE.question}")
     answers.choose(functools.partial(_answer, place, desk, lease, shown_at), name=lease.token)
     show(place, left, right, name=lease.token)
     comment(lease.token)
@@ -38,7 +39,7 @@ def rate(place: Workplace, desk: Desk, lease: Lease, side: Side) -> None:
     name = f"{lease.token}-{side}"
     shown_at = first_shown(name)
     progress(desk)
-    st.markdown("##### How good are these reasons for what the classifier says?")
+    st.markdown(f"##### {RATE.question}")
     answers.rate(functools.partial(_rate, place, desk, lease, side, shown_at), name=name)
     pair.show_one(exhibit, row_scale(exhibit.explanation), name=name)
     comment(name)

@@ -57,7 +57,7 @@ def practice_examples() -> list[Example]:
             _exhibit(triangle, "triangle", _corner()),
             _exhibit(triangle, "triangle", triangle_shape),
             Answer.RIGHT,
-            "the right one points at the triangle. The left one points at the mark in the corner, which is no reason "
+            "The right one points at the triangle. The left one points at the mark in the corner, which is no reason "
             "to call this a triangle.",
         ),
         Example(
@@ -65,7 +65,7 @@ def practice_examples() -> list[Example]:
             _exhibit(cross, "cross", cross_shape),
             _exhibit(cross, "cross", _corner(), against=cross_shape),
             Answer.LEFT,
-            "the left one counts the cross as a reason for “cross”. In the right one the cross is purple: it speaks "
+            "The left one counts the cross as a reason for “cross”. In the right one the cross is purple: it speaks "
             "against “cross”, although it is one.",
         ),
         Example(
@@ -73,7 +73,7 @@ def practice_examples() -> list[Example]:
             _exhibit(square, "square", square_shape),
             _exhibit(circle, "circle", circle_shape),
             Answer.EQUAL,
-            "both point at the shape itself. The pictures may differ; only the reasons are compared.",
+            "Both point at the shape itself. The pictures may differ; only the reasons are compared.",
         ),
     ]
 
