@@ -48,6 +48,8 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["doctor", "--task", "mnits"], ["mnist"]),
         (["label", "--study", "nowhere"], ["nowhere", "study.toml"]),
         (["label", "--study", "nowhere", "--port", "70000"], ["70000", "--port"]),
+        (["export", "--study", "nowhere", "--output", "answers.csv"], ["nowhere", "study.toml"]),
+        (["import", "--study", "nowhere", "answers.csv"], ["nowhere", "study.toml"]),
         (["annotators", "--study", "nowhere", "list"], ["nowhere", "study.toml"]),
         (["annotators", "--study", "nowhere", "add", "Ann"], ["nowhere", "study.toml"]),
     ],
@@ -204,6 +206,17 @@ def test_people_are_added_to_the_database_that_is_given(capsys: pytest.CaptureFi
     assert run("annotators", "--study", "study", "--db", "sqlite:///other.db", "add", "Ann") == 0
     with Store(Path("other.db")) as store:
         assert store.annotators.authenticate(token_of(capsys.readouterr().out)) is not None
+
+
+@pytest.mark.parametrize("action", [["add", "Ann"], ["list"], ["revoke", "Ann"]])
+def test_nobody_is_added_to_another_database_than_the_studys(
+    action: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link into the wrong database would open nothing."""
+    Study.open("study", HUMAN, database="sqlite:///other.db")
+    for database in ([], ["--db", "sqlite:///third.db"]):
+        assert run("annotators", "--study", "study", *database, *action) == 2
+        assert "was begun with another database" in " ".join(capsys.readouterr().err.split())
 
 
 class Serving:

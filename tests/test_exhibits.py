@@ -13,6 +13,7 @@ from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.exhibits import PLACES, VIEWS, Exhibit, Exhibits, colour_scale, regional_shares, scales
 from explainfb.explanations import explanations_path, save_explanations
+from explainfb.gold import BAD, GOOD
 from explainfb.settings import StudySettings
 from explainfb.superpixels import grid
 from explainfb.tasks import Split, Task
@@ -177,6 +178,30 @@ def test_nothing_that_is_shown_tells_which_classifier_it_is_about(folder: Path, 
     assert shown(first) == shown(second)
     assert shown(first) != shown(other)
     assert not any("round" in text for text in (first.description, first.sure, first.class_name))
+
+
+def with_relevance(task: Task) -> Task:
+    """The reason should be in the upper half."""
+    relevance = torch.zeros(6, 30, 30, dtype=torch.bool)
+    relevance[:, :15] = True
+    return replace(task, train=replace(task.train, relevance=relevance))
+
+
+def test_gold_explanations_are_made_from_those_of_the_rounds_own_classifier(folder: Path, task: Task) -> None:
+    exhibits = Exhibits(folder, with_relevance(task))
+    good, bad = (exhibits.exhibit(ExplanationKey(name, 5), 2) for name in (GOOD, BAD))
+    assert good.image == pytest.approx(np.full((1, 30, 30), 0.5))
+    assert good.class_name == bad.class_name == "newt"
+    assert good.sure == bad.sure == "83 %"
+    assert regional_shares(good.explanation)[2].tolist() == regional_shares(bad.explanation)[0].tolist() == [0.0] * 3
+    assert "gold" not in good.description + bad.description
+    with pytest.raises(InputError, match="no explanation round-1/0"):
+        exhibits.exhibit(ExplanationKey(GOOD, 0), 2)
+
+
+def test_gold_explanations_need_masks(folder: Path, task: Task) -> None:
+    with pytest.raises(InputError, match="no relevance masks"):
+        Exhibits(folder, task).exhibit(ExplanationKey(GOOD, 5), 2)
 
 
 def test_an_explanation_that_is_not_there_is_told(folder: Path, task: Task) -> None:

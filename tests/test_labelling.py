@@ -135,6 +135,17 @@ def test_undo_takes_the_latest_answer_back_and_asks_its_comparison_again(store: 
     check_counters(store)
 
 
+def test_an_answer_sent_again_after_its_undo_does_not_come_back(store: Store, desk: Desk) -> None:
+    """As the second half of a double press that was long on its way."""
+    lease, shown_at = must_ask(desk), looked()
+    assert desk.answer(lease, Answer.LEFT, shown_at=shown_at) is not None
+    assert desk.undo()
+    desk.answer(lease, Answer.LEFT, shown_at=shown_at)
+    assert store.preferences() == []
+    assert desk.history() == []
+    assert must_ask(desk).comparison == lease.comparison
+
+
 def test_undo_goes_back_step_by_step_until_there_is_nothing(store: Store, desk: Desk) -> None:
     assert not desk.undo()
     first, second = answer_next(desk), answer_next(desk)

@@ -9,18 +9,9 @@ from torch import nn
 
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
-from explainfb.queries import (
-    GOLD_MARGIN,
-    Pool,
-    QuerySettings,
-    check_enough,
-    choose_comparisons,
-    draw_pool,
-    gold_comparisons,
-    held_out_images,
-)
+from explainfb.queries import Pool, QuerySettings, check_enough, choose_comparisons, draw_pool, held_out_images
 from explainfb.reward import ExplainedImages
-from explainfb.types import Answer, Comparison, ExplanationKey
+from explainfb.types import Comparison
 
 SETTINGS = QuerySettings()
 
@@ -132,63 +123,3 @@ def test_a_task_too_small_is_told_before_work_starts() -> None:
     for images, comparisons in ((60, 250), (4, 8)):
         with pytest.raises(InputError, match="too few"):
             check_enough(images, comparisons, SETTINGS)
-
-
-def utilities(drawn: Pool, low: float = 0.0, high: float = 1.0) -> dict[ExplanationKey, float]:
-    """How good each explanation of the pool is, anywhere from `low` to `high`."""
-    return dict(zip(drawn.keys, np.random.default_rng(1).uniform(low, high, len(drawn.keys)).tolist(), strict=True))
-
-
-@pytest.mark.parametrize("round_number", [1, 3])
-def test_gold_comparisons_leave_no_doubt(round_number: int) -> None:
-    drawn = pool(round_number)
-    utility = utilities(drawn)
-    found = gold_comparisons(drawn, 12, utility, seed=0)
-    assert len(found) == 12
-    for item in found:
-        better, worse = (item.left, item.right) if item.gold is Answer.LEFT else (item.right, item.left)
-        assert item.gold in (Answer.LEFT, Answer.RIGHT)
-        assert utility[better] - utility[worse] >= GOLD_MARGIN
-        assert item.round == round_number
-
-
-def test_gold_comparisons_are_of_the_current_classifier_and_of_no_held_out_image() -> None:
-    drawn = pool(3)
-    fitted = {ExplanationKey("round-2", int(image)) for image in drawn.fitted}
-    sides = [key for item in gold_comparisons(drawn, 60, utilities(drawn), seed=0) for key in (item.left, item.right)]
-    assert len(sides) > 20
-    assert set(sides) <= fitted
-    assert len(sides) == len(set(sides))
-
-
-def test_the_side_of_the_better_one_is_drawn_by_a_coin() -> None:
-    drawn = pool(1)
-    utility = utilities(drawn)
-    left = [item.gold is Answer.LEFT for seed in range(100) for item in gold_comparisons(drawn, 5, utility, seed=seed)]
-    assert len(left) == 500
-    assert 0.43 < np.mean(left) < 0.57
-
-
-def test_where_explanations_are_much_alike_nothing_is_gold() -> None:
-    drawn = pool(1)
-    assert gold_comparisons(drawn, 12, utilities(drawn, 0.5, 0.5 + 0.99 * GOLD_MARGIN), seed=0) == []
-    assert gold_comparisons(drawn, 12, dict.fromkeys(drawn.keys, 0.7), seed=0) == []
-    assert gold_comparisons(drawn, 0, utilities(drawn), seed=0) == []
-
-
-def test_where_only_some_differ_few_are_gold() -> None:
-    drawn = pool(1)
-    utility = dict.fromkeys(drawn.keys, 0.5)
-    bad, good = drawn.keys[4], drawn.keys[9]
-    utility |= {bad: 0.3, good: 0.3 + GOLD_MARGIN + 1e-9}
-    (only,) = gold_comparisons(drawn, 12, utility, seed=0)
-    assert {only.left, only.right} == {bad, good}
-
-
-def test_the_same_seed_finds_the_same_gold_and_another_does_not() -> None:
-    drawn = pool(1)
-    first, again, other = (gold_comparisons(drawn, 8, utilities(drawn), seed=seed) for seed in (0, 0, 1))
-    assert first == again
-    assert {frozenset((item.left, item.right)) for item in first} != {
-        frozenset((item.left, item.right)) for item in other
-    }
