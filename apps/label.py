@@ -1,5 +1,6 @@
 """The annotators' app, served by `explainfb label`: a personal link decides which screen is shown."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from screens.guard import guarded, show_notice
 @st.cache_resource(show_spinner="Opening the study")
 def workplace() -> Workplace:
     data_dir = os.environ.get(DATA_DIR)
-    return Workplace.open(
-        Path(os.environ[STUDY]),
-        database=os.environ.get(DATABASE) or None,
-        data_dir=Path(data_dir) if data_dir else None,
+    place = Workplace.open(
+        Path(os.environ[STUDY]), database=os.environ.get(DATABASE) or None, data_dir=Path(data_dir) if data_dir else None
     )
+    gc.freeze()  # Streamlit collects garbage after every run of this script; what is loaded by now is none
+    return place
 
 
 @guarded
