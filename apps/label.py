@@ -15,10 +15,9 @@ from screens.guard import guarded, show_notice
 
 @st.cache_resource(show_spinner="Opening the study")
 def workplace() -> Workplace:
-    data_dir = os.environ.get(DATA_DIR)
-    place = Workplace.open(
-        Path(os.environ[STUDY]), database=os.environ.get(DATABASE) or None, data_dir=Path(data_dir) if data_dir else None
-    )
+    study, database, data_dir = (os.environ.get(name) or None for name in (STUDY, DATABASE, DATA_DIR))
+    assert study is not None
+    place = Workplace.open(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)
     gc.freeze()  # Streamlit collects garbage after every run of this script; what is loaded by now is none
     return place
 

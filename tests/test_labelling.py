@@ -274,6 +274,16 @@ def test_what_was_undone_is_rated_anew(store: Store, desk: Desk) -> None:
     assert [item.answer for item in store.preferences()] == [Answer.RIGHT]
 
 
+def test_undo_between_two_ratings_takes_back_the_first_of_them(store: Store, desk: Desk) -> None:
+    answer_next(desk)
+    lease, _ = must_rate(desk)
+    desk.rate(lease, "left", 5, shown_at=looked())
+    assert desk.undo()
+    again, side = must_rate(desk)
+    assert (again.comparison, side) == (lease.comparison, "left")
+    assert len(store.preferences()) == 1
+
+
 def answered_at(store: Store, who: Annotator, *seconds: float) -> Desk:
     """A desk at which answers were given that many seconds after noon."""
     store.add_comparisons(comparisons(len(seconds), round=2), seed=7)

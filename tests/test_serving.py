@@ -12,7 +12,7 @@ import pytest
 import explainfb
 from explainfb import serving
 from explainfb.errors import InputError
-from explainfb.serving import DATA_DIR, DATABASE, STUDY, address, app_script, check_port, link, serve
+from explainfb.serving import DATA_DIR, DATABASE, STUDY, address, app_script, check_address, link, serve
 
 CHECKOUT = Path(__file__).parents[1]
 SECRET = "postgresql://ann:pass%40word@db.example.org/study"
@@ -92,7 +92,7 @@ def taken() -> Iterator[int]:
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
 def test_a_port_that_is_taken_is_refused(taken: int, host: str) -> None:
     with pytest.raises(InputError, match=rf"Cannot listen on {host} port {taken} \(.+\); give another --port"):
-        check_port(host, taken)
+        check_address(host, taken)
 
 
 def test_a_port_that_is_free_again_is_not_refused() -> None:
@@ -100,8 +100,8 @@ def test_a_port_that_is_free_again_is_not_refused() -> None:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)), server.accept()[0]:
             pass
-    check_port("127.0.0.1", port)
-    check_port("127.0.0.1", port)
+    check_address("127.0.0.1", port)
+    check_address("127.0.0.1", port)
 
 
 def test_a_port_of_the_newer_protocol_is_looked_at_as_well() -> None:
@@ -113,14 +113,21 @@ def test_a_port_of_the_newer_protocol_is_looked_at_as_well() -> None:
     with server:
         port = server.getsockname()[1]
         with pytest.raises(InputError, match="Cannot listen on ::1"):
-            check_port("::1", port)
-    check_port("::1", port)
+            check_address("::1", port)
+    check_address("::1", port)
 
 
-@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70_000), ("127.0.0.1", -1), ("192.0.2.1", 8501)])
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 70_000), ("127.0.0.1", -1), ("127.0.0.1", 0), ("192.0.2.1", 8501), ("", 8501)]
+)
 def test_an_address_that_cannot_be_is_refused(host: str, port: int) -> None:
-    with pytest.raises(InputError, match=f"Cannot listen on {host} port {port}"):
-        check_port(host, port)
+    with pytest.raises(InputError, match=f"{host}.*{port}"):
+        check_address(host, port)
+
+
+def test_a_url_that_no_browser_opens_is_refused() -> None:
+    with pytest.raises(InputError, match=r"https://.*'study\.example\.org'"):
+        check_address("127.0.0.1", 8501, "study.example.org")
 
 
 class Became(Exception):  # noqa: N818

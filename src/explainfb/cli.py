@@ -1,5 +1,6 @@
 """The command line: each command is a record of its options, and calling it does the work."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from tyro.conf import arg, subcommand
 
 from explainfb import classifiers
 from explainfb.classifiers import build
-from explainfb.cli_people import Annotators, Export, Import, Label
+from explainfb.cli_people import Annotators, Export, Import, Label, how_to_invite, say
 from explainfb.devices import DeviceName, resolve_device
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
 from explainfb.doctor.examination import OnCheck
@@ -57,13 +58,11 @@ class Run:
                 device=resolve_device(self.device),
                 database=self.db,
             )
-            console.print(f"Study in {folder}: {study.describe()}")
+            say(console, f"Study in {folder}: {study.describe()}")
             if self.settings.annotator == "human":
-                console.print(
-                    f"People answer in the app: explainfb label --study {folder}\n"
-                    f"Personal links: explainfb annotators --study {folder} add NAME",
-                    soft_wrap=True,
-                )
+                same = "" if self.db is None else " (and the same --db)"
+                say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")
+                say(console, f"Personal links: {how_to_invite(folder, self.db)}")
             with Progress(console, study.cost) as progress:
                 results = study.run(progress)
         show(console, results, folder)
@@ -176,7 +175,7 @@ def show(console: Console, results: Results, folder: Path) -> None:
     """The table, the answer in a sentence, and where the report is."""
     console.print(table_text(results))
     console.print(verdict(results).sentence)
-    console.print(f"Report: {folder / 'report' / 'index.html'}")
+    say(console, f"Report: {folder / 'report' / 'index.html'}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,21 +1,23 @@
 """The commands about people: the app, who may answer, and the answers as files."""
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 from tyro.conf import Positional
 
 from explainfb.errors import InputError
 from explainfb.export import Format, export_answers, export_ratings, import_answers
-from explainfb.serving import ADDRESS, LOCALHOST, PORT, address, check_port, link, serve
+from explainfb.serving import ADDRESS, LOCALHOST, PORT, THIS_MACHINE, address, check_address, link, serve
 from explainfb.settings import read_settings
 from explainfb.store import Annotator, Role, Store
-from explainfb.study_folder import DATABASE, SETTINGS, check_store
+from explainfb.study_folder import DATABASE, SETTINGS, check_begun, check_store
 from explainfb.workplace import Workplace
 
 
@@ -36,14 +38,14 @@ class Label:
     """The database, as it was given to run."""
 
     def __call__(self, console: Console) -> int:
-        check_port(self.host, self.port)
+        check_address(self.host, self.port, self.url)
         place = Workplace.open(self.study, database=self.db, data_dir=self.data_dir)
-        base = self.url or address(self.host, self.port)
-        place.store.remember(ADDRESS, base)
+        place.store.remember(ADDRESS, self.url or address(self.host, self.port))
         place.store.close()
-        reach = "this machine only; --host 0.0.0.0 lets others in" if self.host == LOCALHOST else "all who reach it"
-        console.print(f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
-        console.print(f"Personal links: explainfb annotators --study {self.study} add NAME", soft_wrap=True)
+        alone = self.host in THIS_MACHINE
+        reach = "this machine only; --host 0.0.0.0 lets others in" if alone else "all who can reach that address"
+        say(console, f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
+        say(console, f"Personal links: {how_to_invite(self.study, self.db)}")
         serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port)
 
 
@@ -54,27 +56,28 @@ class Annotators:
     study: Path
     """Folder of the study."""
     action: Annotated[Literal["add", "list", "revoke"], Positional]
-    name: Annotated[str, Positional] = ""
+    name: Annotated[str | None, Positional] = None
     researcher: bool = False
     """The link opens the researchers' page in place of the questions."""
     db: str | None = None
     """The database, as it was given to run."""
 
     def __call__(self, console: Console) -> int:
-        if (self.action == "list") == bool(self.name):
-            raise InputError("annotators takes a name to add or to revoke, and none to list; found another number.")
+        if self.action == "list" and self.name is not None:
+            raise InputError(f"annotators list takes no name; found {self.name!r}.")
+        if self.action != "list" and self.name is None:
+            raise InputError(f"annotators {self.action} needs a name; give one after {self.action}.")
         with store_of(self.study, self.db) as store:
-            if self.action == "add":
+            if self.name is None:
+                console.print(people_table(store.annotators.all()))
+            elif self.action == "add":
                 role = Role.RESEARCHER if self.researcher else Role.ANNOTATOR
                 token = store.annotators.add(self.name, role=role)
                 base = store.recall(ADDRESS) or address(LOCALHOST, PORT)
-                console.print(link(base, token), markup=False, highlight=False, soft_wrap=True)
-            elif self.action == "revoke":
-                had = store.annotators.revoke(self.name)
-                said = "The link is closed; answers stay." if had else f"{self.name} had no open link."
-                console.print(said, markup=False)
+                say(console, link(base, token))
             else:
-                console.print(people_table(store.annotators.all()))
+                had = store.annotators.revoke(self.name)
+                say(console, "The link is closed; answers stay." if had else f"{self.name} had no open link.")
         return 0
 
 
@@ -95,7 +98,7 @@ class Export:
     def __call__(self, console: Console) -> int:
         with store_of(self.study, self.db) as store:
             rows = (export_ratings if self.ratings else export_answers)(store, self.output, self.format)
-        console.print(f"{rows:,} rows in {self.output}", soft_wrap=True)
+        say(console, f"{rows:,} rows in {self.output}")
         return 0
 
 
@@ -113,21 +116,36 @@ class Import:
     def __call__(self, console: Console) -> int:
         with store_of(self.study, self.db) as store:
             new = import_answers(store, self.file)
-        console.print(f"{new:,} new answers from {self.file}", soft_wrap=True)
+        say(console, f"{new:,} new answers from {self.file}")
         return 0
 
 
-def store_of(folder: Path, database: str | None) -> Store:
+@contextmanager
+def store_of(folder: Path, database: str | None) -> Iterator[Store]:
     """The database of the study in `folder`. Raises `InputError` when there is no study, or it is another's."""
     read_settings(folder / SETTINGS)
-    store = Store(database or folder / DATABASE)
-    check_store(folder, store)
-    return store
+    check_begun(folder)
+    if database is None and not (folder / DATABASE).is_file():
+        raise InputError(f"{folder} has no {DATABASE}; give the --db that the study was begun with.")
+    with Store(database or folder / DATABASE) as store:
+        check_store(folder, store)
+        yield store
+
+
+def say(console: Console, text: str) -> None:
+    """Print a text that holds paths or names, as it is and without breaking lines."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def how_to_invite(study: Path, database: str | None) -> str:
+    """What to type for a personal link."""
+    same = "" if database is None else " (and the same --db)"
+    return f"explainfb annotators --study {shlex.quote(str(study))} add NAME{same}"
 
 
 def people_table(people: Sequence[Annotator]) -> Table:
     """Everyone in the study, as `annotators list` prints it."""
-    table = Table("name", "role", "link", "answers count")
+    table = Table(Column("name", overflow="fold"), "role", "link", "answers count")
     for person in people:
         table.add_row(
             Text(person.name), person.role, "open" if person.has_link else "closed", "no" if person.excluded else "yes"

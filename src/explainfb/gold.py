@@ -37,7 +37,8 @@ def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bo
     sizes = np.bincount(explanation.segments.ravel())
     inside = np.bincount(explanation.segments.ravel(), weights=relevance.ravel()) / sizes
     wanted = inside >= min(0.5, inside.max()) if good else inside < max(0.5, inside.min() + 1e-9)
-    weights = np.abs(explanation.weights) * wanted
+    strength = np.abs(explanation.weights)
+    weights = strength * wanted
     if not weights.any():
-        weights = wanted / wanted.sum()
+        weights = (strength.sum() or 1.0) * wanted / wanted.sum()
     return replace(explanation, weights=weights)

@@ -74,7 +74,16 @@ class Desk:
         return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
 
     def undo(self) -> bool:
-        """Take the latest answer back and ask its comparison again; False when there is none."""
+        """Take the latest answer back and ask its comparison again; False when there is none.
+
+        Where one side of the present comparison is rated, that rating is taken back instead.
+        """
+        lease = self.next()
+        if lease is not None and self._rated(lease):
+            self.store.lease_anew(
+                self.annotator, lease.comparison, now=datetime.now(UTC), lease_seconds=self.lease_seconds
+            )
+            return True
         latest = self.history(1)
         if not latest:
             return False

@@ -64,7 +64,7 @@ def heat(
         colours = strength * colours * (0.6 + 0.4 * grey) + (1 - strength) * grey
     if segments is not None:
         border = skimage.segmentation.find_boundaries(_enlarge(segments), mode="inner")
-        colours[border] *= 0.86
+        colours[border] *= 1 - 0.14 * strength
     return _encode(np.clip(colours, 0, 1), photo=values.shape[0] >= PHOTO)
 
 

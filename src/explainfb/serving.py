@@ -1,6 +1,5 @@
 """Serving the annotators' app with Streamlit, from a checkout or from an installed wheel."""
 
-import ipaddress
 import os
 import socket
 import sys
@@ -13,6 +12,7 @@ from explainfb.errors import InputError
 STUDY, DATABASE, DATA_DIR = "EXPLAINFB_STUDY", "EXPLAINFB_DB", "EXPLAINFB_DATA_DIR"
 """The environment variables by which the app learns what to serve; a database's password is in no command line."""
 LOCALHOST = "127.0.0.1"
+THIS_MACHINE = {LOCALHOST, "::1", "localhost"}
 PORT = 8501
 ADDRESS = "address of the app"
 """The setting under which a study's database remembers where its app was served last."""
@@ -49,21 +49,19 @@ def link(base: str, token: str) -> str:
     return f"{base.rstrip('/')}/?link={token}"
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise `InputError` for an address that cannot be listened on."""
-    try:
-        family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
-    except ValueError:
-        family = socket.AF_INET
+def check_address(host: str, port: int, url: str | None = None) -> None:
+    """Raise `InputError` for an address that cannot be listened on, or a URL that no browser can open."""
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise InputError(f"--url is what browsers open, such as https://study.example.org; found {url!r}.")
+    if not host or not 0 < port < 2**16:
+        raise InputError(f"--host is an address and --port a number from 1 to 65535; found {host!r} and {port}.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no such port"
-            raise InputError(f"Cannot listen on {host} port {port} ({reason}); give another --port or --host.") from (
-                error
-            )
+        except OSError as error:
+            raise InputError(f"Cannot listen on {host} port {port} ({error.strerror}); give another --port.") from error
 
 
 def serve(study: Path, *, database: str | None, data_dir: Path | None, host: str, port: int) -> NoReturn:

@@ -148,6 +148,13 @@ class Store:
                 connection, annotator.id, now=now, overlap=overlap, lease_seconds=lease_seconds
             )
 
+    def lease_anew(
+        self, annotator: Annotator, comparison: StoredComparison, *, now: datetime, lease_seconds: float
+    ) -> Lease:
+        """Lease the comparison with a new token, so that what was sent with the old one does not count for it."""
+        with self._database.write() as connection:
+            return leases.lease(connection, annotator.id, comparison.id, now, lease_seconds)
+
     def outlook(self, annotator: Annotator, *, now: datetime, overlap: int) -> Outlook:
         """How many comparisons the annotator has answered, and how many could still be asked."""
         with self._database.read() as connection:
