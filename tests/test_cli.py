@@ -251,7 +251,7 @@ def test_label_serves_the_study_and_links_lead_to_it(say: Say, study: Path, serv
 
 def test_label_says_when_others_can_reach_the_app(say: Say, server: Serving) -> None:
     _, said, _ = say("label", "--port", free_port(), "--host", "0.0.0.0")
-    assert "all who reach it" in said
+    assert "all who can reach that address" in said
     assert "this machine only" not in said
 
 
