@@ -1,0 +1,98 @@
+"""Answers a study that waits for people, in a real browser, as people would who are wrong one time in ten.
+
+    explainfb run --study studies/people --annotator human &
+    python experiments/people/answer.py --study studies/people
+
+Needs Chromium on the path and what the tests need (`pip install -e ".[test]"`). Each person has a browser context of
+their own, looks at what the database leased to them, waits as long as a quick person would, and presses a key.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import tyro
+from playwright.sync_api import Browser
+from rich.console import Console
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
+
+from app_server import App, Visitor, chromium, served  # noqa: E402
+from explainfb.annotators import SimulatedAnnotator  # noqa: E402
+from explainfb.settings import read_settings  # noqa: E402
+from explainfb.store import Annotator  # noqa: E402
+from explainfb.types import Answer  # noqa: E402
+from explainfb.workplace import Workplace  # noqa: E402
+
+KEYS = {Answer.LEFT: "1", Answer.RIGHT: "2", Answer.EQUAL: "3", Answer.CANT_TELL: "4"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Who answers what."""
+
+    study: Path
+    people: int = 3
+    error_rate: float = 0.1
+    seconds: float = 0.5
+    """Between seeing a question and answering it; under 0.4 an answer is taken for a double press."""
+
+
+class Person:
+    """Someone at the browser who knows where good reasons lie."""
+
+    def __init__(self, place: Workplace, app: App, browser: Browser, number: int, settings: Settings) -> None:
+        self.place, self.seconds = place, settings.seconds
+        self.visitor = Visitor(browser.new_context().new_page())
+        name = f"person {number + 1}"
+        self.visitor.page.goto(app.invite(name, practised=True))
+        self.who: Annotator = next(each for each in place.store.annotators.all() if each.name == name)
+        self.judge = SimulatedAnnotator(
+            split=place.study.task.train, seed=number, error_rate=settings.error_rate, name=name
+        )
+        self.seen, self.since, self.answers = "", time.monotonic(), 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.visitor.page.get_by_text("Thank you!").count() > 0
+
+    def look(self) -> None:
+        """Answer the question on the page once it has been there for long enough."""
+        shown = "".join(self.visitor.page.locator(".st-key-progress").all_inner_texts())
+        if shown != self.seen:
+            self.seen, self.since = shown, time.monotonic()
+        elif shown and time.monotonic() - self.since > self.seconds:
+            self._press()
+            self.since = time.monotonic() + 3  # for as long, the page may take to show the next one
+
+    def _press(self) -> None:
+        desk = self.place.desk(self.who)
+        lease = desk.next()
+        if lease is None:
+            return
+        asked = lease.comparison.comparison
+        left, right = (self.place.exhibits.exhibit(key, asked.round).explanation for key in (asked.left, asked.right))
+        self.visitor.page.keyboard.press(KEYS[asked.gold or self.judge.answer(asked, left, right)])
+        self.answers += 1
+
+
+def main(settings: Settings) -> None:
+    console, start = Console(), datetime.now(UTC)
+    read_settings(settings.study / "study.toml")
+    place = Workplace.open(settings.study)
+    with served(settings.study) as app, chromium() as browser:
+        people = [Person(place, app, browser, number, settings) for number in range(settings.people)]
+        while not all(person.is_done for person in people):
+            for person in people:
+                person.look()
+            time.sleep(0.02)
+    pressed = sum(person.answers for person in people)
+    stored = sum(answer.current for answer in place.store.answers())
+    console.print(f"{stored} answers on record of {pressed} pressed, {datetime.now(UTC) - start} in all")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings))
