@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def test_ten_arms_fit_eighty_characters() -> None:
     assert "adversarial" in printed
 
 
-def test_a_backend_that_is_not_installed_is_named(tmp_path: Path) -> None:
+def test_a_backend_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match="pip install"):
         sweep(SweepSettings(folder=tmp_path, backend="ray"), TINY, Console(quiet=True))
 
