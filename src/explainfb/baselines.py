@@ -35,12 +35,12 @@ class BaselineSettings:
     """Where the annotator of `wrong_masks` wants the reason: wherever it should not be, or in a region of the right
     size and shape at a random place of each image."""
     rrr_strength: float = 1000 / 255**2
-    """λ of the penalty of `rrr`, the paper's 1,000 for pixels of 0 to 255."""
+    """λ of the penalty of `rrr`: its authors' 1,000 for pixels of 0 to 255, on pixels of 0 to 1."""
     rrr_masks: Masks = "relevance"
     """What `rrr` is told of each image: the relevant pixels, as the annotator knows them, or the shortcut's alone, as
     in the paper's Decoy MNIST."""
     input_gradient_strength: float = 6.0
-    """λ of the penalty of `input_gradient`: the middle of what the paper tried, 10² to 10⁵ over 2 · 256 images."""
+    """λ of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
     adversarial_epsilon: float = 0.1
     """The largest change of a pixel in `adversarial_training`."""
     adversarial_steps: int = 7
