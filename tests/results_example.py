@@ -122,6 +122,12 @@ def example_results() -> dict[str, Any]:
         "ceiling": evaluation("ceiling"),
         "controls": {name: evaluation(name) for name in ("cross_entropy", "random_answers")},
         "differences": {name: differences(name) for name in ("before", "cross_entropy", "random_answers", "ceiling")},
+        "budget": {
+            "before": {"forward": 64_000, "backward": 64_000}, "ceiling": {"forward": 64_000, "backward": 64_000},
+            "after": {"forward": 1_058_000, "backward": 614_000},
+            "cross_entropy": {"forward": 61_400, "backward": 61_400},
+            "random_answers": {"forward": 1_058_000, "backward": 614_000},
+        },
         "seconds": {"train": 21.4, "explain": 12.9, "feedback": 96.2, "controls": 61.0, "evaluate": 38.3},
         "stopped": [],
     }  # fmt: skip

@@ -235,6 +235,30 @@ def test_the_terminal_table_fits_eighty_characters() -> None:
     assert "(a) not to be relied on: Attacks without gradients" in printed
 
 
+def test_with_every_arm_the_terminal_table_fits_eighty_characters() -> None:
+    results = example_results()
+    for name in ("wrong_masks", "oracle_reward", "rrr", "input_gradient", "adversarial_training"):
+        results["controls"][name] = results["before"]
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(table_text(results))
+    printed = buffer.getvalue()
+    assert "…" not in printed
+    assert max(len(line) for line in printed.splitlines()) <= 80
+    assert printed.count("41.6") == 6
+    assert "adversarial" in printed
+
+
+def test_the_budget_stands_beside_each_arm(page: Page) -> None:
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(table_text(example_results()))
+    assert re.search(r"k images forward +64\.0 +61\.4 +1,058\.0 +1,058\.0 +64\.0", buffer.getvalue())
+    assert re.search(r"k images backward +64\.0 +61\.4 +614\.0 +614\.0 +64\.0", buffer.getvalue())
+    assert "1,058.0" in page.text
+    without = example_results()
+    del without["budget"]
+    assert "images forward" not in Page(render_report(without, EMPTY)).text
+
+
 def test_numbers_are_written_for_readers() -> None:
     assert percent(0.4163) == "41.6\N{NO-BREAK SPACE}%"
     assert [signed(value, digits=1) for value in (0.25, -0.26, -0.04)] == ["+0.2", "−0.3", "0.0"]

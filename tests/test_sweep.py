@@ -1,6 +1,9 @@
 """Several seeds: resumed, summarised, told."""
 
+import io
 import json
+import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,7 +46,21 @@ def test_the_gap_closed_is_by_seed() -> None:
     assert "0.75" in console.export_text()
 
 
-def test_a_backend_that_is_not_installed_is_named(tmp_path: Path) -> None:
+def test_ten_arms_fit_eighty_characters() -> None:
+    result = example_results()
+    for name in ("wrong_masks", "oracle_reward", "rrr", "input_gradient", "adversarial_training"):
+        result["controls"][name] = result["before"]
+    console = Console(record=True, width=80, file=io.StringIO())
+    print_sweep(console, summarise([result, result], StudySettings()))
+    printed = console.export_text()
+    assert "…" not in printed
+    assert max(len(line.rstrip()) for line in printed.splitlines()) <= 80
+    assert len(re.findall(r"0\.416", printed)) == 6
+    assert "adversarial" in printed
+
+
+def test_a_backend_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match="pip install"):
         sweep(SweepSettings(folder=tmp_path, backend="ray"), TINY, Console(quiet=True))
 

@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +57,7 @@ class FinetunePoint:
     step: int
     cross_entropy: float
     reward: float
+    """The mean reward; of a method that adds a penalty, minus the penalty."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,25 @@ class Finetuned:
     """Why it stopped before its last step, in a sentence; None when it did not."""
 
 
+OnStep = Callable[[FinetunePoint], None]
+AddGradient = Callable[[Classifier], tuple[Tensor, Tensor]]
+"""Adds the gradient of one step's loss to a classifier in training mode; returns the cross-entropy and the reward."""
+
+
+class Method(Protocol):
+    """One round of gradient steps on a copy of a classifier."""
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        split: Split,
+        *,
+        settings: FinetuneSettings,
+        seed: int,
+        on_step: OnStep | None = None,
+    ) -> Finetuned: ...
+
+
 def finetune(
     classifier: Classifier,
     split: Split,
@@ -75,39 +96,55 @@ def finetune(
     lime: LimeSettings,
     settings: FinetuneSettings = FinetuneSettings(),
     seed: int = 0,
-    on_step: Callable[[FinetunePoint], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Finetuned:
     """A copy of `classifier` tuned on `split`; without a reward, by cross-entropy alone on the same images.
 
     Stops before a step whose loss or gradient is not finite, and says so; the classifier is then the last good one.
+    """
+    draws, explained_draws = batch_draws(seed), torch_generator(seed, "finetune", "explained")
+    lime = replace(lime, masks=settings.masks, backend="closed_form")
+
+    def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
+        images, labels = draw_batch(split, settings.batch, draws, tuned.device)
+        cross_entropy = F.cross_entropy(tuned(images), labels)
+        cross_entropy.backward()
+        gain = cross_entropy.new_zeros(())
+        if reward is not None:
+            tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
+            for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
+                part = reward(explain_batch(tuned, split, group, lime, explained_draws)).sum() / settings.explained
+                (-settings.strength * part).backward()
+                gain += part.detach()
+            tuned.train()
+        return cross_entropy, gain
+
+    return descend(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
+
+
+def descend(
+    classifier: Classifier,
+    add_gradient: AddGradient,
+    *,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """A copy of `classifier` after `settings.steps` steps of Adam along the gradients that `add_gradient` adds.
+
+    Stops before a step whose loss or gradient is not finite; the classifier is then the last good one.
     """
     tuned = clone(classifier)
     tuned.train()
     parameters = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 1 / settings.steps, total_iters=settings.steps)
-    draws, explained_draws = (
-        torch_generator(seed, "finetune", "batches"),
-        torch_generator(seed, "finetune", "explained"),
-    )
-    lime = replace(lime, masks=settings.masks, backend="closed_form")
     stopped = None
     with torch_globally(seed, "finetune", "dropout", device=tuned.device):
         for step in range(1, settings.steps + 1):
             optimiser.zero_grad(set_to_none=True)
             running = [buffer.clone() for buffer in tuned.buffers()]
-            images, labels = draw_batch(split, settings.batch, draws, tuned.device)
-            cross_entropy = F.cross_entropy(tuned(images), labels)
-            cross_entropy.backward()
-            gain = cross_entropy.new_zeros(())
-            if reward is not None:
-                tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
-                for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
-                    explained = explain_batch(tuned, split, group, lime, explained_draws)
-                    part = reward(explained).sum() / settings.explained
-                    (-settings.strength * part).backward()
-                    gain += part.detach()
-                tuned.train()
+            cross_entropy, gain = add_gradient(tuned)
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
             if not (torch.isfinite(cross_entropy - gain) and torch.isfinite(norm)):
                 for buffer, before in zip(tuned.buffers(), running, strict=True):
@@ -119,6 +156,11 @@ def finetune(
             if on_step is not None:
                 on_step(FinetunePoint(step, cross_entropy.item(), gain.item()))
     return Finetuned(tuned.eval(), stopped)
+
+
+def batch_draws(seed: int) -> torch.Generator:
+    """Where a round's batches are drawn from: every method that draws them from here sees the same images."""
+    return torch_generator(seed, "finetune", "batches")
 
 
 def _groups(images: int, settings: FinetuneSettings, comfortable: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -6,7 +6,8 @@ interrupted ends as one that was not.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from explainfb import classifiers
 from explainfb.annotators import Annotator
 from explainfb.asking import ask_annotator, wait_for_people
+from explainfb.budget import Budget, budget_of, counted
 from explainfb.classifiers import Classifier
 from explainfb.ensemble import Answers, RewardEnsemble, correct_answers, fit_ensemble, load_ensemble, save_ensemble
 from explainfb.explanations import (
@@ -25,7 +27,7 @@ from explainfb.explanations import (
     save_explanations,
 )
 from explainfb.files import write_whole
-from explainfb.finetune import FinetunePoint, finetune
+from explainfb.finetune import FinetunePoint, Method, finetune
 from explainfb.gold import gold_comparisons
 from explainfb.lime import explain
 from explainfb.progress import Progress
@@ -52,11 +54,13 @@ class Loop:
     name: str
     """What the progress bar calls the arm."""
     store: Store | None = None
-    """Where comparisons and answers are kept; None for an arm that asks nobody and follows no reward."""
+    """Where comparisons and answers are kept; None for an arm that asks nobody."""
     annotator: Annotator | None = None
     """Who answers at once; None waits for people."""
     overlap: int = 1
     """How many people answer each comparison."""
+    method: Method | None = None
+    """How the steps of an arm that asks nobody are made; None for one that asks, learns a reward and follows it."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Filled with the wall-clock time of each stage."""
 
@@ -66,13 +70,19 @@ class Loop:
             if self.classifier_path(number).is_file():
                 self.progress.skip(self._round_cost)
                 continue
-            reward = self._learn(number) if self.store is not None else None
-            self._finetune(number, reward)
+            self._finetune(number, self.method or self._follow(self._learn(number)))
 
     @property
     def stopped(self) -> list[str]:
         """What fine-tuning said where it had to stop before its last step."""
         return [path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("classifiers/*.stopped.txt"))]
+
+    @property
+    def budget(self) -> Budget | None:
+        """What every round cost, from the classifier before any feedback to the last one; None if it is not known."""
+        rounds = range(1, self.settings.rounds + 1)
+        explained = [] if self.method is not None else [self.explanations_path(number) for number in rounds]
+        return budget_of([*explained, *(self.classifier_path(number) for number in rounds)])
 
     def classifier_path(self, number: int) -> Path:
         return self.folder / "classifiers" / f"round-{number}.safetensors"
@@ -124,7 +134,8 @@ class Loop:
     def _explain(self, pool: Pool) -> None:
         found: Explanations = {}
         images = self.task.train.images[torch.from_numpy(pool.images)]
-        with self.progress.stage(self._title(pool.round, "explaining"), len(pool.keys)) as step:
+        path, title = self.explanations_path(pool.round), self._title(pool.round, "explaining")
+        with self.progress.stage(title, len(pool.keys)) as step, counted(path):
             for name in {key.classifier: None for key in pool.keys}:
                 classifier = self.classifier(int(name.removeprefix("round-")))
                 keys = [key for key in pool.keys if key.classifier == name]
@@ -137,7 +148,7 @@ class Loop:
                         seed=self.settings.seed,
                     )[0]
                     step(1)
-        save_explanations(found, self.explanations_path(pool.round))
+        save_explanations(found, path)
 
     def _ask(self, pool: Pool) -> None:
         assert self.store is not None
@@ -244,9 +255,12 @@ class Loop:
             "high": interval and interval.high,
         }
 
-    def _finetune(self, number: int, reward: RewardEnsemble | None) -> None:
+    def _follow(self, reward: RewardEnsemble) -> Method:
+        return partial(finetune, reward=reward, lime=self.settings.lime)
+
+    def _finetune(self, number: int, method: Method) -> None:
         writer = SummaryWriter(str(self.folder / "tensorboard" / f"round-{number}"))
-        settings = self.settings.finetune
+        settings, path = self.settings.finetune, self.classifier_path(number)
 
         def on_step(point: FinetunePoint) -> None:
             writer.add_scalar(f"{self.name}/cross-entropy", point.cross_entropy, point.step)
@@ -254,20 +268,17 @@ class Loop:
             step(1)
 
         def work() -> None:
-            result = finetune(
-                self.classifier(number - 1),
-                self.task.train,
-                reward,
-                lime=replace(self.settings.lime, masks=settings.masks),
-                settings=settings,
-                seed=derive(self.settings.seed, "finetune", number),
-                on_step=on_step,
-            )
+            seed = derive(self.settings.seed, "finetune", number)
+            with counted(path):
+                result = method(
+                    self.classifier(number - 1), self.task.train, settings=settings, seed=seed, on_step=on_step
+                )
             if result.stopped is not None:
                 message = f"{self.name}, round {number}: {result.stopped}"
-                path = self.classifier_path(number).with_suffix(".stopped.txt")
-                write_whole(path, lambda partial: partial.write_text(message, encoding="utf-8"))
-            classifiers.save(result.classifier, self.classifier_path(number))
+                write_whole(
+                    path.with_suffix(".stopped.txt"), lambda partial: partial.write_text(message, encoding="utf-8")
+                )
+            classifiers.save(result.classifier, path)
 
         title = self._title(number, "fine-tuning")
         with self.progress.stage(title, settings.steps, cost=self._round_cost) as step, writer:

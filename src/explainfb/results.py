@@ -27,7 +27,7 @@ LABELS = {
     "wrong_masks": "wrong masks",
     "oracle_reward": "oracle reward",
     "rrr": "pixel masks (RRR)",
-    "input_gradient": "input-gradient penalty",
+    "input_gradient": "input gradient penalty",
     "adversarial_training": "adversarial training",
 }
 REFERENCES = {"oracle_reward", "rrr", "input_gradient", "adversarial_training", "no_shortcut"}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import tomli_w
 
+from explainfb.baselines import BaselineSettings
 from explainfb.ensemble import RewardSettings
 from explainfb.errors import InputError
 from explainfb.evaluation import EvaluationSettings
@@ -20,7 +21,16 @@ from explainfb.shortcuts import Kind
 from explainfb.tasks import Task, load_task
 from explainfb.training import TrainingSettings
 
-Control = Literal["cross_entropy", "random_answers", "no_shortcut"]
+Control = Literal[
+    "cross_entropy",
+    "random_answers",
+    "wrong_masks",
+    "oracle_reward",
+    "rrr",
+    "input_gradient",
+    "adversarial_training",
+    "no_shortcut",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +76,7 @@ class StudySettings:
     reward: RewardSettings = field(default_factory=RewardSettings)
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    baselines: BaselineSettings = field(default_factory=BaselineSettings)
 
     def __post_init__(self) -> None:
         if self.rounds < 1:

@@ -24,6 +24,8 @@ from explainfb.study_folder import locked
 
 LEAST_GAP = 0.05
 """Where the ceiling is not this far above before on every seed, there is no gap to speak of."""
+ABREAST = 5
+"""Arms side by side in a terminal."""
 MEASURES = ("shifted_accuracy", "clean_accuracy", "ece", "shortcut_share")
 
 
@@ -139,15 +141,9 @@ def _over_seeds(values: list[float]) -> dict[str, Any]:
 
 def print_sweep(console: Console, summary: dict[str, Any]) -> None:
     """The table of means over seeds."""
-    seeds = ", ".join(str(seed) for seed in summary["seeds"])
-    table = Table(title=f"{summary['task']}, seeds {seeds}: mean ± half the 95 % interval over seeds", box=None)
-    table.add_column("")
-    for arm in summary["arms"]:
-        table.add_column(arm.replace("_", " "), justify="right")
-    for name in next(iter(summary["arms"].values())):
-        cells = ((arm, row.get(name)) for arm, row in summary["arms"].items())
-        table.add_row(name.replace("_", " "), *(_cell(summary, arm, name, cell) for arm, cell in cells))
-    console.print(table)
+    names = list(summary["arms"])
+    for start in range(0, len(names), ABREAST):
+        console.print(_table(summary, names[start : start + ABREAST]))
     if summary["unreliable"]:
         console.print("* not to be relied on: an honesty check failed on some seed, named in its study's report.")
     for message in summary["stopped"]:
@@ -156,6 +152,18 @@ def print_sweep(console: Console, summary: dict[str, Any]) -> None:
         gap = summary["gap_closed"]
         each = ", ".join(f"{value:.2f}" for value in gap["values"])
         console.print(f"Share of the gap to the ceiling closed: {gap['mean']:.2f}, by seed {each}.")
+
+
+def _table(summary: dict[str, Any], arms: list[str]) -> Table:
+    seeds = ", ".join(str(seed) for seed in summary["seeds"])
+    table = Table(title=f"{summary['task']}, seeds {seeds}: mean ± half the 95 % interval over seeds", box=None)
+    table.add_column("")
+    for arm in arms:
+        table.add_column(arm.replace("_", " "), justify="right")
+    for name in next(iter(summary["arms"].values())):
+        cells = ((arm, summary["arms"][arm].get(name)) for arm in arms)
+        table.add_row(name.replace("_", " "), *(_cell(summary, arm, name, cell) for arm, cell in cells))
+    return table
 
 
 def _cell(summary: dict[str, Any], arm: str, name: str, cell: dict[str, Any] | None) -> str:

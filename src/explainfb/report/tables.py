@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rich.console import Group
 from rich.table import Table
 
 from explainfb.honesty import meanings
@@ -12,6 +13,8 @@ from explainfb.results import Arm, Evaluation, Results, arms
 
 DASH = "\N{EN DASH}"
 MARKS = "abcdefghijklmnopqrstuvwxyz"
+ABREAST = 5
+"""Arms side by side in a terminal."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class ResultTable:
 
 HEADINGS = {CLEAN: "clean, %", SHIFTED: "shifted, %", ECE: "ECE", SHARE: "shortcut share, %"}
 
+WAYS = {"forward": "k images forward", "backward": "k images backward"}
+
 
 def measures(results: Results) -> list[Measure]:
     """The columns of the main table: those that were measured on some arm."""
@@ -61,10 +66,14 @@ def measures(results: Results) -> list[Measure]:
 
 
 def main_table(results: Results) -> ResultTable:
-    """Accuracy, calibration and the share of the reasons on the shortcut, arm by arm."""
-    shown = measures(results)
-    rows = [Row(arm, tuple(_cell(m, arm.evaluation) for m in shown)) for arm in arms(results)]
-    return ResultTable((Columns("", tuple(HEADINGS[m] for m in shown)),), tuple(rows))
+    """Accuracy, calibration, the share of the reasons on the shortcut, and what it cost, arm by arm."""
+    shown, budget = measures(results), results.get("budget", {})
+    ways = WAYS if budget else {}
+    rows = [
+        Row(arm, (*(_cell(m, arm.evaluation) for m in shown), *(_thousands(budget.get(arm.key), way) for way in ways)))
+        for arm in arms(results)
+    ]
+    return ResultTable((Columns("", (*(HEADINGS[m] for m in shown), *ways.values())),), tuple(rows))
 
 
 def difference_table(results: Results) -> ResultTable:
@@ -86,21 +95,27 @@ def robust_table(results: Results) -> ResultTable:
     return ResultTable(tuple(columns), tuple(rows), tuple((mark, text) for text, mark in notes.items()))
 
 
-def table_text(results: Results) -> Table:
+def table_text(results: Results) -> Group:
     """Every measure of every arm, one arm a column, for a terminal of 80 characters; print it with `rich`."""
     main, robust = main_table(results), robust_table(results)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column(results["task"], no_wrap=True, overflow="fold")
-    for arm in arms(results):
-        table.add_column(arm.label, justify="right", style="bold" if arm.role == "after" else None)
     names = [name for columns in main.columns for name in columns.names]
     norms = [(columns.heading.removesuffix(", ε ="), name) for columns in robust.columns for name in columns.names]
     names += [f"{norm} ε = {radius}, %" for norm, radius in norms]
-    columns = [(*row.cells, *more.cells) for row, more in zip(main.rows, robust.rows, strict=True)]
-    for name, cells in zip(names, zip(*columns, strict=True), strict=True):
+    columns = [Row(row.arm, (*row.cells, *more.cells)) for row, more in zip(main.rows, robust.rows, strict=True)]
+    blocks = [columns[start : start + ABREAST] for start in range(0, len(columns), ABREAST)]
+    tables = [_block(results["task"], names, block) for block in blocks]
+    tables[-1].caption = "\n".join(f"({mark}) not to be relied on: {text}" for mark, text in robust.notes) or None
+    tables[-1].caption_justify = "left"
+    return Group(*tables)
+
+
+def _block(title: str, names: list[str], columns: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column(title, no_wrap=True, overflow="fold")
+    for column in columns:
+        table.add_column(column.arm.label, justify="right", style="bold" if column.arm.role == "after" else None)
+    for name, cells in zip(names, zip(*(column.cells for column in columns), strict=True), strict=True):
         table.add_row(name, *(cell.value + (f" ({cell.mark})" if cell.mark else "") for cell in cells))
-    table.caption = "\n".join(f"({mark}) not to be relied on: {text}" for mark, text in robust.notes) or None
-    table.caption_justify = "left"
     return table
 
 
@@ -111,6 +126,10 @@ def _cell(measure: Measure, evaluation: Evaluation) -> Cell:
     write = _percentage if measure.in_points else _decimal
     limits = evaluation["intervals"][measure.key]
     return Cell(write(value), _range(limits, write) if limits else "")
+
+
+def _thousands(budget: dict[str, int] | None, way: str) -> Cell:
+    return Cell(DASH if budget is None else f"{budget[way] / 1000:,.1f}")
 
 
 def _difference_cell(measure: Measure, results: Results, arm: Arm) -> Cell:

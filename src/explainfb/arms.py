@@ -1,0 +1,141 @@
+"""The arms beside feedback: what is done in its place, from the same classifier, in the same number of steps.
+
+`ARMS` has them by name. An arm of another kind is an object with the methods of `Arm`.
+"""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from explainfb import baselines, classifiers
+from explainfb.annotators import Annotator, CoinAnnotator
+from explainfb.bench import TRAINING_COST, Bench, Outcome, first_classifier
+from explainfb.errors import InputError
+from explainfb.explanations import as_seen_by_reward, load_explanations
+from explainfb.finetune import Method, finetune
+from explainfb.settings import Control, StudySettings
+from explainfb.store import Store
+from explainfb.tasks import Task
+
+
+class Arm(Protocol):
+    """Something to compare feedback with."""
+
+    def check(self, name: str, settings: StudySettings, task: Task) -> None:
+        """Raise `InputError` where this cannot be done on `task`."""
+
+    def cost(self, settings: StudySettings) -> float:
+        """In units of a step of fine-tuning, about."""
+
+    def run(self, name: str, bench: Bench) -> Outcome:
+        """Do what is left of it in its folder, `controls/NAME`. Feedback has been run before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """As many rounds as feedback, with another annotator or with a method that asks nobody."""
+
+    annotator: Callable[[Bench], Annotator] | None = None
+    method: Callable[[Bench], Method] | None = None
+    masks: Callable[[StudySettings], baselines.Masks] | None = None
+    """Which masks of the training images it cannot do without."""
+
+    def check(self, name: str, settings: StudySettings, task: Task) -> None:
+        needed = self.masks and self.masks(settings)
+        if needed is not None and getattr(task.train, needed) is None:
+            raise InputError(
+                f"The arm {name} needs {needed} masks of the training images, and this task has none; leave it out of "
+                "--controls, or put masks beside the images."
+            )
+
+    def cost(self, settings: StudySettings) -> float:
+        return settings.finetune.steps * settings.rounds
+
+    def run(self, name: str, bench: Bench) -> Outcome:
+        folder = bench.folder / "controls" / name
+        first = first_classifier(folder)
+        if not first.is_file():
+            first.parent.mkdir(parents=True, exist_ok=True)
+            classifiers.save(classifiers.load(first_classifier(bench.folder)), first)
+        with Store(folder / "answers.db") if self.annotator else nullcontext() as store:
+            annotator, method = self.annotator and self.annotator(bench), self.method and self.method(bench)
+            loop = bench.loop(name, folder, store=store, annotator=annotator, method=method)
+            loop.run()
+            return Outcome.of(loop)
+
+
+class NoShortcut:
+    """Trained as the classifier before any feedback was, on images without the shortcut."""
+
+    def check(self, name: str, settings: StudySettings, task: Task) -> None:
+        """A task without a shortcut goes without this arm."""
+
+    def cost(self, settings: StudySettings) -> float:
+        return TRAINING_COST * settings.training.steps
+
+    def run(self, name: str, bench: Bench) -> Outcome:
+        sound, validation = bench.task.sound_train, bench.task.sound_validation
+        assert sound is not None
+        assert validation is not None
+        task = replace(bench.task, train=sound, validation=validation)
+        return bench.train(bench.folder / "controls" / name, task, "training without the shortcut")
+
+
+def coin(bench: Bench) -> Annotator:
+    return CoinAnnotator(seed=bench.settings.seed)
+
+
+def wrong_masks(bench: Bench) -> Annotator:
+    settings = bench.settings
+    return baselines.wrong_annotator(
+        bench.task.train, region=settings.baselines.wrong_masks, seed=settings.seed, error_rate=settings.error_rate
+    )
+
+
+def cross_entropy(bench: Bench) -> Method:
+    return partial(finetune, reward=None, lime=bench.settings.lime)
+
+
+def oracle_reward(bench: Bench) -> Method:
+    """The true utility, normalised over the explanations of the first round of feedback."""
+    train = bench.task.train
+    assert train.relevance is not None
+    explanations = load_explanations(bench.feedback().explanations_path(1))
+    explained = as_seen_by_reward(explanations, list(explanations), train)
+    reward = baselines.OracleReward(train.relevance).normalised(explained)
+    return partial(finetune, reward=reward, lime=bench.settings.lime)
+
+
+def rrr(bench: Bench) -> Method:
+    train, settings = bench.task.train, bench.settings.baselines
+    irrelevant = train.shortcut if settings.rrr_masks == "shortcut" or train.relevance is None else ~train.relevance
+    assert irrelevant is not None
+    return partial(baselines.rrr, irrelevant=irrelevant, strength=settings.rrr_strength)
+
+
+def input_gradient(bench: Bench) -> Method:
+    return partial(baselines.input_gradient, strength=bench.settings.baselines.input_gradient_strength)
+
+
+def adversarial_training(bench: Bench) -> Method:
+    settings = bench.settings.baselines
+    return partial(
+        baselines.adversarial_training,
+        epsilon=settings.adversarial_epsilon,
+        pgd_steps=settings.adversarial_steps,
+        relative_step=settings.adversarial_relative_step,
+    )
+
+
+ARMS: dict[Control, Arm] = {
+    "cross_entropy": Tuned(method=cross_entropy),
+    "random_answers": Tuned(annotator=coin),
+    "wrong_masks": Tuned(annotator=wrong_masks, masks=lambda _: "relevance"),
+    "oracle_reward": Tuned(method=oracle_reward, masks=lambda _: "relevance"),
+    "rrr": Tuned(method=rrr, masks=lambda settings: settings.baselines.rrr_masks),
+    "input_gradient": Tuned(method=input_gradient),
+    "adversarial_training": Tuned(method=adversarial_training),
+    "no_shortcut": NoShortcut(),
+}

@@ -1,0 +1,239 @@
+"""What feedback is compared with: other ways to spend the same gradient steps on the same images.
+
+Each starts from the classifier before any feedback, draws the same batches from the same seed and follows them with the
+same optimiser; none reads a test image.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from explainfb.annotators import SimulatedAnnotator
+from explainfb.classifiers import Classifier
+from explainfb.errors import InputError
+from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, batch_draws, descend
+from explainfb.reward import ExplainedImages, pool, to_scale
+from explainfb.seeds import torch_generator
+from explainfb.tasks import Split
+from explainfb.training import draw_batch
+
+Masks = Literal["relevance", "shortcut"]
+Region = Literal["turned_round", "random"]
+Penalty = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""(images, logits, labels, which images of the split they are) → what is held against the classifier, to be lowered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineSettings:
+    """How strongly each baseline does what it does; pixels lie in [0, 1]."""
+
+    wrong_masks: Region = "turned_round"
+    """Where the annotator of `wrong_masks` wants the reason: wherever it should not be, or in a region of the right
+    size and shape at a random place of each image."""
+    rrr_strength: float = 1000 / 255**2
+    """λ of the penalty of `rrr`: its authors' 1,000 for pixels of 0 to 255, on pixels of 0 to 1."""
+    rrr_masks: Masks = "relevance"
+    """What `rrr` is told of each image: the relevant pixels, as the annotator knows them, or the shortcut's alone, as
+    in the paper's Decoy MNIST."""
+    input_gradient_strength: float = 6.0
+    """λ of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
+    adversarial_epsilon: float = 0.1
+    """The largest change of a pixel in `adversarial_training`."""
+    adversarial_steps: int = 7
+    """Steps of PGD for each batch."""
+    adversarial_relative_step: float = 0.25
+    """A step of PGD as a share of epsilon."""
+
+    def __post_init__(self) -> None:
+        for name in ("rrr_strength", "input_gradient_strength"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")
+        for name in ("adversarial_steps", "adversarial_relative_step"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"baselines.{name} must be greater than 0; found {getattr(self, name)}.")
+        if not 0 < self.adversarial_epsilon <= 1:
+            raise InputError(
+                f"baselines.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."
+            )
+
+
+def rrr(
+    classifier: Classifier,
+    split: Split,
+    *,
+    irrelevant: Tensor,
+    strength: float,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """Right for the right reasons: no gradient where the reason should not be (Ross, Hughes & Doshi-Velez 2017).
+
+        loss(θ) = cross-entropy + λ · mean_n Σ_d (A_nd · ∂/∂x_nd Σ_k log p_nk)²
+
+    `irrelevant` (N, H, W) bool is A for every image of `split`; `strength` is λ.
+    """
+
+    def penalty(images: Tensor, logits: Tensor, _: Tensor, chosen: Tensor) -> Tensor:
+        (gradient,) = torch.autograd.grad(logits.log_softmax(1).sum(), images, create_graph=True)
+        return _squared(gradient * irrelevant[chosen].unsqueeze(1).to(gradient))
+
+    return _penalised(classifier, split, penalty, strength, settings, seed, on_step)
+
+
+def input_gradient(
+    classifier: Classifier,
+    split: Split,
+    *,
+    strength: float,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """Double backprop: small gradients everywhere (Drucker & Le Cun 1992; Ross & Doshi-Velez 2018).
+
+    loss(θ) = cross-entropy + λ · mean_n Σ_d (∂/∂x_nd cross-entropy(x_n, y_n))²
+    """
+
+    def penalty(images: Tensor, logits: Tensor, labels: Tensor, _: Tensor) -> Tensor:
+        each = F.cross_entropy(logits, labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(each, images, create_graph=True)
+        return _squared(gradient)
+
+    return _penalised(classifier, split, penalty, strength, settings, seed, on_step)
+
+
+def _squared(gradient: Tensor) -> Tensor:
+    """The squared length of each image's gradient, averaged over the images."""
+    return gradient.square().flatten(1).sum(1).mean()
+
+
+def _penalised(
+    classifier: Classifier,
+    split: Split,
+    penalty: Penalty,
+    strength: float,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None,
+) -> Finetuned:
+    draws = batch_draws(seed)
+
+    def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(split), (settings.batch,), generator=draws)
+        images = split.images[chosen].to(tuned.device).requires_grad_()
+        labels = split.labels[chosen].to(tuned.device)
+        logits = tuned(images)
+        cross_entropy = F.cross_entropy(logits, labels)
+        against = penalty(images, logits, labels, chosen)
+        (cross_entropy + strength * against).backward(inputs=[p for p in tuned.parameters() if p.requires_grad])
+        return cross_entropy.detach(), -against.detach()
+
+    return descend(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
+
+
+def adversarial_training(
+    classifier: Classifier,
+    split: Split,
+    *,
+    epsilon: float,
+    pgd_steps: int,
+    relative_step: float,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """Cross-entropy on the worst images that PGD finds within `epsilon` in L∞, and on no others (Madry et al. 2018)."""
+    draws, starts = batch_draws(seed), torch_generator(seed, "adversarial training", "starts")
+
+    def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
+        images, labels = draw_batch(split, settings.batch, draws, tuned.device)
+        tuned.eval()
+        attacked = pgd(
+            tuned, images, labels, epsilon=epsilon, steps=pgd_steps, relative_step=relative_step, generator=starts
+        )
+        tuned.train()
+        cross_entropy = F.cross_entropy(tuned(attacked), labels)
+        cross_entropy.backward()
+        return cross_entropy.detach(), cross_entropy.new_zeros(())
+
+    return descend(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
+
+
+def pgd(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    epsilon: float,
+    steps: int,
+    relative_step: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Images (B, C, H, W) in [0, 1] within `epsilon` of the given ones, after `steps` steps up the cross-entropy.
+
+    Each step moves every pixel by `relative_step` · `epsilon`; the start is drawn from the whole box.
+    """
+    start = torch.rand(images.shape, generator=generator).to(images)
+    attacked = (images + epsilon * (2 * start - 1)).clamp(0, 1)
+    for _ in range(steps):
+        attacked.requires_grad_()
+        loss = F.cross_entropy(classifier(attacked), labels, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, attacked)
+        moved = attacked.detach() + relative_step * epsilon * gradient.sign()
+        attacked = moved.clamp(images - epsilon, images + epsilon).clamp(0, 1)
+    return attacked
+
+
+@dataclass(frozen=True, eq=False)
+class OracleReward:
+    """The simulated annotator's own utility, in place of a reward learned from answers.
+
+    The share of the absolute weight that lies on the relevant pixels, differentiable in the weights.
+    """
+
+    relevance: Tensor
+    """(N, H, W) bool, one for every image of the split that is explained."""
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __call__(self, explained: ExplainedImages) -> Tensor:
+        """(B,) rewards."""
+        relevance = self.relevance[explained.image_index.to(self.relevance.device)].unsqueeze(1)
+        inside = pool(relevance.to(explained.weights), explained.segments, explained.weights.shape[1]).squeeze(1)
+        shares = (to_scale(explained.weights, "share").abs() * inside).sum(1)
+        return (shares - self.mean) / self.std
+
+    @torch.no_grad()
+    def normalised(self, explained: ExplainedImages) -> "OracleReward":
+        """With mean 0 and standard deviation 1 over these explanations, as the members of an ensemble have."""
+        shares = replace(self, mean=0.0, std=1.0)(explained)
+        return replace(self, mean=shares.mean().item(), std=max(shares.std().item(), 1e-6))
+
+
+def wrong_annotator(split: Split, *, region: Region, seed: int, error_rate: float) -> SimulatedAnnotator:
+    """A simulated annotator who wants the reason where it should not be.
+
+    Turned round, the region is the rest of the image: a reward can learn it as well as the right one, so that the arm
+    differs from feedback in nothing but what is asked for. Whatever helps here does not help because of what the
+    annotator knows; methods that gain from wrong masks, as CDEP does (Friedrich et al. 2022), gain from something else.
+    At random, the region keeps size and shape and lies elsewhere in each image, wrapped round at the borders.
+    """
+    if split.relevance is None:
+        raise InputError("A wrong annotator needs relevance masks to turn round, and these images have none.")
+    wrong = ~split.relevance if region == "turned_round" else _moved(split.relevance, seed)
+    return SimulatedAnnotator(
+        split=replace(split, relevance=wrong), seed=seed, error_rate=error_rate, name="wrong_masks"
+    )
+
+
+def _moved(masks: Tensor, seed: int) -> Tensor:
+    """Each of masks (N, H, W) rolled by a number of rows and columns of its own."""
+    _, height, width = masks.shape
+    places = torch.rand(len(masks), 2, generator=torch_generator(seed, "wrong masks")) * torch.tensor([height, width])
+    rolled = [mask.roll(place, (0, 1)) for mask, place in zip(masks, places.long().tolist(), strict=True)]
+    return torch.stack(rolled)

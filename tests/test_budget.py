@@ -1,0 +1,102 @@
+"""What is counted is what arithmetic says: images forward, and gradients backward."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from explainfb import baselines
+from explainfb.budget import Budget, budget_of, counted
+from explainfb.classifiers import Classifier, build
+from explainfb.errors import InputError
+from explainfb.finetune import FinetuneSettings, finetune
+from explainfb.lime import LimeSettings, explain
+from explainfb.tasks import load_task
+from explainfb.training import TrainingSettings, architecture_for, train
+
+TASK = load_task("digits-decoy", train_images=200)
+SPLIT = TASK.train
+SETTINGS = FinetuneSettings(steps=3, batch=10, explained=5, masks=8)
+LIME = LimeSettings(masks=20)
+assert SPLIT.relevance is not None
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    return build(architecture_for(TASK, "lenet"))
+
+
+METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
+    "cross_entropy": (lambda c: finetune(c, SPLIT, None, lime=LIME, settings=SETTINGS), 3 * 10, 3 * 10),
+    "feedback": (
+        lambda c: finetune(c, SPLIT, lambda explained: explained.weights.sum(1), lime=LIME, settings=SETTINGS),
+        3 * (10 + 5 * 8),
+        3 * (10 + 5 * 8),
+    ),
+    "rrr": (
+        lambda c: baselines.rrr(c, SPLIT, irrelevant=~SPLIT.relevance, strength=1.0, settings=SETTINGS, seed=0),
+        3 * 10,
+        3 * 3 * 10,
+    ),
+    "input_gradient": (
+        lambda c: baselines.input_gradient(c, SPLIT, strength=1.0, settings=SETTINGS, seed=0),
+        3 * 10,
+        3 * 3 * 10,
+    ),
+    "adversarial_training": (
+        lambda c: baselines.adversarial_training(
+            c, SPLIT, epsilon=0.1, pgd_steps=4, relative_step=0.3, settings=SETTINGS, seed=0
+        ),
+        3 * 10 * (4 + 1),
+        3 * 10 * (4 + 1),
+    ),
+    "explaining": (lambda c: explain(c, SPLIT.images[:4], settings=LIME, background=SPLIT.images), 4 * (20 + 1), 0),
+    "training": (
+        lambda c: train(TASK, settings=TrainingSettings(steps=6, batch=10, check_every=2)),
+        6 * 10 + 3 * len(TASK.validation),
+        6 * 10,
+    ),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_costs_what_arithmetic_says(method: str, classifier: Classifier, tmp_path: Path) -> None:
+    work, forward, backward = METHODS[method]
+    with counted(tmp_path / "product.safetensors"):
+        work(classifier)
+    assert budget_of([tmp_path / "product.safetensors"]) == Budget(forward, backward)
+
+
+def test_only_classifiers_are_counted_and_only_inside(classifier: Classifier, tmp_path: Path) -> None:
+    images = SPLIT.images[:7]
+    with counted(tmp_path / "product") as budget:
+        torch.nn.Linear(3, 3)(torch.ones(5, 3, requires_grad=True)).sum().backward()
+        with torch.no_grad():
+            classifier(images)
+    F.cross_entropy(classifier(images), SPLIT.labels[:7]).backward()
+    assert budget == Budget(7, 0)
+
+
+def test_a_product_that_was_not_counted_leaves_the_whole_unknown(tmp_path: Path, classifier: Classifier) -> None:
+    first, second = tmp_path / "round-1.safetensors", tmp_path / "round-2.safetensors"
+    for path in (first, second):
+        with counted(path):
+            classifier(SPLIT.images[:3])
+    assert budget_of([first, second]) == Budget(6, 0)
+    (tmp_path / "round-2.budget.json").unlink()
+    assert budget_of([first, second]) is None
+
+
+def test_work_that_fails_leaves_no_number(tmp_path: Path, classifier: Classifier) -> None:
+    with pytest.raises(RuntimeError, match=r"shape|size"), counted(tmp_path / "product"):
+        classifier(SPLIT.images[:3, :, :5])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"forward": 3, "sideways": 4}'])
+def test_damaged_numbers_are_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "round-1.budget.json").write_text(text)
+    with pytest.raises(InputError, match=r"round-1\.budget\.json is damaged"):
+        budget_of([tmp_path / "round-1.safetensors"])
