@@ -19,7 +19,7 @@ FLOORS = [
     {"annotators", "ensemble", "explanations", "gold", "export", "honesty", "quality", "training"},
     {"asking", "doctor", "finetune", "labelling", "pretrained", "queries", "report", "robustness"},
     {"baselines", "evaluation"},
-    {"outcomes", "settings"},
+    {"contrasts", "outcomes", "settings"},
     {"exhibits", "loop", "study_folder"},
     {"bench", "material", "practice"},
     {"arms"},

@@ -3,7 +3,7 @@
 import importlib
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +14,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from explainfb.bench import FEEDBACK
+from explainfb.contrasts import LEVEL, contrasts
 from explainfb.devices import DeviceName, resolve_device
 from explainfb.errors import InputError
+from explainfb.evaluation import load_evaluation
 from explainfb.files import write_whole
 from explainfb.results import Results, arms
 from explainfb.settings import Control, StudySettings, as_plain
@@ -71,6 +74,7 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
             results.append(result)
             console.print(f"Seed {result['seed']} is done ({len(results)} of {wanted.seeds}).")
     summary = summarise(sorted(results, key=lambda result: int(result["seed"])), studies[0])
+    summary["contrasts"] = _contrasts(wanted, studies)
     text = json.dumps(summary, indent=2) + "\n"
     write_whole(wanted.folder / "sweep.json", lambda partial: partial.write_text(text, encoding="utf-8"))
     return summary
@@ -98,6 +102,15 @@ def _run(wanted: SweepSettings, settings: StudySettings) -> Results:
     with locked(folder):
         study = Study.open(folder, settings, data_dir=wanted.data_dir, device=resolve_device(wanted.device))
         return study.run()
+
+
+def _contrasts(wanted: SweepSettings, studies: list[StudySettings]) -> list[dict[str, Any]]:
+    """Feedback against every other arm."""
+    folders = [wanted.folder / f"seed-{study.seed}" / "evaluations" for study in studies]
+    arms = sorted({path.stem for folder in folders for path in folder.glob("*.safetensors")})
+    evaluations = {arm: [load_evaluation(folder / f"{arm}.safetensors") for folder in folders] for arm in arms}
+    found = contrasts(evaluations.pop(FEEDBACK), evaluations)
+    return [asdict(each) | {"by_seed": list(each.by_seed), "is_one": each.is_one} for each in found]
 
 
 def summarise(results: list[Results], settings: StudySettings) -> dict[str, Any]:
@@ -148,10 +161,30 @@ def print_sweep(console: Console, summary: dict[str, Any]) -> None:
         console.print("* not to be relied on: an honesty check failed on some seed, named in its study's report.")
     for message in summary["stopped"]:
         console.print(message)
+    if summary.get("contrasts"):
+        console.print(_contrast_table(summary))
     if "gap_closed" in summary:
         gap = summary["gap_closed"]
         each = ", ".join(f"{value:.2f}" for value in gap["values"])
         console.print(f"Share of the gap to the ceiling closed: {gap['mean']:.2f}, by seed {each}.")
+
+
+def _contrast_table(summary: dict[str, Any]) -> Table:
+    """What feedback gains or loses in shifted accuracy, and whether that may be called a difference."""
+    table = Table(title="Feedback less each arm, shifted accuracy", box=None)
+    for name in ("", "difference", "95 % interval", "p (Holm)", ""):
+        table.add_column(name, justify="right")
+    for contrast in summary["contrasts"]:
+        if contrast["measure"] == "shifted accuracy":
+            p = contrast["p"]
+            table.add_row(
+                contrast["arm"].replace("_", " "),
+                f"{contrast['difference']:+.3f}",
+                "–" if p is None else f"{contrast['low']:+.3f} to {contrast['high']:+.3f}",
+                "–" if p is None else f"{p:.2g}",
+                f"a difference (p < {LEVEL})" if contrast["is_one"] else "not shown",
+            )
+    return table
 
 
 def _table(summary: dict[str, Any], arms: list[str]) -> Table:

@@ -1,0 +1,127 @@
+"""Is one arm better than another, over seeds and images? Effect sizes first, tests corrected for how many are made.
+
+Two things vary: which seed the whole study was run with, and which images it was measured on. A difference is called
+one only when both tests say so, that is, with the larger of their p-values (an intersection–union test, Berger 1982):
+a paired t-test over the seeds, and McNemar's exact test over every image of every seed. The p-values are corrected by
+Holm's method (1979) for the number of contrasts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from explainfb.errors import InputError
+from explainfb.evaluation import Evaluation
+from explainfb.statistics import calibration_error
+from explainfb.types import FloatArray
+
+LEVEL = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """By how much one arm differs from another in one measure."""
+
+    arm: str
+    """What `reference` is compared with."""
+    measure: str
+    difference: float
+    """The reference less the arm, mean over the seeds."""
+    low: float | None
+    """The lower end of its 95 % t-interval over seeds; None for one seed."""
+    high: float | None
+    by_seed: tuple[float, ...]
+    p_seeds: float | None
+    """Of the paired t-test over seeds; None for one seed."""
+    p_images: float | None
+    """Of McNemar's test; None for a measure that is not a share of images."""
+    p: float | None
+    """The larger of the two, corrected by Holm's method; None where there was only one seed."""
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it may be called a difference."""
+        return self.p is not None and self.p < LEVEL
+
+
+def contrasts(reference: Sequence[Evaluation], others: Mapping[str, Sequence[Evaluation]]) -> list[Contrast]:
+    """`reference`, one evaluation a seed, against the same seeds of every other arm, in every measure, largest first.
+
+    Raises `InputError` when an arm has another number of seeds.
+    """
+    found = []
+    for arm, evaluations in others.items():
+        if len(evaluations) != len(reference):
+            raise InputError(f"{arm} has {len(evaluations)} seeds and what it is compared with {len(reference)}.")
+        pairs = list(zip(map(_outcomes, reference), map(_outcomes, evaluations), strict=True))
+        shared = [name for name in pairs[0][0] if all(name in here and name in there for here, there in pairs)]
+        found += [_contrast(arm, name, [(here[name], there[name]) for here, there in pairs]) for name in shared]
+    return sorted(_corrected(found), key=lambda contrast: -abs(contrast.difference))
+
+
+def _outcomes(evaluation: Evaluation) -> dict[str, FloatArray]:
+    """What is compared: a value for each image, 0 or 1, or for the calibration error a single one."""
+    labels = evaluation.labels
+    measured = {"clean accuracy": evaluation.clean_logits, "shifted accuracy": evaluation.shifted_logits}
+    found: dict[str, FloatArray] = {
+        name: (logits.argmax(1) == labels).double().numpy() for name, logits in measured.items() if logits is not None
+    }
+    error = calibration_error(evaluation.test_logits.double().softmax(1), labels, seed=0, resamples=1)
+    found["calibration error"] = np.array([error.estimate])
+    for robust in evaluation.robust:
+        name = f"robust accuracy, {robust.threat_model.norm} {robust.threat_model.epsilon:g}"
+        found[name] = np.array(robust.survived, dtype=np.float64)
+    return found
+
+
+def _contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArray]]) -> Contrast:
+    by_seed = np.array([here.mean() - there.mean() for here, there in pairs])
+    p_seeds, half = _p_seeds(by_seed), _half_width(by_seed)
+    mean = float(by_seed.mean())
+    p_images = _p_images(pairs) if len(pairs[0][0]) > 1 else None
+    known = [p for p in (p_seeds, p_images) if p is not None]
+    return Contrast(
+        arm=arm,
+        measure=measure,
+        difference=mean,
+        low=None if half is None else mean - half,
+        high=None if half is None else mean + half,
+        by_seed=tuple(float(each) for each in by_seed),
+        p_seeds=p_seeds,
+        p_images=p_images,
+        p=None if p_seeds is None else max(known),
+    )
+
+
+def _half_width(by_seed: FloatArray) -> float | None:
+    if len(by_seed) < 2:
+        return None
+    return float(scipy.stats.sem(by_seed) * scipy.stats.t.ppf(0.975, len(by_seed) - 1))
+
+
+def _p_seeds(by_seed: FloatArray) -> float | None:
+    """1 where no seed differs; the smallest that can be told apart from 0 where all differ by the same."""
+    if len(by_seed) < 2:
+        return None
+    if np.ptp(by_seed) == 0:
+        return 1.0 if by_seed[0] == 0 else float(np.finfo(np.float64).tiny)
+    return float(scipy.stats.ttest_1samp(by_seed, 0.0).pvalue)
+
+
+def _p_images(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> float:
+    here, there = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    only_here, only_there = int(((here == 1) & (there == 0)).sum()), int(((here == 0) & (there == 1)).sum())
+    return float(mcnemar([[0, only_here], [only_there, 0]], exact=True).pvalue)
+
+
+def _corrected(found: Sequence[Contrast]) -> list[Contrast]:
+    """With p-values by Holm's method, over the contrasts that have one."""
+    tested = [contrast for contrast in found if contrast.p is not None]
+    if not tested:
+        return list(found)
+    corrected = multipletests([contrast.p for contrast in tested], method="holm")[1]
+    return [replace(contrast, p=float(p)) for contrast, p in zip(tested, corrected, strict=True)]

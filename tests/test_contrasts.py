@@ -1,0 +1,102 @@
+"""A difference is called one where seeds and images both say so, and seldom where there is none."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from explainfb.contrasts import LEVEL, contrasts
+from explainfb.errors import InputError
+from explainfb.evaluation import Evaluation
+from explainfb.types import Interval, RobustAccuracy, ThreatModel
+
+IMAGES = 400
+
+
+def evaluation(accuracy: float, generator: np.random.Generator, *, shifted: bool = True) -> Evaluation:
+    """A classifier that gets so many of the shifted images right, whatever the images."""
+    labels = torch.zeros(IMAGES, dtype=torch.int64)
+    logits = torch.zeros(IMAGES, 2)
+    right = torch.from_numpy(generator.random(IMAGES) < accuracy)
+    logits[:, 1] = torch.where(right, -1.0, 1.0)
+    survived = tuple(bool(each) for each in generator.random(50) < accuracy / 2)
+    robust = RobustAccuracy(ThreatModel("linf", 0.1), Interval(0, 0, 0), 50, survived=survived)
+    return Evaluation(logits, logits if shifted else None, labels, None, (robust,))
+
+
+def over_seeds(accuracies: Sequence[float], seed: int) -> list[Evaluation]:
+    generator = np.random.default_rng(seed)
+    return [evaluation(accuracy, generator) for accuracy in accuracies]
+
+
+def test_a_large_difference_is_one_with_its_size_and_interval() -> None:
+    found = contrasts(
+        over_seeds([0.9, 0.91, 0.89, 0.9, 0.92], 0), {"other": over_seeds([0.5, 0.52, 0.49, 0.5, 0.51], 1)}
+    )
+    shifted = next(contrast for contrast in found if contrast.measure == "shifted accuracy")
+    assert shifted.is_one
+    assert shifted.difference == pytest.approx(0.4, abs=0.03)
+    assert shifted.low is not None
+    assert shifted.high is not None
+    assert shifted.low < shifted.difference < shifted.high
+    assert [abs(contrast.difference) for contrast in found] == sorted((abs(c.difference) for c in found), reverse=True)
+
+
+def test_one_lucky_seed_is_no_difference() -> None:
+    """Over images it is beyond doubt, over seeds it is not."""
+    (shifted,) = [
+        contrast
+        for contrast in contrasts(over_seeds([0.9, 0.5, 0.5, 0.5, 0.5], 0), {"other": over_seeds([0.5] * 5, 1)})
+        if contrast.measure == "shifted accuracy"
+    ]
+    assert shifted.p_images is not None
+    assert shifted.p_images < LEVEL
+    assert not shifted.is_one
+
+
+def test_the_same_small_gain_on_every_seed_is_no_difference_over_few_images() -> None:
+    """Over seeds it is beyond doubt, over images it is not."""
+    right = np.arange(IMAGES) < 200
+    evaluations = []
+    for gain in (2, 0):
+        logits = torch.zeros(IMAGES, 2)
+        logits[:, 1] = torch.where(torch.from_numpy(right | (np.arange(IMAGES) < 200 + gain)), -1.0, 1.0)
+        labels = torch.zeros(IMAGES, dtype=torch.int64)
+        evaluations.append([Evaluation(logits, None, labels, None, ())] * 3)
+    clean = next(c for c in contrasts(evaluations[0], {"other": evaluations[1]}) if c.measure == "clean accuracy")
+    assert clean.p_seeds is not None
+    assert clean.p_seeds < LEVEL
+    assert not clean.is_one
+
+
+def test_arms_that_are_alike_are_seldom_told_apart() -> None:
+    """Under no difference, 40 sweeps of 4 arms give at most one false alarm at p < .01."""
+    alarms = 0
+    for sweep in range(40):
+        arms = {f"arm {arm}": over_seeds([0.7] * 5, 1000 * sweep + arm + 1) for arm in range(4)}
+        alarms += any(contrast.is_one for contrast in contrasts(over_seeds([0.7] * 5, 1000 * sweep), arms))
+    assert alarms <= 1
+
+
+def test_more_contrasts_ask_for_more() -> None:
+    reference, other = over_seeds([0.8, 0.82, 0.81], 0), over_seeds([0.6, 0.62, 0.61], 1)
+    alone = contrasts(reference, {"other": other})
+    many = contrasts(reference, {"other": other} | {f"same {number}": reference for number in range(20)})
+    p = {c.measure: c.p for c in alone}
+    for contrast in many:
+        if contrast.arm == "other":
+            assert contrast.p is not None
+            assert contrast.p >= (p[contrast.measure] or 0)
+    assert [c.p for c in many if c.arm == "same 3"] == [1.0] * 4
+
+
+def test_one_seed_is_an_anecdote() -> None:
+    found = contrasts(over_seeds([0.9], 0), {"other": over_seeds([0.1], 1)})
+    assert not any(contrast.is_one for contrast in found)
+    assert all(contrast.p is None and contrast.low is None for contrast in found)
+
+
+def test_an_arm_with_fewer_seeds_is_refused() -> None:
+    with pytest.raises(InputError, match="other has 1 seeds"):
+        contrasts(over_seeds([0.9, 0.9], 0), {"other": over_seeds([0.1], 1)})
