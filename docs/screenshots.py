@@ -109,13 +109,13 @@ def to_closed(visitor: Visitor, link: str) -> None:
 
 
 SCREENS: dict[str, tuple[Callable[[Visitor, str], None], Role, bool]] = {
+    "researchers": (to_researchers, Role.RESEARCHER, False),
     "consent": (to_consent, Role.ANNOTATOR, False),
     "practice": (to_practice, Role.ANNOTATOR, False),
     "feedback": (to_feedback, Role.ANNOTATOR, False),
     "question": (to_question, Role.ANNOTATOR, True),
     "history": (to_history, Role.ANNOTATOR, True),
     "pause": (to_pause, Role.ANNOTATOR, True),
-    "researchers": (to_researchers, Role.RESEARCHER, False),
     "no-link": (to_closed, Role.ANNOTATOR, False),
 }
 """How to get to each screen, with whose link, and whether that person has practised."""

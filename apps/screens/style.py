@@ -19,6 +19,7 @@ CSS = """
 .caption { font-size: 1rem; margin: 0; text-align: center; overflow-wrap: anywhere; }
 .caption.left { text-align: left; }
 .legend { display: flex; align-items: center; justify-content: center; gap: .6rem; font-size: .85rem; }
+.legend span { white-space: nowrap; }
 .legend .bar { flex: 0 1 16rem; height: .7rem; border-radius: 3px; }
 @media (max-width: 40rem) {
   .block-container { padding: .5rem .75rem 2rem; }
