@@ -16,7 +16,7 @@ FLOORS = [
     {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
     | {"square", "statistics", "store", "superpixels", "surroundings"},
     {"attacks", "lime", "results", "reward", "tasks"},
-    {"annotators", "ensemble", "explanations", "honesty", "training"},
+    {"annotators", "ensemble", "exchange", "explanations", "honesty", "training"},
     {"asking", "doctor", "finetune", "pretrained", "queries", "report", "robustness"},
     {"evaluation"},
     {"outcomes", "settings"},

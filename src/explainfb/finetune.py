@@ -14,6 +14,7 @@ from torch import Tensor
 
 from explainfb.classifiers import Classifier, clone
 from explainfb.errors import InputError
+from explainfb.exchange import Worth, exchange
 from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator, torch_globally
@@ -40,11 +41,15 @@ class FinetuneSettings:
     """Images a step whose explanation is rewarded."""
     masks: int = 48
     """Masks an explanation in a step, drawn anew each time."""
+    exchanged: float = 0.0
+    """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "batch", "explained"):
             if not getattr(self, name) > 0:
                 raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
+        if not 0 <= self.exchanged <= 1:
+            raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
         if self.masks < 4 or self.masks % 2:
             raise InputError(f"finetune.masks must be an even number of at least 4; found {self.masks}.")
 
@@ -74,11 +79,13 @@ def finetune(
     *,
     lime: LimeSettings,
     settings: FinetuneSettings = FinetuneSettings(),
+    worth: Worth | None = None,
     seed: int = 0,
     on_step: Callable[[FinetunePoint], None] | None = None,
 ) -> Finetuned:
     """A copy of `classifier` tuned on `split`; without a reward, by cross-entropy alone on the same images.
 
+    `worth` says which superpixels `settings.exchanged` is about; without it nothing is exchanged.
     Stops before a step whose loss or gradient is not finite, and says so; the classifier is then the last good one.
     """
     tuned = clone(classifier)
@@ -90,6 +97,7 @@ def finetune(
         torch_generator(seed, "finetune", "batches"),
         torch_generator(seed, "finetune", "explained"),
     )
+    exchanges = torch_generator(seed, "finetune", "exchanged")
     lime = replace(lime, masks=settings.masks, backend="closed_form")
     stopped = None
     with torch_globally(seed, "finetune", "dropout", device=tuned.device):
@@ -97,6 +105,11 @@ def finetune(
             optimiser.zero_grad(set_to_none=True)
             running = [buffer.clone() for buffer in tuned.buffers()]
             images, labels = draw_batch(split, settings.batch, draws, tuned.device)
+            if worth is not None and settings.exchanged > 0:
+                some = images[: round(settings.exchanged * len(images))]
+                images[: len(some)] = exchange(
+                    some, worth(some), lime=lime, background=split.images, generator=exchanges
+                )
             cross_entropy = F.cross_entropy(tuned(images), labels)
             cross_entropy.backward()
             gain = cross_entropy.new_zeros(())

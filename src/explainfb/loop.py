@@ -239,6 +239,7 @@ class Loop:
                 reward,
                 lime=replace(self.settings.lime, masks=settings.masks),
                 settings=settings,
+                worth=None if reward is None else reward.worth,
                 seed=derive(self.settings.seed, "finetune", number),
                 on_step=on_step,
             )
