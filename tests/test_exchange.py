@@ -26,7 +26,7 @@ def right_half_is_worthless(images: Tensor) -> Tensor:
 
 
 def shortcut_on_the_right(count: int = 400) -> tuple[Split, Split]:
-    """Brightness tells two classes apart: faintly on the left, and on the right at once, but not in the second split."""
+    """Brightness tells two classes apart, faintly on the left; on the right it is misleading in the second split."""
     generator = torch_generator(0, "test exchange")
     labels = torch.arange(count) % 2
     images = torch.rand(count, 1, 8, 8, generator=generator) * 0.5
@@ -60,9 +60,7 @@ def test_labels_that_an_image_lacks_are_never_unwanted_and_do_not_move_the_mean(
 def test_what_is_unwanted_comes_from_one_background_image_and_the_rest_stays() -> None:
     images, background = TRAIN.images[:5], torch.arange(1, 4).view(3, 1, 1, 1).expand(3, 1, 8, 8) / 10
     generator = torch_generator(0, "draws")
-    changed = exchange(
-        images, right_half_is_worthless(images), lime=LIME, background=background, generator=generator
-    )
+    changed = exchange(images, right_half_is_worthless(images), lime=LIME, background=background, generator=generator)
     assert torch.equal(changed[..., :4], images[..., :4])
     right = changed[..., 4:].flatten(1)
     assert bool((right == right[:, :1]).all())

@@ -2,19 +2,18 @@
 
     python experiments/method/probe.py --name longer --seeds 0 1 --study.task mnist-decoy --study.finetune.steps 960
 
-The classifier before feedback and the ceiling are trained once a seed. Every result is appended to results.jsonl as soon
-as it is there; a probe whose name, task, seed and depth are in it is not run again.
+The classifier before feedback and the ceiling are trained once a seed. Every result is appended to results.jsonl at
+once; a probe whose name, arm, task, seed and depth are in it is not run again.
 """
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 import tyro
 from torch import Tensor
 
@@ -145,10 +144,10 @@ def oracle(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifie
     assert task.train.relevance is not None
     relevance = task.train.relevance.float()
 
-    def utility(explained: ExplainedImages) -> Tensor:
+    def utility(explained: ExplainedImages, deviation: float) -> Tensor:
         inside = pool(relevance[explained.image_index][:, None], explained.segments, explained.weights.shape[1])[:, 0]
         strength = explained.weights.abs()
-        return (strength * inside).sum(1) / strength.sum(1).clamp_min(1e-8)
+        return (strength * inside).sum(1) / strength.sum(1).clamp_min(1e-8) / deviation
 
     classifier = before(probe, settings, task)[0]
     annotator = SimulatedAnnotator(split=task.train, seed=settings.seed)
@@ -157,11 +156,10 @@ def oracle(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifie
         images = task.train.images[some]
         explained = explain(classifier, images, settings=settings.lime, background=task.train.images)
         shares = torch.tensor([annotator.utility(item, int(i)) for item, i in zip(explained, some, strict=True)])
-        follow: Callable[[ExplainedImages], Tensor] = lambda batch, std=float(shares.std()): utility(batch) / std  # noqa: E731
         classifier = finetune(
             classifier,
             task.train,
-            follow,
+            partial(utility, deviation=float(shares.std())),
             lime=settings.lime,
             settings=settings.finetune,
             seed=derive(settings.seed, "finetune", number),

@@ -16,7 +16,7 @@ from explainfb.reward import pool
 from explainfb.superpixels import batch_superpixels
 
 Worth = Callable[[Tensor], Tensor]
-"""images (B, C, H, W) → (B, H, W): how much people want weight at each place; only differences within an image count."""
+"""images (B, C, H, W) → (B, H, W): how much weight is wanted at each place; only differences within an image count."""
 
 
 def unwanted(worth: Tensor, segments: Tensor) -> Tensor:

@@ -43,6 +43,9 @@ class FinetuneSettings:
     """Masks an explanation in a step, drawn anew each time."""
     exchanged: float = 0.0
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
+    evidence: float = 1.0
+    """A round's reward is followed only if a coin foretells as many held-out answers with no greater probability than
+    this, else the round leaves the classifier as it is; 1 follows every reward."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "batch", "explained"):
@@ -50,6 +53,8 @@ class FinetuneSettings:
                 raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
         if not 0 <= self.exchanged <= 1:
             raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
+        if not 0 < self.evidence <= 1:
+            raise InputError(f"finetune.evidence is a probability in (0, 1]; found {self.evidence}.")
         if self.masks < 4 or self.masks % 2:
             raise InputError(f"finetune.masks must be an even number of at least 4; found {self.masks}.")
 
@@ -113,7 +118,7 @@ def finetune(
             cross_entropy = F.cross_entropy(tuned(images), labels)
             cross_entropy.backward()
             gain = cross_entropy.new_zeros(())
-            if reward is not None:
+            if reward is not None and settings.strength != 0:
                 tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
                 for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
                     explained = explain_batch(tuned, split, group, lime, explained_draws)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
+from scipy.stats import binomtest
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb import classifiers
@@ -60,11 +61,16 @@ class Loop:
                 self.progress.skip(self._round_cost)
                 continue
             reward = self._learn(number) if self.store is not None else None
+            if reward is not None and (doubt := self._doubt(number, reward)) is not None:
+                self._note(number, doubt)
+                classifiers.save(self.classifier(number - 1), self.classifier_path(number))
+                self.progress.skip(self._round_cost)
+                continue
             self._finetune(number, reward)
 
     @property
     def stopped(self) -> list[str]:
-        """What fine-tuning said where it had to stop before its last step."""
+        """Why fine-tuning stopped before its last step, or never began, where it did."""
         return [path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("classifiers/*.stopped.txt"))]
 
     def classifier_path(self, number: int) -> Path:
@@ -194,6 +200,17 @@ class Loop:
             self._seen(explanations, keys),
         )
 
+    def _doubt(self, number: int, reward: RewardEnsemble) -> str | None:
+        """Why the reward of round `number` is not followed, in a sentence; None where it is."""
+        if self.settings.finetune.evidence == 1:
+            return None
+        _, held_out, explained = self.answers(number)
+        correct = correct_answers(reward, explained, held_out)
+        right, asked = int(correct.sum()), len(correct)
+        if asked and binomtest(right, asked, alternative="greater").pvalue <= self.settings.finetune.evidence:
+            return None
+        return f"The reward was not followed: it foretells {right} of {asked} held-out answers, as a coin might."
+
     def preferences(self) -> Results:
         """What was answered, and how well the rewards foretell held-out answers, as results.json holds it."""
         assert self.store is not None
@@ -244,11 +261,14 @@ class Loop:
                 on_step=on_step,
             )
             if result.stopped is not None:
-                message = f"{self.name}, round {number}: {result.stopped}"
-                path = self.classifier_path(number).with_suffix(".stopped.txt")
-                write_whole(path, lambda partial: partial.write_text(message, encoding="utf-8"))
+                self._note(number, result.stopped)
             classifiers.save(result.classifier, self.classifier_path(number))
 
         title = self._title(number, "fine-tuning")
         with self.progress.stage(title, settings.steps, cost=self._round_cost) as step, writer:
             self._timed("fine-tuning", work)
+
+    def _note(self, number: int, why: str) -> None:
+        message = f"{self.name}, round {number}: {why}"
+        path = self.classifier_path(number).with_suffix(".stopped.txt")
+        write_whole(path, lambda partial: partial.write_text(message, encoding="utf-8"))
