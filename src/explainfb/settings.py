@@ -61,6 +61,11 @@ class StudySettings:
             raise InputError(f"A seed is at least 0; found {self.seed}.")
         if not 0 <= self.error_rate <= 1:
             raise InputError(f"--error-rate is a share in [0, 1]; found {self.error_rate}.")
+        if self.finetune.exchanged and self.reward.kind != "additive":
+            raise InputError(
+                f"finetune.exchanged needs an additive reward, which says what each place is worth; found "
+                f"reward.kind {self.reward.kind!r}."
+            )
         if self.comparisons < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
 
