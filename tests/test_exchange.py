@@ -94,9 +94,12 @@ def ensemble_of(*members: AdditiveReward | FreeReward) -> RewardEnsemble:
     return RewardEnsemble(list(members)).requires_grad_(False)
 
 
-def test_worth_is_the_gain_of_a_weight_of_the_better_sign() -> None:
+@pytest.mark.parametrize("sign", [1, -1])
+def test_worth_is_the_gain_of_a_weight_of_the_better_sign(sign: int) -> None:
     with torch_globally(0, "test exchange"):
         member = AdditiveReward(1, "share")
+    for parameter in member.features[-1].parameters():
+        parameter.data *= sign  # so that weights below 0 are the better ones once
     ensemble = ensemble_of(member)
     maps = member.maps(TRAIN.images[:3])
     for_it, against_it = maps.unbind(1)
