@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from explainfb.classifiers import Architecture, Classifier, build
-from explainfb.finetune import FinetunePoint, FinetuneSettings, Reward, finetune, with_wanted_held
+from explainfb.finetune import FinetunePoint, FinetuneSettings, Reward, finetune
 from explainfb.lime import LimeSettings, explain
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator
@@ -198,25 +198,3 @@ def test_dropout_too_is_drawn_from_the_seed(trained: Classifier, monkeypatch: py
     assert torch.equal(torch.get_rng_state(), before)
     torch.rand(1)
     assert same(states(one.classifier), states(tuned(trained, prefer_left, SHORT).classifier))
-
-
-def test_only_unwanted_superpixels_get_a_gradient_where_the_others_are_held(trained: Classifier) -> None:
-    weights = torch.tensor([[0.4, -0.3, 0.2, 0.1]], requires_grad=True)
-    quarters = torch.tensor([[0, 1], [2, 3]]).repeat_interleave(4, 0).repeat_interleave(4, 1)[None]
-    explained = ExplainedImages(SPLIT.images[:1], quarters, weights, torch.tensor([0]))
-    held = with_wanted_held(explained, LEFT_HALF[quarters])
-    assert torch.equal(held.weights, weights)
-    prefer_left(held).sum().backward()
-    assert weights.grad is not None
-    assert (weights.grad[0] != 0).tolist() == [False, True, False, True]
-    everything = tuned(trained, prefer_left, replace(SHORT, only_lower=True))
-    assert same(states(everything.classifier), states(tuned(trained, prefer_left, SHORT).classifier))
-    left = replace(SHORT, only_lower=True)
-    lowered = finetune(trained, SPLIT, prefer_left, lime=LIME, settings=left, worth=worth_of_left)
-    assert not same(states(lowered.classifier), states(everything.classifier))
-
-
-def worth_of_left(images: Tensor) -> Tensor:
-    return LEFT_HALF[torch.tensor([[0, 1], [2, 3]]).repeat_interleave(4, 0).repeat_interleave(4, 1)].expand(
-        len(images), -1, -1
-    )

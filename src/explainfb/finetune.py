@@ -14,7 +14,7 @@ from torch import Tensor
 
 from explainfb.classifiers import Classifier, clone
 from explainfb.errors import InputError
-from explainfb.exchange import Worth, exchange, unwanted
+from explainfb.exchange import Worth, exchange
 from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator, torch_globally
@@ -43,8 +43,6 @@ class FinetuneSettings:
     """Masks an explanation in a step, drawn anew each time."""
     exchanged: float = 0.0
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
-    only_lower: bool = False
-    """Let the reward's gradient reach unwanted superpixels alone, so that no share is gained by raising the others."""
     evidence: float = 1.0
     """A round's reward is followed only if a coin foretells as many held-out answers with no greater probability than
     this, else the round leaves the classifier as it is; 1 follows every reward."""
@@ -124,8 +122,6 @@ def finetune(
                 tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
                 for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
                     explained = explain_batch(tuned, split, group, lime, explained_draws)
-                    if worth is not None and settings.only_lower:
-                        explained = with_wanted_held(explained, worth(explained.images))
                     part = reward(explained).sum() / settings.explained
                     (-settings.strength * part).backward()
                     gain += part.detach()
@@ -147,12 +143,6 @@ def _groups(images: int, settings: FinetuneSettings, comfortable: int, generator
     """Indices of the images to explain, in groups whose perturbed images stay in the processor's cache."""
     index = torch.randint(images, (settings.explained,), generator=generator)
     yield from index.split(max(1, min(CHUNK_IMAGES, comfortable) // settings.masks))
-
-
-def with_wanted_held(explained: ExplainedImages, worth: Tensor) -> ExplainedImages:
-    """The same explanations, whose gradient reaches only the superpixels that `worth` (B, H, W) finds unwanted."""
-    free = unwanted(worth, explained.segments)
-    return replace(explained, weights=torch.where(free, explained.weights, explained.weights.detach()))
 
 
 def explain_batch(
