@@ -23,7 +23,7 @@ from explainfb.attacks import Attacker, AttackSettings, target_of
 from explainfb.classifiers import Classifier
 from explainfb.evaluation import evaluate
 from explainfb.finetune import finetune
-from explainfb.lime import explain
+from explainfb.lime import LimeSettings, explain
 from explainfb.loop import Loop
 from explainfb.outcomes import as_results
 from explainfb.progress import Progress
@@ -34,6 +34,7 @@ from explainfb.settings import StudySettings, command_line
 from explainfb.square import margin
 from explainfb.store import Store
 from explainfb.study import task_of
+from explainfb.superpixels import batch_superpixels
 from explainfb.tasks import Split, Task
 from explainfb.training import predict_logits, train
 
@@ -47,8 +48,9 @@ class Probe:
 
     name: str
     """What is changed, in a word or two; a result already kept under it is not computed again."""
-    arm: Literal["feedback", "coin", "oracle", "before", "ceiling", "longer_ceiling"] = "feedback"
-    """`oracle` follows the annotator's utility itself; `coin` learns from a coin's answers; `longer_ceiling` is the
+    arm: Literal["feedback", "coin", "oracle", "random_exchange", "before", "ceiling", "longer_ceiling"] = "feedback"
+    """`oracle` follows the annotator's utility itself; `coin` learns from a coin's answers;
+    `random_exchange` asks nobody and exchanges half of the superpixels, drawn anew each time; `longer_ceiling` is the
     ceiling after as many more steps of cross-entropy, at the same rates, as feedback takes."""
     seeds: tuple[int, ...] = (0, 1)
     depth: Literal["pgd", "full"] = "pgd"
@@ -116,6 +118,28 @@ def longer_ceiling(probe: Probe, settings: StudySettings, task: Task) -> tuple[C
     return classifier, {}
 
 
+def random_exchange(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
+    classifier = before(probe, settings, task)[0]
+    generator = torch_generator(settings.seed, "random exchange")
+    for number in range(1, settings.rounds + 1):
+        classifier = finetune(
+            classifier,
+            task.train,
+            None,
+            lime=settings.lime,
+            settings=settings.finetune,
+            worth=lambda images: random_worth(images, settings.lime, generator),
+            seed=derive(settings.seed, "finetune", number),
+        ).classifier
+    return classifier, {}
+
+
+def random_worth(images: Tensor, lime: LimeSettings, generator: torch.Generator) -> Tensor:
+    segments = batch_superpixels(images, lime.superpixels, lime.segments)
+    values = torch.rand(len(images), int(segments.max()) + 1, generator=generator)
+    return values.gather(1, segments.flatten(1)).view_as(segments)
+
+
 def feedback(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
     folder = probe.work / f"{probe.name}-{probe.arm}-{settings.task}-{settings.seed}"
     (folder / "classifiers").mkdir(parents=True, exist_ok=True)
@@ -174,6 +198,7 @@ ARMS = {
     "feedback": feedback,
     "coin": feedback,
     "oracle": oracle,
+    "random_exchange": random_exchange,
 }
 
 
