@@ -16,7 +16,7 @@ FLOORS = [
     {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
     | {"square", "statistics", "store", "superpixels", "surroundings"},
     {"attacks", "budget", "lime", "results", "reward", "tasks"},
-    {"annotators", "ensemble", "explanations", "gold", "export", "honesty", "quality", "training"},
+    {"annotators", "ensemble", "exchange", "explanations", "gold", "export", "honesty", "quality", "training"},
     {"asking", "doctor", "finetune", "labelling", "pretrained", "queries", "report", "robustness"},
     {"baselines", "evaluation"},
     {"contrasts", "outcomes", "settings"},

@@ -102,6 +102,16 @@ class RewardEnsemble(nn.Module):
         ]
         return torch.stack(scaled).mean(0) if scaled else None
 
+    def worth(self, images: Tensor) -> Tensor:
+        """(B, H, W) what weight of the better sign is worth at each place, |A| − B, averaged over additive members.
+
+        Raises `InputError` where a member is a free one, which has no maps.
+        """
+        maps = self.maps(images) if all(isinstance(member, AdditiveReward) for member in self.members) else None
+        if maps is None:
+            raise InputError("Only additive rewards say what each place is worth; set reward.kind to additive.")
+        return maps[:, 0].abs() - maps[:, 1]
+
     def _raw(self, explained: ExplainedImages) -> Tensor:
         parts = [explained.take(slice(start, start + CHUNK)) for start in range(0, len(explained), CHUNK)]
         return torch.stack([torch.cat([member(part) for part in parts]) for member in self.members])

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from explainfb.classifiers import Classifier, clone
 from explainfb.errors import InputError
+from explainfb.exchange import Worth, exchange
 from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator, torch_globally
@@ -41,11 +42,20 @@ class FinetuneSettings:
     """Images a step whose explanation is rewarded."""
     masks: int = 48
     """Masks an explanation in a step, drawn anew each time."""
+    exchanged: float = 0.0
+    """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
+    evidence: float = 1.0
+    """A round's reward is followed only if a coin foretells as many held-out answers with no greater probability than
+    this, else the round leaves the classifier as it is; 1 follows every reward."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "learning_rate", "batch", "explained"):
             if not getattr(self, name) > 0:
                 raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
+        if not 0 <= self.exchanged <= 1:
+            raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
+        if not 0 < self.evidence <= 1:
+            raise InputError(f"finetune.evidence is a probability in (0, 1]; found {self.evidence}.")
         if self.masks < 4 or self.masks % 2:
             raise InputError(f"finetune.masks must be an even number of at least 4; found {self.masks}.")
 
@@ -95,22 +105,28 @@ def finetune(
     *,
     lime: LimeSettings,
     settings: FinetuneSettings = FinetuneSettings(),
+    worth: Worth | None = None,
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Finetuned:
     """A copy of `classifier` tuned on `split`; without a reward, by cross-entropy alone on the same images.
 
+    `worth` says which superpixels `settings.exchanged` is about; without it nothing is exchanged.
     Stops before a step whose loss or gradient is not finite, and says so; the classifier is then the last good one.
     """
     draws, explained_draws = batch_draws(seed), torch_generator(seed, "finetune", "explained")
+    exchanges = torch_generator(seed, "finetune", "exchanged")
     lime = replace(lime, masks=settings.masks, backend="closed_form")
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
         images, labels = draw_batch(split, settings.batch, draws, tuned.device)
+        if worth is not None and settings.exchanged > 0:
+            some = images[: round(settings.exchanged * len(images))]
+            images[: len(some)] = exchange(some, worth(some), lime=lime, background=split.images, generator=exchanges)
         cross_entropy = F.cross_entropy(tuned(images), labels)
         cross_entropy.backward()
         gain = cross_entropy.new_zeros(())
-        if reward is not None:
+        if reward is not None and settings.strength != 0:
             tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
             for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
                 part = reward(explain_batch(tuned, split, group, lime, explained_draws)).sum() / settings.explained
@@ -156,6 +172,19 @@ def descend(
             if on_step is not None:
                 on_step(FinetunePoint(step, cross_entropy.item(), gain.item()))
     return Finetuned(tuned.eval(), stopped)
+
+
+def leave(
+    classifier: Classifier,
+    split: Split,
+    *,
+    why: str,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """A round that leaves the classifier as it is."""
+    return Finetuned(clone(classifier).eval(), why)
 
 
 def batch_draws(seed: int) -> torch.Generator:

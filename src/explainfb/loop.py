@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from scipy.stats import binomtest
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb import classifiers
@@ -27,7 +28,7 @@ from explainfb.explanations import (
     save_explanations,
 )
 from explainfb.files import write_whole
-from explainfb.finetune import FinetunePoint, Method, finetune
+from explainfb.finetune import FinetunePoint, Method, finetune, leave
 from explainfb.gold import gold_comparisons
 from explainfb.lime import explain
 from explainfb.progress import Progress
@@ -70,11 +71,11 @@ class Loop:
             if self.classifier_path(number).is_file():
                 self.progress.skip(self._round_cost)
                 continue
-            self._finetune(number, self.method or self._follow(self._learn(number)))
+            self._finetune(number, self.method or self._follow(number, self._learn(number)))
 
     @property
     def stopped(self) -> list[str]:
-        """What fine-tuning said where it had to stop before its last step."""
+        """Why fine-tuning stopped before its last step, or never began, where it did."""
         return [path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("classifiers/*.stopped.txt"))]
 
     @property
@@ -221,6 +222,17 @@ class Loop:
             self._seen(explanations, keys),
         )
 
+    def _doubt(self, number: int, reward: RewardEnsemble) -> str | None:
+        """Why the reward of round `number` is not followed, in a sentence; None where it is."""
+        if self.settings.finetune.evidence == 1:
+            return None
+        _, held_out, explained = self.answers(number)
+        correct = correct_answers(reward, explained, held_out)
+        right, asked = int(correct.sum()), len(correct)
+        if asked and binomtest(right, asked, alternative="greater").pvalue <= self.settings.finetune.evidence:
+            return None
+        return f"The reward was not followed: it foretells {right} of {asked} held-out answers, as a coin might."
+
     def preferences(self) -> Results:
         """What was answered, and how well the rewards foretell held-out answers, as results.json holds it."""
         assert self.store is not None
@@ -255,8 +267,11 @@ class Loop:
             "high": interval and interval.high,
         }
 
-    def _follow(self, reward: RewardEnsemble) -> Method:
-        return partial(finetune, reward=reward, lime=self.settings.lime)
+    def _follow(self, number: int, reward: RewardEnsemble) -> Method:
+        doubt = self._doubt(number, reward)
+        if doubt is not None:
+            return partial(leave, why=doubt)
+        return partial(finetune, reward=reward, lime=self.settings.lime, worth=reward.worth)
 
     def _finetune(self, number: int, method: Method) -> None:
         writer = SummaryWriter(str(self.folder / "tensorboard" / f"round-{number}"))

@@ -91,6 +91,11 @@ class StudySettings:
             raise InputError(f"--gold is a share in [0, 1); found {self.gold}.")
         if not self.lease_minutes > 0:
             raise InputError(f"--lease-minutes must be greater than 0; found {self.lease_minutes}.")
+        if self.finetune.exchanged and self.reward.kind != "additive":
+            raise InputError(
+                f"finetune.exchanged needs an additive reward, which says what each place is worth; found "
+                f"reward.kind {self.reward.kind!r}."
+            )
         if self.comparisons < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
 

@@ -1,0 +1,102 @@
+"""A round's reward is followed only with evidence that it foretells answers, and exchanges only through the loop."""
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from explainfb import classifiers
+from explainfb.annotators import CoinAnnotator, SimulatedAnnotator
+from explainfb.ensemble import RewardSettings
+from explainfb.errors import InputError
+from explainfb.finetune import FinetuneSettings
+from explainfb.loop import Loop
+from explainfb.progress import Progress
+from explainfb.settings import StudySettings
+from explainfb.store import Store
+from explainfb.study import task_of
+from explainfb.tasks import Task
+from explainfb.training import train
+from tiny import TINY
+
+MODULE = importlib.import_module("explainfb.loop")
+ONE_ROUND = replace(TINY, rounds=1)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return task_of(ONE_ROUND)
+
+
+@pytest.fixture(scope="module")
+def trained(task: Task) -> classifiers.Classifier:
+    return train(task, settings=ONE_ROUND.training, seed=0)
+
+
+def run(folder: Path, task: Task, trained: classifiers.Classifier, settings: FinetuneSettings, coin: bool) -> Loop:
+    (folder / "classifiers").mkdir(parents=True)
+    classifiers.save(trained, folder / "classifiers" / "round-0.safetensors")
+    annotator = CoinAnnotator(seed=0) if coin else SimulatedAnnotator(split=task.train, seed=0)
+    loop = Loop(
+        folder=folder,
+        task=task,
+        settings=replace(ONE_ROUND, finetune=settings),
+        device=torch.device("cpu"),
+        progress=Progress(),
+        name="arm",
+        store=Store(folder / "study.db"),
+        annotator=annotator,
+    )
+    loop.run()
+    return loop
+
+
+def moved(loop: Loop) -> bool:
+    before, after = (list(loop.classifier(number).parameters()) for number in (0, 1))
+    return not all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_without_evidence_a_round_leaves_the_classifier_as_it_was_and_says_so(
+    tmp_path: Path, task: Task, trained: classifiers.Classifier
+) -> None:
+    strict, usual = (replace(ONE_ROUND.finetune, evidence=evidence) for evidence in (1e-9, 1.0))
+    held_back = run(tmp_path / "strict", task, trained, strict, coin=True)
+    assert not moved(held_back)
+    assert "not followed" in held_back.stopped[0]
+    followed = run(tmp_path / "usual", task, trained, usual, coin=True)
+    assert moved(followed)
+    assert followed.stopped == []
+
+
+@pytest.mark.parametrize(("right", "follows"), [(17, True), (16, False), (5, False)])
+def test_the_evidence_is_what_a_coin_would_hardly_do(
+    tmp_path: Path,
+    task: Task,
+    trained: classifiers.Classifier,
+    monkeypatch: pytest.MonkeyPatch,
+    right: int,
+    follows: bool,
+) -> None:
+    """A coin foretells 17 or more of 22 answers with probability .0085, 16 or more with .026."""
+    monkeypatch.setattr(MODULE, "correct_answers", lambda *_: torch.arange(22) < right)
+    loop = run(tmp_path / "study", task, trained, replace(ONE_ROUND.finetune, evidence=0.01), coin=False)
+    assert moved(loop) == follows
+
+
+def test_the_loop_exchanges_what_its_reward_finds_worthless(
+    tmp_path: Path, task: Task, trained: classifiers.Classifier
+) -> None:
+    """Nothing but the exchange differs, since a reward of no strength adds nothing of its own."""
+    settings = replace(ONE_ROUND.finetune, strength=0.0)
+    plain = run(tmp_path / "plain", task, trained, settings, coin=False).classifier(1)
+    exchanged = run(tmp_path / "exchanged", task, trained, replace(settings, exchanged=1.0), coin=False).classifier(1)
+    assert not torch.equal(next(plain.parameters()), next(exchanged.parameters()))
+
+
+def test_impossible_settings_are_refused_before_any_work() -> None:
+    with pytest.raises(InputError, match="evidence"):
+        FinetuneSettings(evidence=0)
+    with pytest.raises(InputError, match="additive"):
+        StudySettings(finetune=FinetuneSettings(exchanged=1.0), reward=RewardSettings(kind="free"))
