@@ -10,7 +10,7 @@ from explainfb.serving import DATA_DIR, DATABASE, STUDY
 from explainfb.store import Role
 from explainfb.workplace import Workplace
 from screens import annotator, closing, researcher, style
-from screens.guard import guarded, show_notice
+from screens.guard import guarded_page, show_notice
 
 
 @st.cache_resource(show_spinner="Opening the study")
@@ -22,7 +22,7 @@ def workplace() -> Workplace:
     return place
 
 
-@guarded
+@guarded_page
 def main() -> None:
     place = workplace()
     person = place.store.annotators.authenticate(st.query_params.get("link", ""))

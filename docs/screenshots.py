@@ -69,7 +69,7 @@ def to_consent(visitor: Visitor, link: str) -> None:
 
 def to_practice(visitor: Visitor, link: str) -> None:
     visitor.visit(link, "agree")
-    visitor.press("Enter")
+    visitor.press("y")
     visitor.expect("answers")
 
 

@@ -246,11 +246,11 @@ class Visitor:
     def get_ready(self, link: str) -> None:
         """Consent and practice by keyboard, as far as the first question."""
         self.visit(link, "agree")
-        self.press("Enter")
+        self.press("y")
         for key in ("2", "1", "3"):
             self.page.get_by_text("Practice").first.wait_for()
             self.expect("answers")
             self.press(key)
             self.expect("go-on")
-            self.press("Enter")
+            self.press("g")
         self.expect("progress")

@@ -43,14 +43,16 @@ def test_an_explanation_without_weight_there_still_gives_one(good: bool) -> None
 
 
 def test_sides_are_drawn_by_a_coin_and_images_once() -> None:
-    found = gold_comparisons(range(400), 400, 2, seed=0)
-    assert sorted(item.left.image for item in found) == list(range(400))
-    assert all(item.left.image == item.right.image for item in found)
+    found = gold_comparisons(range(800), 400, 2, seed=0)
+    assert sorted(key.image for item in found for key in (item.left, item.right)) == list(range(800))
     lefts = [item for item in found if item.gold is Answer.LEFT]
     assert 160 < len(lefts) < 240
-    assert {(item.left.classifier, item.gold) for item in found} == {(GOOD, Answer.LEFT), (BAD, Answer.RIGHT)}
-    assert found == gold_comparisons(range(400), 400, 2, seed=0) != gold_comparisons(range(400), 400, 2, seed=1)
+    assert {(item.left.classifier, item.right.classifier, item.gold) for item in found} == {
+        (GOOD, BAD, Answer.LEFT),
+        (BAD, GOOD, Answer.RIGHT),
+    }
+    assert found == gold_comparisons(range(800), 400, 2, seed=0) != gold_comparisons(range(800), 400, 2, seed=1)
 
 
 def test_fewer_images_give_fewer() -> None:
-    assert len(gold_comparisons(range(3), 10, 1, seed=0)) == 3
+    assert len(gold_comparisons(range(7), 10, 1, seed=0)) == 3

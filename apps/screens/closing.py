@@ -5,7 +5,8 @@ import streamlit as st
 from explainfb.labelling import Desk
 from explainfb.store import Kind
 from explainfb.workplace import Workplace
-from screens.guard import guarded
+from screens.guard import allowed, guarded, guarded_page
+from screens.work import footer
 
 LOOK_AGAIN_SECONDS = 2.0
 
@@ -28,7 +29,7 @@ def paused(place: Workplace, desk: Desk) -> None:
     st.markdown("#### A pause")
     outlook = desk.outlook()
     st.write(f"Everything is kept. You have given {outlook.given} answers so far; your link brings you back here.")
-    st.button("Go on", key="go-on", type="primary", shortcut="Enter", on_click=_resume, args=(place, desk))
+    st.button("Go on", key="go-on", type="primary", shortcut="G", on_click=_resume, args=(place, desk))
 
 
 def waiting(place: Workplace, desk: Desk) -> None:
@@ -41,6 +42,7 @@ def waiting(place: Workplace, desk: Desk) -> None:
         "also close it and come back with your link."
     )
     _watch(place, desk)
+    footer(place, desk, name="waiting")
 
 
 def thanks(place: Workplace, desk: Desk) -> None:
@@ -53,11 +55,13 @@ def thanks(place: Workplace, desk: Desk) -> None:
 
 
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
+@guarded_page
 def _watch(place: Workplace, desk: Desk) -> None:
-    if place.is_over or desk.next() is not None:
+    if not allowed(place, desk.annotator) or place.is_over or desk.next() is not None:
         st.rerun()
 
 
 @guarded
 def _resume(place: Workplace, desk: Desk) -> None:
-    place.store.annotators.note(desk.annotator.name, Kind.RESUMED)
+    if allowed(place, desk.annotator):
+        place.store.annotators.note(desk.annotator.name, Kind.RESUMED)

@@ -9,6 +9,8 @@ from typing import ParamSpec
 import streamlit as st
 
 from explainfb.errors import InputError
+from explainfb.store import Annotator
+from explainfb.workplace import Workplace
 
 P = ParamSpec("P")
 NOTICE = "notice"
@@ -16,8 +18,14 @@ NOTICE = "notice"
 logger = logging.getLogger("explainfb.app")
 
 
+def allowed(place: Workplace, person: Annotator) -> bool:
+    """Whether this page's link is still open and `person`'s; a page drawn before it was closed may be pressed on."""
+    reader = place.store.annotators.authenticate(st.query_params.get("link", ""))
+    return reader is not None and reader.id == person.id
+
+
 def guarded(work: Callable[P, None]) -> Callable[P, None]:
-    """For the body of a page and for callbacks: a mistake of the program is told without its details."""
+    """For callbacks: what the annotator did wrong is told, a mistake of the program without its details."""
 
     @functools.wraps(work)
     def safe(*arguments: P.args, **named: P.kwargs) -> None:
@@ -28,6 +36,23 @@ def guarded(work: Callable[P, None]) -> Callable[P, None]:
         except Exception as error:
             log(error)
             tell("Something went wrong. What you answered before is safe; reload the page to go on.")
+
+    return safe
+
+
+def guarded_page(work: Callable[P, None]) -> Callable[P, None]:
+    """For what draws a page: a study that cannot be shown is told without its paths and names."""
+
+    @functools.wraps(work)
+    def safe(*arguments: P.args, **named: P.kwargs) -> None:
+        try:
+            work(*arguments, **named)
+        except Exception as error:
+            log(error)
+            st.warning(
+                "This cannot be shown just now. What you answered is safe; reload the page, and if that does not help, "
+                "tell the person who invited you."
+            )
 
     return safe
 

@@ -8,13 +8,14 @@ from explainfb.exhibits import VIEWS, Exhibit, View
 from screens import style
 
 T = TypeVar("T", bound=str)
-STRENGTHS = {"light": 0.4, "medium": 0.7, "full": 1.0}
+OWN_SCALES = "In each picture the strongest colour is its strongest reason."
+STRENGTHS = {"light": 0.5, "medium": 0.7, "full": 1.0}
 
 
 def show_pair(left: Exhibit, right: Exhibit, scales: tuple[float, float], *, shared: bool, name: str) -> None:
     """Left and right, each with what the classifier said, its explanation, and its image beneath."""
     pictures = st.container(key=f"pair-{name}")
-    style.legend(*_ends(scales[0] if shared else None))
+    style.legend(*_ends(scales[0] if shared else None), note="" if shared else OWN_SCALES)
     view, strength = _switches()
     sides = zip(pictures.columns(2), ("Left", "Right"), (left, right), scales, strict=True)
     for column, side, exhibit, scale in sides:
@@ -41,15 +42,17 @@ def _switches() -> tuple[View, float]:
     with shown:
         view = _choice("Show", VIEWS, VIEWS[0])
     with strong:
-        strength = _choice("Strength of the colours", tuple(STRENGTHS), "full")
+        strength = _choice("Strength of the colours", tuple(STRENGTHS), "full", disabled=view != "overlay")
     return view, STRENGTHS[strength]
 
 
-def _choice(label: str, options: tuple[T, ...], usual: T) -> T:
+def _choice(label: str, options: tuple[T, ...], usual: T, *, disabled: bool = False) -> T:
     """A switch that keeps its place while other screens are shown."""
     kept = f"kept {label}"
     default = st.session_state.get(kept, usual)
-    chosen = st.segmented_control(label, options, default=default, key=label, label_visibility="collapsed")
+    chosen = st.segmented_control(
+        label, options, default=default, key=label, disabled=disabled, label_visibility="collapsed"
+    )
     st.session_state[kept] = chosen or default
     return st.session_state[kept]
 

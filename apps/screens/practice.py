@@ -10,7 +10,7 @@ from explainfb.store import Annotator, Kind
 from explainfb.types import Answer
 from explainfb.workplace import Workplace
 from screens import answers, pair
-from screens.guard import guarded
+from screens.guard import allowed, guarded
 from screens.wording import WORDING
 
 FEEDBACK = "practice feedback"
@@ -64,7 +64,7 @@ def _feedback(place: Workplace, example: Example, as_expected: bool) -> None:
         st.success(f"Yes. {why(place, example)}")
     else:
         st.info(f"Most people say otherwise. {why(place, example)}")
-    st.button("Go on", key="go-on", type="primary", shortcut="Enter", on_click=_go_on)
+    st.button("Go on", key="go-on", type="primary", shortcut="G", on_click=_go_on)
     draw(place, example)
 
 
@@ -79,6 +79,8 @@ def _rated(place: Workplace, person: Annotator, example: Example, rating: int) -
 
 
 def _practised(place: Workplace, person: Annotator, example: Example, as_expected: bool) -> None:
+    if not allowed(place, person):
+        return
     place.store.annotators.note(person.name, Kind.PRACTISED, detail=example.name)
     st.session_state[FEEDBACK] = (example.name, as_expected)
 

@@ -1,17 +1,18 @@
 """The researchers' page: what has been answered, by whom, how well, and the answers themselves."""
 
 import functools
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
-from explainfb.export import FORMATS, answers_table, as_bytes, ratings_table
+from explainfb.export import FORMATS, Format, answers_table, as_bytes, ratings_table
 from explainfb.quality import AnnotatorQuality, agreement, annotator_quality, disagreements, left_bias
-from explainfb.store import Annotator, Kind, Role, StoredAnswer
+from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
 from explainfb.types import Interval
 from explainfb.workplace import Workplace
 from screens import answers, style, work
-from screens.guard import guarded, tell
+from screens.guard import allowed, guarded, guarded_page, tell
 
 LOOK_AGAIN_SECONDS = 5.0
 SHOWN_DISAGREEMENTS = 5
@@ -21,24 +22,29 @@ DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in"}
 def show(place: Workplace, person: Annotator) -> None:
     st.markdown("### The study so far")
     st.caption(place.study.describe())
-    _rounds(place)
+    _rounds(place, person)
     found = place.store.answers()
+    left_out = {each.name for each in place.store.annotators.all() if each.excluded}
+    fitted = [answer for answer in found if answer.annotator not in left_out]
     st.markdown("#### Who answered")
     by_round = st.toggle("One row for each round", key="by-round")
     with st.container(key="people"):
         st.dataframe(_people(place, found, by_round=by_round), hide_index=True, width="stretch")
     _leave_out(place, person)
     st.markdown("#### Can the answers be trusted?")
-    _trust(found, place.settings.seed)
+    _trust(fitted, place.settings.seed)
     _reward(place)
-    _most_disagreed(place, found)
+    _most_disagreed(place, fitted)
     st.markdown("#### Downloads")
-    _downloads(place)
+    _downloads(place, person)
 
 
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
-def _rounds(place: Workplace) -> None:
+@guarded_page
+def _rounds(place: Workplace, person: Annotator) -> None:
     """Looks again by itself."""
+    if not allowed(place, person):
+        st.rerun()
     with st.container(key="rounds"):
         for round_number, is_open in place.store.rounds().items():
             progress = place.store.progress(round_number, overlap=place.settings.overlap)
@@ -54,9 +60,10 @@ def _rounds(place: Workplace) -> None:
 
 def _people(place: Workplace, found: list[StoredAnswer], *, by_round: bool) -> pd.DataFrame:
     """One row for each annotator, or for each and round; those without answers too."""
-    known = {person.name: person for person in place.store.annotators.all() if person.role is Role.ANNOTATOR}
+    known = {person.name: person for person in place.store.annotators.all()}
     rows = [_row(quality, known[quality.annotator]) for quality in annotator_quality(found, by_round=by_round)]
-    silent = known.keys() - {row["name"] for row in rows}
+    invited = {name for name, person in known.items() if person.role is Role.ANNOTATOR}
+    silent = invited - {row["name"] for row in rows}
     rows += [_row(_NOBODY, known[name]) | {"name": name} for name in sorted(silent)]
     table = pd.DataFrame(rows, columns=list(_row(_NOBODY, None)))
     return table if by_round else table.drop(columns="round")
@@ -93,7 +100,7 @@ def _percent(share: Interval | None) -> str:
 
 
 def _trust(found: list[StoredAnswer], seed: int) -> None:
-    """Agreement and left bias, each in a sentence."""
+    """Agreement and left bias of those who are in the fit, each in a sentence."""
     together = agreement(found, seed=seed)
     if together is None:
         st.write("Agreement: no comparison has been answered by two people yet (see `--overlap`).")
@@ -164,31 +171,34 @@ def _leave_out(place: Workplace, person: Annotator) -> None:
 
 @guarded
 def _decide(place: Workplace, person: Annotator, about: Annotator, reason: str) -> None:
-    reader = place.store.annotators.authenticate(st.query_params.get("link", ""))
-    if reader is None or reader.id != person.id:
+    if not allowed(place, person):
         return
     if not reason.strip():
         tell("Say why, so that it can be judged later; nothing was changed.")
         return
     decide = place.store.annotators.include if about.excluded else place.store.annotators.exclude
     decide(about.name, by=person.name, reason=reason.strip())
+    st.session_state["why"] = ""
 
 
-def _downloads(place: Workplace) -> None:
+def _downloads(place: Workplace, person: Annotator) -> None:
     with st.container(key="downloads"):
         for column, format in zip(st.columns(len(FORMATS)), FORMATS, strict=True):
             column.download_button(
                 f"Answers as {format}",
-                functools.partial(_answers, place, format),
+                functools.partial(_file, place, person, answers_table, format),
                 file_name=f"answers.{format}",
                 key=f"download-{format}",
                 width="stretch",
             )
         if place.store.ratings():
             st.download_button(
-                "Ratings as csv", lambda: as_bytes(ratings_table(place.store), "csv"), file_name="ratings.csv"
+                "Ratings as csv",
+                functools.partial(_file, place, person, ratings_table, "csv"),
+                file_name="ratings.csv",
             )
 
 
-def _answers(place: Workplace, format: str) -> bytes:
-    return as_bytes(answers_table(place.store), format)
+def _file(place: Workplace, person: Annotator, table: Callable[[Store], pd.DataFrame], format: Format) -> bytes:
+    """What a download holds; nothing for a link that was closed meanwhile."""
+    return as_bytes(table(place.store), format) if allowed(place, person) else b""

@@ -15,10 +15,13 @@ CSS = """
 [class*=st-key-pair] [data-testid=stColumn] { min-width: 0; flex: 1 1 0; }
 [class*=st-key-pair] [data-testid=stFullScreenFrame] div { width: 100%; }
 [class*=st-key-picture-] img { width: min(100%, 22rem, 44vh) !important; display: block; margin: 0 auto; }
+[class*=st-key-pair] [data-testid=stElementToolbar] { display: none; }
+[class*=st-key-pair] img { outline: 1px solid rgba(128, 128, 128, 0.6); }
 [class*=st-key-beneath-] img { width: min(60%, 11rem, 20vh) !important; display: block; margin: 0 auto; }
 .caption { font-size: 1rem; margin: 0; text-align: center; overflow-wrap: anywhere; }
 .caption.left { text-align: left; }
 .legend { display: flex; align-items: center; justify-content: center; gap: .6rem; font-size: .85rem; }
+.note { font-size: .8rem; margin: 0; text-align: center; opacity: .8; }
 .legend span { white-space: nowrap; }
 .legend .bar { flex: 0 1 16rem; height: .7rem; border-radius: 3px; }
 @media (max-width: 40rem) {
@@ -31,8 +34,22 @@ CSS = """
 """
 
 
+ONE_PRESS = """
+<script>
+if (!window.onePress) {
+  window.onePress = true;
+  window.addEventListener("keydown", event => {
+    if (event.repeat && !["INPUT", "TEXTAREA"].includes(event.target.tagName)) event.stopImmediatePropagation();
+  }, true);
+}
+</script>
+"""
+"""A key that is held down is one press."""
+
+
 def apply() -> None:
     st.html(f"<style>{CSS}</style>")
+    st.html(ONE_PRESS, unsafe_allow_javascript=True)
 
 
 def plain(text: str) -> str:
@@ -45,7 +62,7 @@ def caption(title: str, text: str, *, left: bool = False) -> None:
     st.html(f'<p class="caption{" left" if left else ""}"><b>{plain(title)}</b> {plain(text)}</p>')
 
 
-def legend(lowest: str, highest: str) -> None:
+def legend(lowest: str, highest: str, note: str = "") -> None:
     """What the colours mean, with what the full colour stands for at either end."""
     colours = ", ".join(overlays.scale_colours())
     st.html(
@@ -53,4 +70,5 @@ def legend(lowest: str, highest: str) -> None:
         f'<span class="bar" role="img" aria-label="Colour scale from purple, against, to orange, for" '
         f'style="background: linear-gradient(to right, {colours})"></span>'
         f"<span>spoke for {plain(highest)}</span></div>"
+        f'<p class="note">{plain(note)}</p>'
     )

@@ -6,7 +6,7 @@ from explainfb.practice import worked_example
 from explainfb.store import Annotator, Kind
 from explainfb.workplace import Workplace
 from screens import practice
-from screens.guard import guarded
+from screens.guard import allowed, guarded
 from screens.wording import CONSENT, WORDING
 
 DECLINED = "said no"
@@ -27,17 +27,18 @@ def show(place: Workplace, person: Annotator) -> None:
         "I agree, go on",
         key="agree",
         type="primary",
-        shortcut="Enter",
+        shortcut="Y",
         on_click=_agree,
         args=(place, person),
         width="stretch",
     )
-    decline.button("No, thank you", key="decline", on_click=_decline, width="stretch")
+    decline.button("No, thank you", key="decline", shortcut="N", on_click=_decline, width="stretch")
 
 
 @guarded
 def _agree(place: Workplace, person: Annotator) -> None:
-    place.store.annotators.note(person.name, Kind.CONSENTED)
+    if allowed(place, person):
+        place.store.annotators.note(person.name, Kind.CONSENTED)
 
 
 def _decline() -> None:

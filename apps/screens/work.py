@@ -12,7 +12,7 @@ from explainfb.store import Kind, Lease, StoredComparison
 from explainfb.types import Answer
 from explainfb.workplace import Workplace
 from screens import answers, pair
-from screens.guard import guarded, tell
+from screens.guard import allowed, guarded, tell
 from screens.wording import COMPARE, RATE
 
 COMMENT_LENGTH = 20_000
@@ -30,7 +30,7 @@ def compare(place: Workplace, desk: Desk, lease: Lease) -> None:
     answers.choose(functools.partial(_answer, place, desk, lease, shown_at), name=lease.token)
     show(place, left, right, name=lease.token)
     comment(lease.token)
-    footer(place, desk)
+    footer(place, desk, name=lease.token)
 
 
 def rate(place: Workplace, desk: Desk, lease: Lease, side: Side) -> None:
@@ -43,7 +43,7 @@ def rate(place: Workplace, desk: Desk, lease: Lease, side: Side) -> None:
     answers.rate(functools.partial(_rate, place, desk, lease, side, shown_at), name=name)
     pair.show_one(exhibit, row_scale(exhibit.explanation), name=name)
     comment(name)
-    footer(place, desk)
+    footer(place, desk, name=name)
 
 
 def exhibits(place: Workplace, stored: StoredComparison) -> tuple[Exhibit, Exhibit]:
@@ -85,43 +85,45 @@ def progress(desk: Desk) -> None:
         st.progress(outlook.done / total if total else 1.0, text=text)
 
 
-def footer(place: Workplace, desk: Desk) -> None:
-    """The ways to other screens."""
+def footer(place: Workplace, desk: Desk, *, name: str) -> None:
+    """The ways to other screens; `name` tells one question from the next."""
+    latest = next(iter(desk.history(1)), None)
     with st.container(key="elsewhere"):
         undo, pause, back = st.columns(3)
-        undo.button("Undo", key="undo", shortcut="U", on_click=_undo, args=(place, desk), width="stretch")
+        undo.button(
+            "Undo",
+            key=f"undo-{name}",
+            shortcut="U",
+            on_click=_undo,
+            args=(place, desk, latest and latest.id, first_shown(f"undo {name} {latest and latest.id}")),
+            width="stretch",
+        )
         pause.button("Pause", key="pause", shortcut="P", on_click=_pause, args=(place, desk), width="stretch")
         back.button("Earlier answers", key="history", shortcut="H", on_click=_look_back, width="stretch")
 
 
-def allowed(place: Workplace, desk: Desk) -> bool:
-    """Whether the link is still open; a page that was drawn before it was closed may still be pressed on."""
-    person = place.store.annotators.authenticate(st.query_params.get("link", ""))
-    return person is not None and person.id == desk.annotator.id
-
-
 @guarded
 def _answer(place: Workplace, desk: Desk, lease: Lease, shown_at: datetime, answer: Answer) -> None:
-    if allowed(place, desk):
+    if allowed(place, desk.annotator):
         desk.answer(lease, answer, shown_at=shown_at, comment=comment_on(lease.token))
 
 
 @guarded
 def _rate(place: Workplace, desk: Desk, lease: Lease, side: Side, shown_at: datetime, rating: int) -> None:
-    if allowed(place, desk):
+    if allowed(place, desk.annotator):
         name = f"{lease.token}-{side}"
         desk.rate(lease, side, rating, shown_at=shown_at, comment=comment_on(name))
 
 
 @guarded
-def _undo(place: Workplace, desk: Desk) -> None:
-    if allowed(place, desk) and not desk.undo():
+def _undo(place: Workplace, desk: Desk, latest: int | None, shown_at: datetime) -> None:
+    if allowed(place, desk.annotator) and not desk.undo(latest, shown_at=shown_at):
         tell("There is nothing to undo.")
 
 
 @guarded
 def _pause(place: Workplace, desk: Desk) -> None:
-    if allowed(place, desk):
+    if allowed(place, desk.annotator):
         place.store.annotators.note(desk.annotator.name, Kind.PAUSED)
 
 

@@ -45,8 +45,10 @@ class Label:
         alone = self.host in THIS_MACHINE
         reach = "this machine only; --host 0.0.0.0 lets others in" if alone else "all who can reach that address"
         say(console, f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
+        if not alone and self.url is None:
+            say(console, "Links will lead to this machine's own 127.0.0.1; give --url, as others reach it.")
         say(console, f"Personal links: {how_to_invite(self.study, self.db)}")
-        serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port)
+        serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port, url=self.url)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Gold comparisons: made so that whoever looks knows the answer; they tell who answers with care.
 
-An explanation of the study is shown twice, once with only the weight where a good reason would be and once with only
-the rest. The reward is never fitted to them.
+Two explanations of the study are shown, one with only the weight where a good reason would be, the other with only the
+rest. The reward is never fitted to them.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,15 @@ GOOD, BAD = "gold-good", "gold-bad"
 
 
 def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:
-    """`count` comparisons, each of one image of `images`, at most one an image, with the sides drawn by a coin."""
+    """`count` comparisons of two images of `images` each, no image in two, with the sides drawn by a coin.
+
+    Fewer where there are not images enough.
+    """
     generator = numpy_generator(seed, "gold", round_number)
     found = []
-    for image in generator.permutation(np.asarray(images))[:count]:
-        good, bad = ExplanationKey(GOOD, int(image)), ExplanationKey(BAD, int(image))
+    pairs = generator.permutation(np.asarray(images))[: len(images) // 2 * 2].reshape(-1, 2)
+    for first, second in pairs[:count]:
+        good, bad = ExplanationKey(GOOD, int(first)), ExplanationKey(BAD, int(second))
         if generator.integers(2):
             found.append(Comparison(good, bad, round_number, Answer.LEFT))
         else:

@@ -1,5 +1,6 @@
 """One annotator's work: what is asked next, and what an answer does. The database is the only memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -8,7 +9,7 @@ from typing import Literal
 
 from explainfb.store import Annotator, Lease, Outlook, Rating, Response, Store, StoredAnswer
 from explainfb.store.answers import APP_VERSION
-from explainfb.types import Answer
+from explainfb.types import Answer, ExplanationKey
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
@@ -73,28 +74,23 @@ class Desk:
         )
         return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
 
-    def undo(self) -> bool:
-        """Take the latest answer back and ask its comparison again; False when there is none.
+    def undo(self, latest: int | None, *, shown_at: datetime) -> bool:
+        """Take back answer `latest`, the last one that the page knew, and ask its comparison again.
 
-        Where one side of the present comparison is rated, that rating is taken back instead.
+        Where one side of the present comparison is rated, that rating is taken back instead. Nothing is taken back
+        twice, and nothing too soon to be meant. False when there is nothing to take back.
         """
+        now = datetime.now(UTC)
+        if now - shown_at < FASTEST:
+            return True
         lease = self.next()
         if lease is not None and self._rated(lease):
-            self.store.lease_anew(
-                self.annotator, lease.comparison, now=datetime.now(UTC), lease_seconds=self.lease_seconds
-            )
+            self.store.lease_anew(self.annotator, lease.comparison, now=now, lease_seconds=self.lease_seconds)
             return True
-        latest = self.history(1)
-        if not latest:
-            return False
-        self.store.undo(
-            self.annotator,
-            latest[0],
-            now=datetime.now(UTC),
-            overlap=self.overlap,
-            lease_seconds=self.lease_seconds,
-        )
-        return True
+        answers = self.history(1)
+        if answers and answers[0].id == latest:
+            self.store.undo(self.annotator, answers[0], now=now, overlap=self.overlap, lease_seconds=self.lease_seconds)
+        return bool(answers)
 
     def history(self, limit: int = 10) -> list[StoredAnswer]:
         """The annotator's current answers, the latest first."""
@@ -115,24 +111,36 @@ class Desk:
 
         False when the rating came too soon to be one.
         """
-        now, comparison = datetime.now(UTC), lease.comparison.comparison
-        if now - shown_at < FASTEST:
+        if datetime.now(UTC) - shown_at < FASTEST:
             return False
-        given = Rating(
-            explanation=comparison.left if side == "left" else comparison.right,
-            rating=rating,
-            annotator=self.annotator.name,
-            round=comparison.round,
-            shown_at=shown_at,
-            responded_at=now,
-            comment=comment or None,
-            token=_rating_token(lease, side),
-        )
-        self.store.rate(self.annotator, given, now=now)
+        asked = lease.comparison.comparison
+        key = asked.left if side == "left" else asked.right
+        self._store_rating(key, asked.round, rating, shown_at, token=_rating_token(lease, side), comment=comment)
         rated = self._rated(lease)
         if len(rated) == 2:
             self._answer_by_ratings(lease, rated)
         return True
+
+    def ratings_of(self, answer: StoredAnswer) -> dict[Side, int]:
+        """The annotator's present ratings of the two sides of an answered comparison."""
+        asked = answer.comparison.comparison
+        found = {each.explanation: each.rating for each in self.store.ratings(self.annotator.name, asked.round)}
+        sides = zip(SIDES, (asked.left, asked.right), strict=True)
+        return {side: found[key] for side, key in sides if key in found}
+
+    def change_ratings(
+        self, old: StoredAnswer, ratings: Mapping[Side, int], *, shown_at: datetime, token: str
+    ) -> StoredAnswer | None:
+        """Rate both sides of an answered comparison anew and put the answer that follows in the place of `old`.
+
+        None when it came too soon to be meant.
+        """
+        changed = self.change(old, _by_ratings(ratings["left"], ratings["right"]), shown_at=shown_at, token=token)
+        if changed is not None:
+            asked = old.comparison.comparison
+            for side, key in zip(SIDES, (asked.left, asked.right), strict=True):
+                self._store_rating(key, asked.round, ratings[side], shown_at, token=f"{token}-{side}")
+        return changed
 
     def outlook(self) -> Outlook:
         """How many comparisons are done and how many are left."""
@@ -149,11 +157,32 @@ class Desk:
         found = self.store.ratings(self.annotator.name, lease.comparison.comparison.round)
         return {side: each for side in SIDES for each in found if each.token == _rating_token(lease, side)}
 
+    def _store_rating(
+        self,
+        key: ExplanationKey,
+        round_number: int,
+        rating: int,
+        shown_at: datetime,
+        *,
+        token: str,
+        comment: str = "",
+    ) -> None:
+        now = datetime.now(UTC)
+        given = Rating(
+            explanation=key,
+            rating=rating,
+            annotator=self.annotator.name,
+            round=round_number,
+            shown_at=shown_at,
+            responded_at=now,
+            comment=comment or None,
+            token=token,
+        )
+        self.store.rate(self.annotator, given, now=now)
+
     def _answer_by_ratings(self, lease: Lease, rated: dict[Side, Rating]) -> None:
         left, right = rated["left"], rated["right"]
-        answer = Answer.EQUAL
-        if left.rating != right.rating:
-            answer = Answer.LEFT if left.rating > right.rating else Answer.RIGHT
+        answer = _by_ratings(left.rating, right.rating)
         response = Response(
             comparison=lease.comparison,
             answer=answer,
@@ -173,6 +202,12 @@ def time_left(seconds: float) -> str:
     if minutes < 90:
         return f"about {minutes} minute{'s' if minutes > 1 else ''}"
     return f"about {round(minutes / 60)} hours"
+
+
+def _by_ratings(left: int, right: int) -> Answer:
+    if left == right:
+        return Answer.EQUAL
+    return Answer.LEFT if left > right else Answer.RIGHT
 
 
 def _rating_token(lease: Lease, side: Side) -> str:

@@ -5,6 +5,7 @@ import socket
 import sys
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import explainfb
 from explainfb.errors import InputError
@@ -21,6 +22,7 @@ OPTIONS = {
     "server.fileWatcherType": "none",
     "server.enableStaticServing": "false",
     "browser.gatherUsageStats": "false",
+    "server.maxUploadSize": "1",
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
     "runner.magicEnabled": "false",
@@ -64,7 +66,9 @@ def check_address(host: str, port: int, url: str | None = None) -> None:
             raise InputError(f"Cannot listen on {host} port {port} ({error.strerror}); give another --port.") from error
 
 
-def serve(study: Path, *, database: str | None, data_dir: Path | None, host: str, port: int) -> NoReturn:
+def serve(
+    study: Path, *, database: str | None, data_dir: Path | None, host: str, port: int, url: str | None = None
+) -> NoReturn:
     """Become the server of the study's app, until it is stopped."""
     variables = {
         STUDY: str(study.resolve()),
@@ -72,6 +76,8 @@ def serve(study: Path, *, database: str | None, data_dir: Path | None, host: str
         DATA_DIR: str(data_dir.resolve()) if data_dir else "",
     }
     options = OPTIONS | {"server.address": host, "server.port": str(port)}
+    if url is not None:
+        options["browser.serverAddress"] = urlsplit(url).hostname or host
     arguments = [f"--{name}={value}" for name, value in options.items()]
     command = [sys.executable, "-m", "streamlit", "run", str(app_script()), *arguments]
     os.execve(sys.executable, command, os.environ | variables)

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from explainfb.errors import InputError
 from explainfb.store import schema
@@ -95,10 +95,12 @@ class Annotators:
         return token
 
     def revoke(self, name: str) -> bool:
-        """Close the link of `name`; False when there was none open. The answers stay."""
+        """Close the link of `name` and end the lease; False when no link was open. The answers stay."""
         with self._database.write() as connection:
+            annotator = id_of(connection, name)
+            connection.execute(delete(schema.leases).where(schema.leases.c.annotator_id == annotator))
             change = update(schema.links).where(
-                schema.links.c.annotator_id == id_of(connection, name), schema.links.c.revoked_at.is_(None)
+                schema.links.c.annotator_id == annotator, schema.links.c.revoked_at.is_(None)
             )
             return connection.execute(change.values(revoked_at=datetime.now(UTC))).rowcount > 0
 
