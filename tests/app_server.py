@@ -232,16 +232,18 @@ class Visitor:
         pictures = self.page.locator("[class*=st-key-picture-] img")
         return [pictures.nth(index).get_attribute("src") or "" for index in range(pictures.count())]
 
-    def wait_for_other_pictures(self, old: list[str]) -> None:
-        """Until another question is shown, if there is one."""
+    def wait_for_other_pictures(self, old: list[str]) -> bool:
+        """Until another question is shown, or that there is none; whether there is one."""
         self.page.wait_for_function(
             """old => {
                 const shown = [...document.querySelectorAll("[class*=st-key-picture-] img")].map(image => image.src);
+                if (document.body.innerText.includes("Nothing to compare just now")) return true;
                 return shown.length === old.length && shown.join() !== old.join();
             }""",
             arg=old,
         )
         self.settle()
+        return self.page.get_by_text("Nothing to compare just now").count() == 0
 
     def get_ready(self, link: str) -> None:
         """Consent and practice by keyboard, as far as the first question."""

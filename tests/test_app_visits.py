@@ -1,7 +1,9 @@
 """Whole visits to the annotators' app in a real browser."""
 
+import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from explainfb.results import read_results
 from explainfb.settings import task_of
 from explainfb.store import Kind, Store
 from explainfb.types import Answer
-from store_backends import check_counters
+from store_backends import check_counters, response
 
 KEYS = {
     "ArrowLeft": Answer.LEFT,
@@ -91,9 +93,10 @@ def check_shown(study: Path, visitor: Visitor) -> None:
     wanted = [side.picture("overlay", scale=scale) for side, scale in zip(sides, scales(*sides, WAITING), strict=True)]
     assert visitor.pictures() == wanted
     assert wanted[0] != wanted[1]
-    assert [
-        visitor.page.locator("[class*=st-key-picture-] img").nth(place).get_attribute("alt") for place in (0, 1)
-    ] == [side.description for side in sides]
+    page = re.sub(r"data:image/[^\"]+", "", visitor.page.content())
+    assert all(side.description in page for side in sides)
+    assert "round-0" not in page
+    assert "gold" not in page
 
 
 def undo_and_answer_again(visitor: Visitor, given: list[Answer]) -> None:
@@ -219,6 +222,63 @@ def test_double_presses_count_once(browser: Browser, waiting_study: Path, tmp_pa
             assert [event.answer for event in store.answers()] == [Answer.LEFT] * 3 + [Answer.RIGHT] * 3
 
 
+def test_a_key_held_down_is_one_press(browser: Browser, waiting_study: Path, tmp_path: Path) -> None:
+    with served(copy_study(waiting_study, tmp_path / "study")) as app:
+        visitor = Visitor(browser.new_page())
+        visitor.visit(app.invite("Di", practised=True), "progress")
+        for number, key in enumerate("12"):
+            visitor.pictures()
+            visitor.page.wait_for_timeout(500)
+            hold(visitor, key)
+            visitor.wait_for_done(number + 1)
+        visitor.page.wait_for_timeout(500)
+        hold(visitor, "u")
+        visitor.wait_for_done(1)
+        with app.store as store:
+            assert [event.answer for event in store.answers()] == [Answer.LEFT, Answer.RIGHT, None]
+
+
+def hold(visitor: Visitor, key: str) -> None:
+    """Down for as long as it takes a keyboard to repeat it twenty times."""
+    for _ in range(20):
+        visitor.page.keyboard.down(key)
+        visitor.page.wait_for_timeout(80)
+    visitor.page.keyboard.up(key)
+
+
+def test_enter_on_a_button_presses_that_button_alone(browser: Browser, waiting_study: Path, tmp_path: Path) -> None:
+    """Consent is given by no key that also presses what has the focus."""
+    with served(copy_study(waiting_study, tmp_path / "study")) as app:
+        visitor = Visitor(browser.new_page())
+        visitor.visit(app.invite("Di"), "decline")
+        visitor.find("decline").get_by_role("button").focus()
+        visitor.press("Enter")
+        visitor.read("Thank you for having a look")
+        with app.store as store:
+            assert store.annotators.events("Di") == []
+
+
+def test_the_last_answer_of_a_round_can_still_be_taken_back(
+    browser: Browser, waiting_study: Path, tmp_path: Path
+) -> None:
+    with served(copy_study(waiting_study, tmp_path / "study")) as app:
+        visitor = Visitor(browser.new_page())
+        link = app.invite("Di", practised=True)
+        with app.store as store:
+            (person,) = store.annotators.all()
+            for stored in store.comparisons(1)[:-1]:
+                store.answer(person, response(stored, Answer.LEFT, str(stored.id)), now=datetime.now(UTC), overlap=1)
+        visitor.visit(link, "progress")
+        visitor.press("1")
+        visitor.read("Nothing to compare just now")
+        visitor.press("u")
+        visitor.expect("progress")
+        visitor.press("2")
+        visitor.read("Nothing to compare just now")
+        with app.store as store:
+            assert [event.answer for event in store.answers()[-3:]] == [Answer.LEFT, None, Answer.RIGHT]
+
+
 def test_another_device_and_a_reload_show_the_same_comparison(
     browser: Browser, waiting_study: Path, tmp_path: Path
 ) -> None:
@@ -293,12 +353,21 @@ def test_a_visit_that_rates(browser: Browser, waiting_study: Path, tmp_path: Pat
             visitor.wait_for_done(number + 1)
         visitor.press("u")
         visitor.wait_for_done(2)
+        shown = visitor.pictures()
         visitor.press("2")
-        visitor.page.wait_for_timeout(700)
+        visitor.wait_for_other_pictures(shown)
         visitor.press("1")
         visitor.wait_for_done(3)
+        visitor.press("h")
+        visitor.read("Left 2, right 1")
+        visitor.click("change-")
+        visitor.expect("save")
+        visitor.page.locator("[class*=st-key-right-]").get_by_text("5", exact=True).click()
+        visitor.settle()
+        visitor.click("save")
+        visitor.read("Left 2, right 5")
         with app.store as store:
             current = [event.answer for event in store.answers() if event.current and event.answer]
-            assert current == [Answer.LEFT, Answer.RIGHT, Answer.LEFT]
+            assert current == [Answer.LEFT, Answer.RIGHT, Answer.RIGHT]
             latest = store.ratings("Gil")[-2:]
-            assert [rating.rating for rating in latest] == [2, 1]
+            assert [rating.rating for rating in latest] == [2, 5]
