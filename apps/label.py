@@ -10,7 +10,7 @@ from explainfb.serving import DATA_DIR, DATABASE, STUDY
 from explainfb.store import Role
 from explainfb.workplace import Workplace
 from screens import annotator, closing, researcher, style
-from screens.guard import guarded_page, show_notice
+from screens.guard import guarded_page, show_notice, token_of_page
 
 
 @st.cache_resource(show_spinner="Opening the study")
@@ -25,7 +25,7 @@ def workplace() -> Workplace:
 @guarded_page
 def main() -> None:
     place = workplace()
-    person = place.store.annotators.authenticate(st.query_params.get("link", ""))
+    person = place.store.annotators.authenticate(token_of_page())
     if person is None:
         closing.no_link()
     elif person.role is Role.RESEARCHER:

@@ -18,9 +18,17 @@ NOTICE = "notice"
 logger = logging.getLogger("explainfb.app")
 
 
-def allowed(place: Workplace, person: Annotator) -> bool:
-    """Whether this page's link is still open and `person`'s; a page drawn before it was closed may be pressed on."""
-    reader = place.store.annotators.authenticate(st.query_params.get("link", ""))
+def token_of_page() -> str:
+    """What the page's link says, right or wrong."""
+    return st.query_params.get("link", "")
+
+
+def allowed(place: Workplace, person: Annotator, token: str | None = None) -> bool:
+    """Whether the link is still open and `person`'s: a page drawn before it was closed may still be pressed on.
+
+    `token` is the link's where no page is being drawn.
+    """
+    reader = place.store.annotators.authenticate(token_of_page() if token is None else token)
     return reader is not None and reader.id == person.id
 
 

@@ -12,7 +12,7 @@ from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
 from explainfb.types import Interval
 from explainfb.workplace import Workplace
 from screens import answers, style, work
-from screens.guard import allowed, guarded, guarded_page, tell
+from screens.guard import allowed, guarded, guarded_page, tell, token_of_page
 
 LOOK_AGAIN_SECONDS = 5.0
 SHOWN_DISAGREEMENTS = 5
@@ -182,11 +182,12 @@ def _decide(place: Workplace, person: Annotator, about: Annotator, reason: str) 
 
 
 def _downloads(place: Workplace, person: Annotator) -> None:
+    token = token_of_page()
     with st.container(key="downloads"):
         for column, format in zip(st.columns(len(FORMATS)), FORMATS, strict=True):
             column.download_button(
                 f"Answers as {format}",
-                functools.partial(_file, place, person, answers_table, format),
+                functools.partial(_file, place, person, token, answers_table, format),
                 file_name=f"answers.{format}",
                 key=f"download-{format}",
                 width="stretch",
@@ -194,11 +195,13 @@ def _downloads(place: Workplace, person: Annotator) -> None:
         if place.store.ratings():
             st.download_button(
                 "Ratings as csv",
-                functools.partial(_file, place, person, ratings_table, "csv"),
+                functools.partial(_file, place, person, token, ratings_table, "csv"),
                 file_name="ratings.csv",
             )
 
 
-def _file(place: Workplace, person: Annotator, table: Callable[[Store], pd.DataFrame], format: Format) -> bytes:
+def _file(
+    place: Workplace, person: Annotator, token: str, table: Callable[[Store], pd.DataFrame], format: Format
+) -> bytes:
     """What a download holds; nothing for a link that was closed meanwhile."""
-    return as_bytes(table(place.store), format) if allowed(place, person) else b""
+    return as_bytes(table(place.store), format) if allowed(place, person, token) else b""
