@@ -12,6 +12,7 @@ from explainfb.attack_settings import ATTACKS, THOROUGH, AttackSettings
 from explainfb.attacks import Attacker, cross_entropy, foolbox
 from explainfb.classifiers import Classifier, clone
 from explainfb.errors import InputError
+from explainfb.evidence import Broken
 from explainfb.pgd import pgd_attack, random_change
 from explainfb.robustness import break_at_once, climb, robust_accuracy, search_step
 from explainfb.square import square_attack
@@ -47,7 +48,7 @@ def test_pgd_breaks_what_noise_of_the_same_size_does_not(records: list[RobustAcc
 def test_the_worst_case_is_below_every_attack_and_falls_with_epsilon(records: list[RobustAccuracy]) -> None:
     clean = len(correct()) / len(IMAGES)
     for record in records:
-        on_all = [name for name, images in record.attack_images.items() if images == record.n]
+        on_all = [name for name, images in record.attack_images.items() if images == len(correct())]
         assert record.accuracy.estimate <= min(record.attacks[name] for name in on_all)
         assert set(record.attack_images) == set(record.attacks)
         assert set(on_all) >= {"pgd", "fgsm", "square", "noise"}
@@ -130,15 +131,11 @@ def test_targeted_pgd_ends_more_often_in_the_class_it_was_sent_to() -> None:
     for distance in (1, 4):
         sent = (labels + distance) % 10
         options = {"norm": "linf", "epsilon": 0.3, "loss": cross_entropy, "start": torch.zeros_like(images)}
-        arrived = [
-            (
-                trained()(
-                    pgd_attack(trained(), images, labels, steps=30, step=0.02, targets=targets, **options)
-                ).argmax(1)
-            )
+        moved = [
+            pgd_attack(trained(), images, labels, steps=30, step=0.02, targets=targets, **options)
             for targets in (sent, None)
         ]
-        aimed, unaimed = ((found == sent).double().mean() for found in arrived)
+        aimed, unaimed = ((trained()(found).argmax(1) == sent).double().mean() for found in moved)
         assert aimed > 0.3
         assert aimed > 2 * unaimed
 
@@ -184,6 +181,25 @@ def test_a_classifier_that_names_one_class_alone_is_attacked_without_an_error() 
     few = robust_accuracy(constant, IMAGES[:20], LABELS[:20], threat_models=[LINF[0], L2[0]], settings=FEW, seed=0)
     expected = (LABELS[:20] == LABELS[0]).double().mean()
     assert [record.accuracy.estimate for record in few] == [expected] * 2
+
+
+def test_a_classifier_that_is_always_wrong_leaves_nothing_to_attack() -> None:
+    wrong = (trained()(IMAGES[:20]).argmax(1) + 1) % 10
+    records = robust_accuracy(
+        trained(), IMAGES[:20], wrong, threat_models=[LINF[0], L2[0]], settings=FEW, seed=0, surrogate=trained()
+    )
+    for record in records:
+        assert record.accuracy.estimate == 0
+        assert set(record.attacks.values()) == {0.0}
+        assert set(record.attack_images.values()) == {0}
+        assert record.reliable
+
+
+def test_a_dear_attack_is_judged_by_the_images_it_ran_on() -> None:
+    """Of ten images two are wrong to begin with; the attack ran on four of the others and broke one."""
+    rows = np.array([[True, True, True, *[False] * 7]])
+    tried = np.array([False, False, True, True, True, True, *[False] * 4])
+    assert Broken(rows, tried).left(0, 0.8) == pytest.approx(0.8 * 3 / 4)
 
 
 def test_thorough_attacks_go_beyond_the_default_in_everything() -> None:
@@ -325,8 +341,11 @@ def test_square_attack_beats_noise_without_a_gradient(norm: str, epsilon: float)
 def test_square_runs_on_as_many_images_as_asked() -> None:
     few = AttackSettings(pgd_steps=2, square_images=7, square_queries=30)
     record = robust_accuracy(trained(), IMAGES, LABELS, threat_models=[LINF[2]], settings=few, seed=0)[0]
-    assert record.attacks["square"] * 7 == pytest.approx(round(record.attacks["square"] * 7))
-    assert record.attacks["square"] < 1
+    clean = len(correct()) / len(IMAGES)
+    held = record.attacks["square"] / clean * 7
+    assert held == pytest.approx(round(held))
+    assert 0 < held < 7
+    assert record.attack_images == {**record.attack_images, "square": 7, "pgd": len(correct())}
 
 
 def test_batches_change_nothing_that_is_not_random() -> None:

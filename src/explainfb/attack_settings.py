@@ -9,8 +9,8 @@ from explainfb.errors import InputError
 class AttackSettings:
     """How hard to attack, and on how many images.
 
-    A field that ends in `_images` says on how many of the images, drawn at random, an attack runs: the dear ones on
-    few, and 0 leaves the attack out.
+    A field that ends in `_images` says on how many of the correctly classified images, drawn at random, an attack runs:
+    the dear ones on few, and 0 leaves the attack out.
     """
 
     pgd_steps: int = 20

@@ -82,11 +82,9 @@ def _attack(
         clip_values=(0.0, 1.0),
         device_type="gpu" if images.is_cuda else "cpu",
     )
-    apgd = shared | size | {"eps_step": 2 * threat_model.epsilon, "max_iter": options["steps"]}
+    apgd = shared | size | {"eps_step": 2 * threat_model.epsilon, "max_iter": options["steps"], "verbose": False}
     attacks = [
-        AutoProjectedGradientDescent(
-            estimator, nb_random_init=options["restarts"], loss_type=loss, verbose=False, **apgd
-        )
+        AutoProjectedGradientDescent(estimator, nb_random_init=options["restarts"], loss_type=loss, **apgd)
         for loss in ("cross_entropy", "difference_logits_ratio")
     ]
     attacks.append(DeepFool(estimator, max_iter=options["steps"], epsilon=1e-3, nb_grads=10, verbose=False, **size))

@@ -28,7 +28,12 @@ class Broken:
     rows: BoolArray
     """(epsilons, N): which images it broke at each ascending epsilon; those misclassified to begin with count."""
     tried: BoolArray
-    """(N,): which images it ran on."""
+    """(N,): which images it ran on, all of them classified correctly."""
+
+    def left(self, row: int, clean_accuracy: float) -> float:
+        """The accuracy that it leaves alone, as far as the images it ran on can tell."""
+        held = ~self.rows[row][self.tried]
+        return clean_accuracy * float(held.mean()) if len(held) else clean_accuracy
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,11 @@ class Clean:
     wrong: BoolArray
     gradients: Tensor
     """L2 norm of the cross-entropy's gradient at each image that is not wrong."""
+
+    @property
+    def accuracy(self) -> float:
+        """The share that is classified correctly."""
+        return 1 - float(self.wrong.mean())
 
     @property
     def trustworthy(self) -> bool:

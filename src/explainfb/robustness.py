@@ -124,11 +124,15 @@ def attacks_of(attacker: Attacker, clean: Clean, epsilons: Sequence[float]) -> d
 def break_everything(
     attacker: Attacker, clean: Clean, order: IntArray, epsilons: Sequence[float], progress: Progress
 ) -> dict[str, Broken]:
-    """What each attack broke; `order` is the images at random, and an attack runs on the first so many of it."""
+    """What each attack broke; `order` is the images at random.
+
+    An attack runs on the first so many of it that are classified correctly.
+    """
+    right = order[~clean.wrong[order]]
     broken = {}
     attacks = attacks_of(attacker, clean, epsilons)
     for name, (images, run) in attacks.items():
-        tried = np.isin(np.arange(len(order)), order[:images])
+        tried = np.isin(np.arange(len(order)), right[:images])
         rows = run(clean.wrong | ~tried) & (tried | clean.wrong)
         broken[name] = Broken(rows, tried)
         progress((0.4 if name == ITERATED else 0.4 / (len(attacks) - 1)) if len(attacks) > 1 else 0.8)
@@ -146,7 +150,7 @@ def attack_in_norm(
     progress(0.2)
     records = []
     for row, epsilon in enumerate(epsilons):
-        alone = {name: float((~found.rows[row])[found.tried].mean()) for name, found in broken.items()}
+        alone = {name: found.left(row, clean.accuracy) for name, found in broken.items()}
         worst = ~np.any([found.rows[row] for found in broken.values()], axis=0)
         accuracy = accuracy_interval(worst.astype(np.float64), seed=derive(attacker.seed, "interval"))
         threat_model = ThreatModel(attacker.norm, epsilon)
@@ -172,11 +176,12 @@ def robust_accuracy(
 
     `images` is (N, C, H, W) in [0, 1], `labels` (N,). Returns one record for each threat model, in their order. An
     image that is misclassified without any attack counts as not robust, and so does one whose output is not finite.
-    The accuracy left by one attack alone is over the images it ran on, drawn at random: `AttackSettings` says how many.
-    With a `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried
-    too. The classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds
-    give equal records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat
-    models cannot be used.
+    `AttackSettings` says on how many of the correctly classified images, drawn at random, each attack runs; the
+    accuracy that a dear one leaves alone is the clean accuracy times the share of its images that held. With a
+    `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too. The
+    classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
+    records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat models
+    cannot be used.
     """
     check_inputs(classifier, images, labels, threat_models)
     images, labels = images.to(classifier.device), labels.to(classifier.device)

@@ -178,13 +178,14 @@ class RobustAccuracy:
     n: int
     """How many images were attacked."""
     attacks: dict[str, float] = field(default_factory=dict)
-    """The accuracy left by each attack alone on the images it ran on; `accuracy` is their worst case image by image."""
+    """The accuracy left by each attack alone; `accuracy` is their worst case image by image. For an attack that ran on
+    some of the correctly classified images it is the clean accuracy times the share of those that held."""
     flags: tuple[str, ...] = ()
     """Honesty checks that failed; empty for a number that can be relied on."""
     survived: tuple[bool, ...] = ()
     """Image by image, whether no attack succeeded; what pairs two classifiers that were attacked on the same images."""
     attack_images: dict[str, int] = field(default_factory=dict)
-    """How many images each attack ran on, drawn at random; the dear ones run on few."""
+    """How many images each attack ran on: all that are classified correctly, or for the dear ones a few of these."""
     cross_check: CrossCheck | None = None
     """A second opinion, which is no part of `accuracy`."""
 
