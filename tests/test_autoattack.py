@@ -12,10 +12,12 @@ from explainfb.autoattack import PACKAGES, autoattack
 from explainfb.errors import InputError
 from explainfb.evaluation import EvaluationSettings, cross_checked
 from explainfb.outcomes import _robust_as_results
-from explainfb.report.tables import _beside
+from explainfb.report.tables import _beside, robust_table
+from explainfb.results import check_results
 from explainfb.robustness import robust_accuracy
 from explainfb.tasks import Split
 from explainfb.types import CrossCheck, ThreatModel
+from results_example import example_results
 from sound_digits import changed, digits, trained
 
 IMAGES, LABELS = (part[:30] for part in digits())
@@ -72,6 +74,21 @@ def test_its_accuracy_stands_beside_ours_on_the_same_images(monkeypatch: pytest.
     shown = _robust_as_results(found)["cross_check"]
     assert _beside(shown) == f"; AutoAttack 50.0, ours {100 * shown['ours']:.1f} on the same 10"
     assert cross_checked(trained(), Split(IMAGES, LABELS), records, 0, 0) is records
+
+
+def test_the_report_shows_both() -> None:
+    results = example_results()
+    row = results["after"]["robust_accuracy"][0]
+    row |= {
+        "attack_images": {"pgd": 90},
+        "cross_check": {"attack": "AutoAttack", "accuracy": 0.5, "ours": 0.6, "n": 10},
+    }
+    check_results(results)
+    cells = next(row.cells for row in robust_table(results).rows if row.arm.key == "after")
+    assert [cell.interval.endswith("; AutoAttack 50.0, ours 60.0 on the same 10") for cell in cells][:2] == [
+        True,
+        False,
+    ]
 
 
 def every_second(classifier: Callable, images: np.ndarray, labels: np.ndarray, **options: object) -> np.ndarray:

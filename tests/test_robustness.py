@@ -12,7 +12,7 @@ from explainfb.attack_settings import ATTACKS, THOROUGH, AttackSettings
 from explainfb.attacks import Attacker, cross_entropy, foolbox
 from explainfb.classifiers import Classifier, clone
 from explainfb.errors import InputError
-from explainfb.evidence import Broken
+from explainfb.evidence import Broken, only_by
 from explainfb.pgd import pgd_attack, random_change
 from explainfb.robustness import break_at_once, climb, robust_accuracy, search_step
 from explainfb.square import square_attack
@@ -200,6 +200,14 @@ def test_a_dear_attack_is_judged_by_the_images_it_ran_on() -> None:
     rows = np.array([[True, True, True, *[False] * 7]])
     tried = np.array([False, False, True, True, True, True, *[False] * 4])
     assert Broken(rows, tried).left(0, 0.8) == pytest.approx(0.8 * 3 / 4)
+
+
+def test_what_one_attack_alone_broke_is_counted_on_the_images_it_ran_on() -> None:
+    strong = Broken(np.array([[True, False, False, False]]), np.ones(4, dtype=bool))
+    weak = Broken(np.array([[True, True, True, False]]), np.array([True, True, False, False]))
+    broken = {"pgd": strong, "square": weak}
+    assert only_by("square", ["pgd"], broken, 0) == (1, 2)
+    assert only_by("pgd", ["square"], broken, 0) == (0, 4)
 
 
 def test_thorough_attacks_go_beyond_the_default_in_everything() -> None:
