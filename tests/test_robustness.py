@@ -52,7 +52,7 @@ def test_the_worst_case_is_below_every_attack_and_falls_with_epsilon(records: li
         assert record.accuracy.estimate <= min(record.attacks[name] for name in on_all)
         assert set(record.attack_images) == set(record.attacks)
         assert set(on_all) >= {"pgd", "fgsm", "square", "noise"}
-        assert record.attack_images["targeted"] == AttackSettings().targeted_images
+        assert record.attack_images["deepfool"] == AttackSettings().deepfool_images
         assert record.accuracy.low <= record.accuracy.estimate <= record.accuracy.high
         assert record.n == len(IMAGES)
         assert np.mean(record.survived) == record.accuracy.estimate

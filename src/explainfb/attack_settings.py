@@ -18,13 +18,14 @@ class AttackSettings:
     """A step of PGD (Madry et al. 2018) as a share of epsilon. Foolbox's .033 for L∞ and .025 for L2 are too short to
     reach the far side of the ball in 20 steps, and leave images standing that fall to this."""
     pgd_step_search: tuple[float, ...] = (0.07, 0.5)
-    """Other shares that are tried first, on a few images; the one that breaks most is used. Empty for no search."""
+    """Other shares that are tried first, on a few images at the middle epsilon; the one that breaks most is used. Empty
+    for no search."""
     step_search_images: int = 16
     pgd_restarts: int = 2
     """The first follows the cross-entropy, the second the margin between the logits, and so on in turn."""
     minimum_norm_steps: int = 20
     """Of FMN (Pintor et al. 2021) in L∞ and DDN (Rony et al. 2019) in L2; one run serves every epsilon."""
-    targeted_classes: int = 3
+    targeted_classes: int = 2
     """Towards how many other classes targeted PGD goes, the likeliest first (Gowal et al. 2019)."""
     targeted_images: int = 40
     deepfool_steps: int = 10
@@ -39,13 +40,13 @@ class AttackSettings:
     hop_skip_jump_images: int = 8
     gen_attack_steps: int = 8
     """Generations of GenAttack (Alzantot et al. 2019), in L∞ alone; each asks ten times."""
-    gen_attack_images: int = 8
+    gen_attack_images: int = 4
     noise_repeats: int = 10
     check_images: int = 32
     """On how many images the honesty checks run PGD anew."""
     check_steps_factor: int = 3
     """How many times more steps `more_steps_help` tries, each shorter by the square root of it: finer, and farther."""
-    check_restarts: int = 2
+    check_restarts: int = 1
     """How many restarts more `more_restarts_help` tries."""
     batch_size: int = 256
 

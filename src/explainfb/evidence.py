@@ -33,7 +33,7 @@ class Broken:
     def left(self, row: int, clean_accuracy: float) -> float:
         """The accuracy that it leaves alone, as far as the images it ran on can tell."""
         held = ~self.rows[row][self.tried]
-        return clean_accuracy * float(held.mean()) if len(held) else clean_accuracy
+        return round(clean_accuracy * float(held.mean()), 12) if len(held) else clean_accuracy
 
 
 @dataclass(frozen=True, eq=False)

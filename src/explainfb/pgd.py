@@ -74,8 +74,9 @@ def pgd_attack(
             pair = torch.stack([targets[standing], truth], dim=1)
             value = logits.gather(1, pair) @ logits.new_tensor([1.0, -1.0])
         gradient = torch.autograd.grad(value.sum(), here)[0]
-        left = logits.detach().argmax(1) == truth
-        standing, gradient, here = standing[left], gradient[left], here.detach()[left]
+        here, left = here.detach(), logits.detach().argmax(1) == truth
+        if not left.all():
+            standing, gradient, here = standing[left], gradient[left], here[left]
         if len(standing) == 0:
             break
         change = here + step * ascent(gradient, norm) - images[standing]

@@ -88,7 +88,7 @@ def search_step(attacker: Attacker, wrong: BoolArray, order: IntArray, epsilons:
         return attacker
 
     def count(candidate: Attacker) -> int:
-        return int(climb([lambda left, epsilon: candidate.pgd(left, epsilon, restart=1)], spared, epsilons).sum())
+        return int(candidate.pgd(np.flatnonzero(~spared), epsilons[len(epsilons) // 2], restart=1).sum())
 
     return max(tried, key=count)
 
