@@ -11,13 +11,14 @@ import explainfb
 SOURCE = Path(explainfb.__file__).parent
 FLOORS = [
     {"errors", "seeds"},
-    {"types"},
+    {"attack_settings", "types"},
     {"overlays", "pictures", "torchvision_networks"},
     {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
-    | {"square", "statistics", "store", "superpixels", "surroundings"},
-    {"attacks", "budget", "lime", "results", "reward", "tasks"},
-    {"annotators", "ensemble", "exchange", "explanations", "gold", "export", "honesty", "quality", "training"},
-    {"asking", "doctor", "finetune", "labelling", "pretrained", "queries", "report", "robustness"},
+    | {"pgd", "square", "statistics", "store", "superpixels", "surroundings"},
+    {"budget", "honesty", "lime", "results", "reward", "target", "tasks"},
+    {"annotators", "attacks", "ensemble", "exchange", "explanations", "gold", "export", "quality", "training"},
+    {"evidence"},
+    {"asking", "autoattack", "doctor", "finetune", "labelling", "pretrained", "queries", "report", "robustness"},
     {"baselines", "evaluation"},
     {"contrasts", "outcomes", "settings"},
     {"exhibits", "loop", "study_folder"},
@@ -33,6 +34,7 @@ FLOORS = [
 ONLY_IMPORTERS = {
     "lime": {"lime"},
     "foolbox": {"attacks"},
+    "art": {"autoattack"},
     "sqlalchemy": {"store"},
     "streamlit": set(),
 }

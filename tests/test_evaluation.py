@@ -43,6 +43,14 @@ def test_two_measurements_with_one_seed_are_equal(task: Task, measured: Evaluati
     assert again.robust == measured.robust
 
 
+def test_images_made_against_a_surrogate_are_one_more_attack(task: Task, measured: Evaluation) -> None:
+    classifier = build(architecture_for(task, "mlp"))
+    again = evaluate(classifier, task, settings=TINY.evaluation, surrogate=build(architecture_for(task, "mlp")))
+    for with_it, without in zip(again.robust, measured.robust, strict=True):
+        assert set(with_it.attacks) - set(without.attacks) == {"transfer"}
+        assert with_it.attack_images["transfer"] <= 2
+
+
 def test_what_is_saved_is_loaded(measured: Evaluation, tmp_path: Path) -> None:
     path = tmp_path / "before.safetensors"
     save_evaluation(measured, path)

@@ -58,6 +58,13 @@ def test_a_study_leaves_everything_that_the_contract_names(finished: Path) -> No
     assert results["stopped"] == []
 
 
+def test_every_arm_but_the_undefended_meets_images_made_against_the_undefended(finished: Path) -> None:
+    results = read_results(finished / "results.json")
+    arms = {name: results[name] for name in ("before", "after", "ceiling")} | results["controls"]
+    met = {name: [("transfer" in row["attacks"]) for row in arm["robust_accuracy"]] for name, arm in arms.items()}
+    assert met == {name: [name != "before"] * 3 for name in arms}
+
+
 def test_the_command_in_the_results_repeats_the_study(finished: Path, tmp_path: Path) -> None:
     command = read_results(finished / "results.json")["command"].split()
     assert command[0] == "explainfb"

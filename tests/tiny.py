@@ -1,6 +1,6 @@
 """A study small enough for a test."""
 
-from explainfb.attacks import AttackSettings
+from explainfb.attack_settings import AttackSettings
 from explainfb.ensemble import RewardSettings
 from explainfb.evaluation import EvaluationSettings
 from explainfb.finetune import FinetuneSettings
@@ -10,13 +10,20 @@ from explainfb.training import TrainingSettings
 
 ATTACKS = AttackSettings(
     pgd_steps=3,
+    pgd_step_search=(),
     pgd_restarts=1,
     minimum_norm_steps=3,
+    targeted_images=0,
+    deepfool_images=0,
+    transfer_images=2,
+    hop_skip_jump_images=0,
+    gen_attack_images=0,
     square_queries=4,
     square_images=4,
     noise_repeats=1,
     check_images=4,
     check_steps_factor=1,
+    check_restarts=1,
 )
 
 TINY = StudySettings(

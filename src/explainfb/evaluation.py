@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from explainfb.annotators import relevant_share
-from explainfb.attacks import AttackSettings
+from explainfb.attack_settings import AttackSettings
+from explainfb.autoattack import autoattack, check_installed
 from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
 from explainfb.files import write_whole
@@ -22,7 +23,7 @@ from explainfb.robustness import robust_accuracy
 from explainfb.seeds import derive, torch_generator
 from explainfb.tasks import Split, Task
 from explainfb.training import predict_logits
-from explainfb.types import FloatArray, Interval, RobustAccuracy, ThreatModel
+from explainfb.types import CrossCheck, FloatArray, Interval, RobustAccuracy, ThreatModel
 
 ROBUST = "robust_accuracy"
 
@@ -43,6 +44,16 @@ class EvaluationSettings:
     """How they are explained. Filling with black tells whether what is there matters, and with far less noise than
     filling with other images, whose content moves the outputs as well."""
     attacks: AttackSettings = field(default_factory=AttackSettings)
+    autoattack_images: int = 0
+    """On how many of the attacked images AutoAttack of the Adversarial Robustness Toolbox runs beside; needs the extra
+    `art`, and takes longer than everything else."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.autoattack_images <= self.attacked:
+            raise InputError(
+                f"--evaluation.autoattack-images is a number of the {self.attacked} attacked images; found "
+                f"{self.autoattack_images}."
+            )
 
     @property
     def threat_models(self) -> list[ThreatModel]:
@@ -74,15 +85,19 @@ def evaluate(
     *,
     settings: EvaluationSettings | None = None,
     seed: int = 0,
+    surrogate: Classifier | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Evaluation:
     """Measure `classifier` on the test images of `task`.
 
     Calibration, the shortcut's share and robustness are measured on the shifted images where there are any, else on
     the clean ones. The images that are attacked and explained depend on the seed alone, so that two classifiers are
-    measured on the same ones. `progress` is called with the share of the work done since the last call.
+    measured on the same ones. `surrogate` is an undefended classifier of the task, whose adversarial images are tried
+    on this one too. `progress` is called with the share of the work done since the last call.
     """
     settings = settings or EvaluationSettings()
+    if settings.autoattack_images:
+        check_installed()
     attacked = _some(task.test, settings.attacked, seed)
     robust = robust_accuracy(
         classifier,
@@ -91,8 +106,10 @@ def evaluate(
         threat_models=settings.threat_models,
         settings=settings.attacks,
         seed=derive(seed, "attacks"),
+        surrogate=surrogate,
         progress=progress,
     )
+    robust = cross_checked(classifier, attacked, robust, settings.autoattack_images, seed)
     return Evaluation(
         clean_logits=predict_logits(classifier, task.clean.images),
         shifted_logits=None if task.shifted is None else predict_logits(classifier, task.shifted.images),
@@ -100,6 +117,25 @@ def evaluate(
         shortcut_shares=_shortcut_shares(classifier, task, settings, seed),
         robust=tuple(robust),
     )
+
+
+def cross_checked(
+    classifier: Classifier, attacked: Split, robust: list[RobustAccuracy], images: int, seed: int
+) -> list[RobustAccuracy]:
+    """The same records with what AutoAttack left of the first `images`; as they are for 0."""
+    if images == 0:
+        return robust
+    few = attacked.take(torch.arange(images))
+    found = []
+    for record in robust:
+        if record.threat_model.epsilon > 0:
+            held = autoattack(
+                classifier, few.images, few.labels, threat_model=record.threat_model, seed=derive(seed, "autoattack")
+            )
+            ours = float(np.mean(record.survived[:images]))
+            record = replace(record, cross_check=CrossCheck("AutoAttack", float(held.mean()), ours, images))
+        found.append(record)
+    return found
 
 
 def _some(split: Split, count: int, seed: int) -> Split:
@@ -154,4 +190,6 @@ def _robust_from(row: dict[str, Any]) -> RobustAccuracy:
         attacks=row["attacks"],
         flags=tuple(row["flags"]),
         survived=tuple(row["survived"]),
+        attack_images=row.get("attack_images", {}),
+        cross_check=CrossCheck(**row["cross_check"]) if row.get("cross_check") else None,
     )

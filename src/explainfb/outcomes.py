@@ -104,6 +104,8 @@ def _robust_as_results(robust: RobustAccuracy) -> dict[str, Any]:
         "high": robust.accuracy.high,
         "n": robust.n,
         "attacks": robust.attacks,
+        "attack_images": robust.attack_images,
         "reliable": robust.reliable,
         "flags": list(robust.flags),
+        **({"cross_check": asdict(robust.cross_check)} if robust.cross_check else {}),
     }

@@ -1,37 +1,28 @@
 """Robust accuracy: the share of images that stay right whatever the attacks do within a threat model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb import honesty
-from explainfb.attacks import (
-    MINIMUM_NORM,
-    Attacker,
-    AttackSettings,
-    BoolArray,
-    Target,
-    seeded,
-    target_of,
-    wrong_outputs,
-)
+from explainfb.attack_settings import ATTACKS, AttackSettings
+from explainfb.attacks import MINIMUM_NORM, Attacker, seeded
 from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
+from explainfb.evidence import ITERATED, ONE_STEP, TRANSFER, Broken, Clean, gather_evidence, look
 from explainfb.seeds import derive, numpy_generator
 from explainfb.statistics import accuracy_interval
-from explainfb.types import IntArray, Norm, RobustAccuracy, ThreatModel, check_images
+from explainfb.target import BoolArray, target_of
+from explainfb.types import IntArray, RobustAccuracy, ThreatModel, check_images
 
 Attempt = Callable[[IntArray, float], BoolArray]
+Run = Callable[[BoolArray], BoolArray]
+"""From the images (N,) that are not to be attacked to those (epsilons, N) that are broken, they among them."""
 Progress = Callable[[float], None]
 """Called with the share of the whole that has been done since the last call."""
-DEFAULT_SETTINGS = AttackSettings()
-WITHOUT_GRADIENTS = ("square", "noise")
-LARGE_EPSILON = 0.5
-"""L∞ distance at which every image of pixels in [0, 1] can be turned into the same grey."""
 
 
 def check_inputs(classifier: Classifier, images: Tensor, labels: Tensor, threat_models: Sequence[ThreatModel]) -> None:
@@ -63,113 +54,89 @@ def climb(attempts: Sequence[Attempt], broken: BoolArray, epsilons: Sequence[flo
     return np.stack(rows)
 
 
-def break_with_pgd(attacker: Attacker, wrong: BoolArray, epsilons: Sequence[float]) -> BoolArray:
+def break_with_pgd(attacker: Attacker, spared: BoolArray, epsilons: Sequence[float]) -> BoolArray:
     """(epsilons, N): every restart of PGD in turn."""
 
     def start(restart: int) -> Attempt:
         return lambda left, epsilon: attacker.pgd(left, epsilon, restart=restart)
 
-    return climb([start(restart) for restart in range(attacker.settings.pgd_restarts)], wrong, epsilons)
+    return climb([start(restart) for restart in range(attacker.settings.pgd_restarts)], spared, epsilons)
 
 
-def break_with_minimum_norm(attacker: Attacker, wrong: BoolArray, epsilons: Sequence[float]) -> BoolArray:
-    """(epsilons, N): one run for all epsilons."""
-    broken = np.tile(wrong, (len(epsilons), 1))
-    broken[:, ~wrong] = attacker.minimum_norm(np.flatnonzero(~wrong), epsilons)
+def break_at_once(
+    attempt: Callable[[IntArray, Sequence[float]], BoolArray], spared: BoolArray, epsilons: Sequence[float]
+) -> BoolArray:
+    """(epsilons, N): one run of an attack that looks for the nearest adversarial image serves every epsilon."""
+    broken = np.tile(spared, (len(epsilons), 1))
+    broken[:, ~spared] = attempt(np.flatnonzero(~spared), epsilons)
     return np.logical_or.accumulate(broken)
 
 
+def search_step(attacker: Attacker, wrong: BoolArray, order: IntArray, epsilons: Sequence[float]) -> Attacker:
+    """The same attacker with the relative step of PGD that breaks most of a few images; the first of equals.
+
+    The margin is followed, which has a gradient where the cross-entropy has none.
+    """
+    settings = attacker.settings
+    spared = np.ones(len(wrong), dtype=bool)
+    spared[order[~wrong[order]][: settings.step_search_images]] = False
+    tried = [
+        replace(attacker, settings=replace(settings, pgd_relative_step=step))
+        for step in dict.fromkeys((settings.pgd_relative_step, *settings.pgd_step_search))
+    ]
+    if len(tried) == 1 or spared.all():
+        return attacker
+
+    def count(candidate: Attacker) -> int:
+        return int(candidate.pgd(np.flatnonzero(~spared), epsilons[len(epsilons) // 2], restart=1).sum())
+
+    return max(tried, key=count)
+
+
+def attacks_of(attacker: Attacker, clean: Clean, epsilons: Sequence[float]) -> dict[str, tuple[int, Run]]:
+    """Each attack by name, with the number of images that it runs on, in the order in which they run."""
+
+    def at_each(attempt: Attempt) -> Run:
+        return lambda spared: climb([attempt], spared, epsilons)
+
+    def at_once(attempt: Callable[[IntArray, Sequence[float]], BoolArray]) -> Run:
+        return lambda spared: break_at_once(attempt, spared, epsilons)
+
+    settings, every = attacker.settings, len(clean.wrong)
+    attacks: dict[str, tuple[int, Run]] = {
+        ITERATED: (every, lambda spared: break_with_pgd(attacker, spared, epsilons)),
+        ONE_STEP: (every, at_each(attacker.one_step)),
+        MINIMUM_NORM[attacker.norm]: (every, at_once(attacker.minimum_norm)),
+        "targeted": (settings.targeted_images, at_each(attacker.targeted)),
+        "deepfool": (settings.deepfool_images, at_once(attacker.deepfool)),
+        "square": (settings.square_images, at_each(attacker.square)),
+        "noise": (every, at_each(attacker.noise)),
+    }
+    if clean.trustworthy:
+        attacks["hop_skip_jump"] = (settings.hop_skip_jump_images, at_once(attacker.hop_skip_jump))
+        if attacker.norm == "linf":
+            attacks["gen_attack"] = (settings.gen_attack_images, at_each(attacker.gen_attack))
+    if attacker.surrogate is not None:
+        attacks[TRANSFER] = (settings.transfer_images, at_each(attacker.transfer))
+    return {name: (images, run) for name, (images, run) in attacks.items() if images > 0}
+
+
 def break_everything(
-    attacker: Attacker, wrong: BoolArray, drawn: BoolArray, epsilons: Sequence[float], progress: Progress
-) -> dict[str, BoolArray]:
-    """Each attack's (epsilons, N) broken images. `square` runs on the `drawn` (N,) images alone."""
+    attacker: Attacker, clean: Clean, order: IntArray, epsilons: Sequence[float], progress: Progress
+) -> dict[str, Broken]:
+    """What each attack broke; `order` is the images at random.
+
+    An attack runs on the first so many of it that are classified correctly.
+    """
+    right = order[~clean.wrong[order]]
     broken = {}
-    broken["pgd"] = break_with_pgd(attacker, wrong, epsilons)
-    progress(0.4)
-    broken[MINIMUM_NORM[attacker.norm]] = break_with_minimum_norm(attacker, wrong, epsilons)
-    progress(0.1)
-    broken["square"] = climb([attacker.square], wrong | ~drawn, epsilons) & (drawn | wrong)
-    progress(0.2)
-    broken["noise"] = climb([attacker.noise], wrong, epsilons)
-    progress(0.1)
+    attacks = attacks_of(attacker, clean, epsilons)
+    for name, (images, run) in attacks.items():
+        tried = np.isin(np.arange(len(order)), right[:images])
+        rows = run(clean.wrong | ~tried) & (tried | clean.wrong)
+        broken[name] = Broken(rows, tried)
+        progress((0.4 if name == ITERATED else 0.4 / (len(attacks) - 1)) if len(attacks) > 1 else 0.8)
     return broken
-
-
-def loss_gradients(target: Target, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-    """(N,): L2 norm of the gradient of the cross-entropy with respect to each image."""
-    norms = [torch.zeros(0, device=images.device)]
-    for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        moved = batch.detach().clone().requires_grad_()
-        loss = F.cross_entropy(target(moved), truth, reduction="sum")
-        norms.append(torch.autograd.grad(loss, moved)[0].flatten(1).norm(dim=1))
-    return torch.cat(norms)
-
-
-def outputs_of(target: Target, images: Tensor, batch_size: int) -> Tensor:
-    """(N, classes): what the classifier says."""
-    with torch.no_grad():
-        return torch.cat([target(batch) for batch in images.split(batch_size)])
-
-
-def large_epsilon(norm: Norm, images: Tensor) -> float:
-    """The epsilon with which every image can be turned into the same grey."""
-    return LARGE_EPSILON if norm == "linf" else LARGE_EPSILON * float(images[0].numel()) ** 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class Clean:
-    """What the classifier does before anyone attacks it."""
-
-    outputs: Tensor
-    outputs_again: Tensor
-    wrong: BoolArray
-    gradients: Tensor
-    """L2 norm of the cross-entropy's gradient at each image that is not wrong."""
-
-
-def look(target: Target, images: Tensor, labels: Tensor, batch_size: int) -> Clean:
-    """Ask the classifier twice, and for its gradients."""
-    outputs = outputs_of(target, images, batch_size)
-    wrong = wrong_outputs(outputs, labels)
-    gradients = loss_gradients(target, images[~wrong], labels[~wrong], batch_size)
-    return Clean(outputs, outputs_of(target, images, batch_size), wrong.cpu().numpy(), gradients)
-
-
-def held_from_scratch(attacker: Attacker, checked: IntArray, epsilons: Sequence[float]) -> tuple[int, ...]:
-    """How many of the `checked` images PGD leaves standing at each epsilon, starting anew each time."""
-    return tuple(int((~attacker.pgd(checked, epsilon)).sum()) for epsilon in epsilons)
-
-
-def gather_evidence(
-    attacker: Attacker, clean: Clean, broken: dict[str, BoolArray], order: IntArray, epsilons: Sequence[float]
-) -> list[honesty.Evidence]:
-    """What the honesty checks need, for each epsilon of the attacker's norm; `order` is the images at random."""
-    checked = order[~clean.wrong[order]][: attacker.settings.check_images]
-    held = held_from_scratch(attacker, checked, (*epsilons, large_epsilon(attacker.norm, attacker.images)))
-    evidence = []
-    for row, epsilon in enumerate(epsilons):
-        blind = np.any([broken[name][row] for name in WITHOUT_GRADIENTS], axis=0)
-        seeing = np.any([rows[row] for name, rows in broken.items() if name not in WITHOUT_GRADIENTS], axis=0)
-        survivors = order[~(blind | seeing)[order]]
-        tried = survivors[: attacker.settings.check_images]
-        longer = attacker.pgd(tried, epsilon, slower=attacker.settings.check_steps_factor)
-        evidence.append(
-            honesty.Evidence(
-                outputs=clean.outputs,
-                outputs_again=clean.outputs_again,
-                outputs_finite=attacker.target.finite,
-                gradients=clean.gradients,
-                held_from_scratch=held[:-1],
-                held_at_large_epsilon=held[-1],
-                checked=len(checked),
-                only_black_box=int((blind & ~seeing).sum()),
-                attacked=len(blind),
-                broken_by_more_steps=int(longer.sum()),
-                survivors_checked=len(tried),
-                survivors=len(survivors),
-            )
-        )
-    return evidence
 
 
 def attack_in_norm(
@@ -177,20 +144,20 @@ def attack_in_norm(
 ) -> list[RobustAccuracy]:
     """One record for each of the ascending epsilons."""
     order = numpy_generator(attacker.seed, "drawn").permutation(len(clean.wrong))
-    drawn = np.isin(np.arange(len(order)), order[: attacker.settings.square_images])
-    broken = break_everything(attacker, clean.wrong, drawn, epsilons, progress)
+    attacker = search_step(attacker, clean.wrong, order, epsilons)
+    broken = break_everything(attacker, clean, order, epsilons, progress)
     evidence = gather_evidence(attacker, clean, broken, order, epsilons)
     progress(0.2)
     records = []
     for row, epsilon in enumerate(epsilons):
-        holds = {name: ~rows[row] for name, rows in broken.items()}
-        alone = {name: float((held[drawn] if name == "square" else held).mean()) for name, held in holds.items()}
-        worst = np.all(list(holds.values()), axis=0).astype(np.float64)
-        accuracy = accuracy_interval(worst, seed=derive(attacker.seed, "interval"))
+        alone = {name: found.left(row, clean.accuracy) for name, found in broken.items()}
+        worst = ~np.any([found.rows[row] for found in broken.values()], axis=0)
+        accuracy = accuracy_interval(worst.astype(np.float64), seed=derive(attacker.seed, "interval"))
         threat_model = ThreatModel(attacker.norm, epsilon)
         survived = tuple(bool(held) for held in worst)
         flags = honesty.flags(evidence[row])
-        records.append(RobustAccuracy(threat_model, accuracy, len(worst), alone, flags, survived))
+        images = {name: int(found.tried.sum()) for name, found in broken.items()}
+        records.append(RobustAccuracy(threat_model, accuracy, len(worst), alone, flags, survived, images))
     return records
 
 
@@ -200,18 +167,21 @@ def robust_accuracy(
     labels: Tensor,
     *,
     threat_models: Sequence[ThreatModel],
-    settings: AttackSettings = DEFAULT_SETTINGS,
+    settings: AttackSettings = ATTACKS,
     seed: int,
+    surrogate: Classifier | None = None,
     progress: Progress | None = None,
 ) -> list[RobustAccuracy]:
-    """The worst case over PGD, a minimum-norm attack, one without gradients, and noise, image by image.
+    """The worst case over every attack of `settings`, image by image.
 
     `images` is (N, C, H, W) in [0, 1], `labels` (N,). Returns one record for each threat model, in their order. An
     image that is misclassified without any attack counts as not robust, and so does one whose output is not finite.
-    The accuracy left by `square` alone is over the images it ran on (`AttackSettings.square_images`, drawn at random).
-    The classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give
-    equal records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat
-    models cannot be used.
+    `AttackSettings` says on how many of the correctly classified images, drawn at random, each attack runs; the
+    accuracy that a dear one leaves alone is the clean accuracy times the share of its images that held. With a
+    `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too. The
+    classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
+    records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat models
+    cannot be used.
     """
     check_inputs(classifier, images, labels, threat_models)
     images, labels = images.to(classifier.device), labels.to(classifier.device)
@@ -222,11 +192,14 @@ def robust_accuracy(
         if progress is not None:
             progress(share / len(norms))
 
-    with target_of(classifier) as target, seeded(images.device, derive(seed, "robust accuracy")):
+    with ExitStack() as stack:
+        stack.enter_context(seeded(images.device, derive(seed, "robust accuracy")))
+        target = stack.enter_context(target_of(classifier))
+        undefended = None if surrogate is None else stack.enter_context(target_of(surrogate.to(classifier.device)))
         clean = look(target, images, labels, settings.batch_size)
         for norm in norms:
             epsilons = sorted({threat_model.epsilon for threat_model in threat_models if threat_model.norm == norm})
-            attacker = Attacker(target, images, labels, norm, settings, seed)
+            attacker = Attacker(target, images, labels, norm, settings, seed, undefended)
             found = attack_in_norm(attacker, clean, epsilons, advance)
             records |= {record.threat_model: record for record in found}
     return [records[threat_model] for threat_model in threat_models]

@@ -24,7 +24,8 @@ import torch
 from explainfb import classifiers
 from explainfb.annotators import check_annotator
 from explainfb.arms import ARMS
-from explainfb.bench import FEEDBACK, TRAINING_COST, Bench, Outcome
+from explainfb.autoattack import check_installed
+from explainfb.bench import FEEDBACK, TRAINING_COST, Bench, Outcome, first_classifier
 from explainfb.errors import InputError
 from explainfb.evaluation import Evaluation, evaluate, load_evaluation, save_evaluation
 from explainfb.files import check_space
@@ -93,6 +94,8 @@ class Study:
             check_annotator(task)
         for name in settings.controls:
             ARMS[name].check(name, settings, task)
+        if settings.evaluation.autoattack_images:
+            check_installed()
         check_enough(len(task.train), settings.comparisons, settings.queries)
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder)
@@ -181,11 +184,13 @@ class Study:
             return load_evaluation(path)
         start = time.monotonic()
         with progress.stage(f"{name}: measuring and attacking", 1, cost=EVALUATION_COST) as step:
+            undefended = first_classifier(self.folder)
             evaluation = evaluate(
                 classifiers.load(outcome.classifier).to(self.device),
                 self.task,
                 settings=self.settings.evaluation,
                 seed=derive(self.settings.seed, "evaluation"),
+                surrogate=None if outcome.classifier == undefended else classifiers.load(undefended),
                 progress=step,
             )
         save_evaluation(evaluation, path)

@@ -159,6 +159,17 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class CrossCheck:
+    """What another library's attack left standing, beside what ours left of the same images."""
+
+    attack: str
+    accuracy: float
+    ours: float
+    n: int
+    """How many images both attacked."""
+
+
+@dataclass(frozen=True)
 class RobustAccuracy:
     """The share of images that no attack of the threat model could make the classifier get wrong."""
 
@@ -167,11 +178,16 @@ class RobustAccuracy:
     n: int
     """How many images were attacked."""
     attacks: dict[str, float] = field(default_factory=dict)
-    """The accuracy left by each attack alone; `accuracy` is their worst case image by image."""
+    """The accuracy left by each attack alone; `accuracy` is their worst case image by image. For an attack that ran on
+    some of the correctly classified images it is the clean accuracy times the share of those that held."""
     flags: tuple[str, ...] = ()
     """Honesty checks that failed; empty for a number that can be relied on."""
     survived: tuple[bool, ...] = ()
     """Image by image, whether no attack succeeded; what pairs two classifiers that were attacked on the same images."""
+    attack_images: dict[str, int] = field(default_factory=dict)
+    """How many images each attack ran on: all that are classified correctly, or for the dear ones a few of these."""
+    cross_check: CrossCheck | None = None
+    """A second opinion, which is no part of `accuracy`."""
 
     @property
     def reliable(self) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Group
 from rich.table import Table
@@ -147,8 +148,16 @@ def _robust_cell(evaluation: Evaluation, case: tuple[str, float], notes: dict[st
     row = next((row for row in evaluation["robust_accuracy"] if _case(row) == case), None)
     if row is None:
         return Cell(DASH)
-    limits = _range([row["low"], row["high"]], _percentage)
+    limits = _range([row["low"], row["high"]], _percentage) + _beside(row.get("cross_check"))
     return Cell(_percentage(row["accuracy"]), limits, notes.get(_why(row), ""))
+
+
+def _beside(check: dict[str, Any] | None) -> str:
+    """What another library's attack left of the same images, and what ours did."""
+    if check is None:
+        return ""
+    theirs, ours = _percentage(check["accuracy"]), _percentage(check["ours"])
+    return f"; {check['attack']} {theirs}, ours {ours} on the same {check['n']}"
 
 
 def _notes(results: Results) -> dict[str, str]:
