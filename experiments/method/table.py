@@ -4,6 +4,7 @@ python experiments/method/table.py
 """
 
 import json
+import math
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean
@@ -21,7 +22,7 @@ Row = dict[str, Any]
 def main() -> None:
     rows = [json.loads(line) for line in (HERE / "results.jsonl").read_text(encoding="utf-8").splitlines()]
     for depth in ("pgd", "full"):
-        for task in ("mnist-decoy", "digits-decoy"):
+        for task in ("mnist-decoy", "digits-decoy", "fashion-mnist-decoy"):
             chosen = [row for row in rows if row["depth"] == depth and row["task"] == task]
             if chosen:
                 print(f"\n### {task}, {depth}\n")
@@ -45,7 +46,7 @@ def line(name: str, group: list[Row], ends: dict[tuple[str, int], Row]) -> str:
         closed = [gap(row, ends, measure) for row in group]
         cells += [several(values), several(closed)]
     if "where" in group[0]:
-        cells.append(several([row["where"]["margin"] / row["where"]["slope_middle"] for row in group]))
+        cells.append(several([ratio(row["where"]["margin"], row["where"]["slope_middle"]) for row in group]))
     return "| " + " | ".join(cells) + " |"
 
 
@@ -58,8 +59,13 @@ def value(row: Row, measure: str) -> float:
 
 def gap(row: Row, ends: dict[tuple[str, int], Row], measure: str) -> float:
     """Which share of the way from the classifier before feedback to the ceiling of the same seed it has come."""
-    low, high = (value(ends[arm, row["seed"]], measure) for arm in ("before", "ceiling"))
-    return (value(row, measure) - low) / (high - low)
+    found = [value(ends[arm, row["seed"]], measure) for arm in ("before", "ceiling") if (arm, row["seed"]) in ends]
+    return ratio(value(row, measure) - found[0], found[1] - found[0]) if len(found) == 2 else math.nan
+
+
+def ratio(part: float, whole: float) -> float:
+    """Not a number where there is nothing to divide by: a constant output, or no gap."""
+    return part / whole if whole else math.nan
 
 
 def several(values: list[float]) -> str:
