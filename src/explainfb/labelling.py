@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Literal
 
-from explainfb.store import Annotator, Lease, Outlook, Rating, Response, Store, StoredAnswer
+from explainfb.store import Annotator, Lease, Outlook, Rating, Response, Store, StoredAnswer, StoredComparison
 from explainfb.store.answers import APP_VERSION
 from explainfb.types import Answer, ExplanationKey
 
@@ -41,38 +41,17 @@ class Desk:
 
     def answer(self, lease: Lease, answer: Answer, *, shown_at: datetime, comment: str = "") -> StoredAnswer | None:
         """Store the answer, once however often it is sent; None when it came too soon to be one."""
-        now = datetime.now(UTC)
-        if now - shown_at < FASTEST:
+        if datetime.now(UTC) - shown_at < FASTEST:
             return None
-        response = Response(
-            comparison=lease.comparison,
-            answer=answer,
-            shown_at=shown_at,
-            responded_at=now,
-            app_version=APP_VERSION,
-            token=lease.token,
-            comment=comment or None,
-        )
-        return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
+        return self._respond(lease.comparison, answer, shown_at=shown_at, token=lease.token, comment=comment)
 
     def change(
         self, old: StoredAnswer, answer: Answer, *, shown_at: datetime, token: str, comment: str = ""
     ) -> StoredAnswer | None:
         """Put another answer in the place of `old`, which stays on record; None when it came too soon to be one."""
-        now = datetime.now(UTC)
-        if now - shown_at < FASTEST:
+        if datetime.now(UTC) - shown_at < FASTEST:
             return None
-        response = Response(
-            comparison=old.comparison,
-            answer=answer,
-            shown_at=shown_at,
-            responded_at=now,
-            app_version=APP_VERSION,
-            token=token,
-            comment=comment or None,
-            supersedes=old.id,
-        )
-        return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
+        return self._respond(old.comparison, answer, shown_at=shown_at, token=token, comment=comment, supersedes=old.id)
 
     def undo(self, latest: int | None, *, shown_at: datetime) -> bool:
         """Take back answer `latest`, the last one that the page knew, and ask its comparison again.
@@ -183,15 +162,37 @@ class Desk:
     def _answer_by_ratings(self, lease: Lease, rated: dict[Side, Rating]) -> None:
         left, right = rated["left"], rated["right"]
         answer = _by_ratings(left.rating, right.rating)
-        response = Response(
-            comparison=lease.comparison,
-            answer=answer,
+        self._respond(
+            lease.comparison,
+            answer,
             shown_at=min(left.shown_at, right.shown_at),
             responded_at=max(left.responded_at, right.responded_at),
-            app_version=APP_VERSION,
             token=lease.token,
         )
-        self.store.answer(self.annotator, response, now=datetime.now(UTC), overlap=self.overlap)
+
+    def _respond(
+        self,
+        comparison: StoredComparison,
+        answer: Answer,
+        *,
+        shown_at: datetime,
+        token: str,
+        responded_at: datetime | None = None,
+        comment: str = "",
+        supersedes: int | None = None,
+    ) -> StoredAnswer:
+        now = datetime.now(UTC)
+        response = Response(
+            comparison=comparison,
+            answer=answer,
+            shown_at=shown_at,
+            responded_at=responded_at or now,
+            app_version=APP_VERSION,
+            token=token,
+            comment=comment or None,
+            supersedes=supersedes,
+        )
+        return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
 
 
 def time_left(seconds: float) -> str:
