@@ -1,6 +1,7 @@
 """Every screen of the annotators' app, on a desktop and a phone, light and dark: docs/app-*.jpg.
 
     python docs/screenshots.py
+    python docs/screenshots.py question history
 
 Needs Chromium on the path and what the tests need (`pip install -e ".[test]"`). A small study is begun in a temporary
 folder, simulated people answer some of it, and the screens are photographed.
@@ -93,6 +94,22 @@ def to_history(visitor: Visitor, link: str) -> None:
     visitor.expect("back")
 
 
+def to_change(visitor: Visitor, link: str) -> None:
+    to_history(visitor, link)
+    visitor.click("change-")
+    visitor.expect("keep")
+
+
+def to_waiting(visitor: Visitor, link: str) -> None:
+    visitor.page.goto(link)
+    visitor.read("Nothing to compare just now")
+
+
+def to_thanks(visitor: Visitor, link: str) -> None:
+    visitor.page.goto(link)
+    visitor.read("Thank you!")
+
+
 def to_pause(visitor: Visitor, link: str) -> None:
     visitor.visit(link, "progress")
     visitor.press("p")
@@ -116,7 +133,11 @@ SCREENS: dict[str, tuple[Callable[[Visitor, str], None], Role, bool]] = {
     "question": (to_question, Role.ANNOTATOR, True),
     "history": (to_history, Role.ANNOTATOR, True),
     "pause": (to_pause, Role.ANNOTATOR, True),
+    "change": (to_change, Role.ANNOTATOR, True),
     "no-link": (to_closed, Role.ANNOTATOR, False),
+    "waiting": (to_waiting, Role.ANNOTATOR, True),
+    "thanks": (to_thanks, Role.ANNOTATOR, True),
+    "rating": (to_question, Role.ANNOTATOR, True),
 }
 """How to get to each screen, with whose link, and whether that person has practised."""
 
@@ -128,6 +149,9 @@ def photograph(browser: Browser, app: App, screen: str) -> Image.Image:
     for scheme in ("light", "dark"):
         for size, mobile in ((DESKTOP, False), (PHONE, True)):
             link = app.invite(f"{screen} {scheme} {mobile}", role, practised=practised)
+            if screen == "waiting":
+                with app.store as store:
+                    store.annotators.exclude(f"{screen} {scheme} {mobile}", by="Rea", reason="to see the page")
             context = browser.new_context(viewport=size, color_scheme=scheme, is_mobile=mobile, device_scale_factor=2)
             visitor = Visitor(context.new_page())
             go(visitor, link)
@@ -138,6 +162,12 @@ def photograph(browser: Browser, app: App, screen: str) -> Image.Image:
             with app.store as store:
                 store.annotators.revoke(f"{screen} {scheme} {mobile}")
     return beside(pictures)
+
+
+def take(browser: Browser, app: App, screen: str) -> None:
+    """Write the screen's sheet, if it was asked for."""
+    if len(sys.argv) == 1 or screen in sys.argv[1:]:
+        photograph(browser, app, screen).save(HERE / f"app-{screen}.jpg", quality=85, optimize=True)
 
 
 def beside(pictures: list[Image.Image]) -> Image.Image:
@@ -158,9 +188,17 @@ def main() -> None:
         begin(study, STUDY)
         with served(study) as app, chromium() as browser:
             answer_some(app, study)
-            for screen in SCREENS:
-                sheet = photograph(browser, app, screen)
-                sheet.save(HERE / f"app-{screen}.jpg", quality=85, optimize=True)
+            for screen in [screen for screen in SCREENS if screen not in ("thanks", "rating")]:
+                take(browser, app, screen)
+            with app.store as store:
+                store.close_round(1)
+            take(browser, app, "thanks")
+            with app.store as store:
+                store.reopen_round(1)
+        settings = (study / "study.toml").read_text()
+        (study / "study.toml").write_text(settings.replace('question = "compare"', 'question = "rate"'))
+        with served(study) as app, chromium() as browser:
+            take(browser, app, "rating")
 
 
 if __name__ == "__main__":
