@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from datetime import date, timedelta
 
 import evalica
 import numpy as np
@@ -16,7 +15,6 @@ from explainfb.quality import (
     JUDGEMENTS,
     agreement,
     annotator_quality,
-    answers_per_day,
     disagreements,
     left_bias,
 )
@@ -300,11 +298,6 @@ def test_disagreements_come_most_divided_first() -> None:
     assert disagreements(answers, 0) == []
 
 
-def test_answers_are_counted_by_day() -> None:
-    answers = [answered(0, LEFT), answered(1, LEFT, seconds=12 * 3600), answered(2, None), answered(3, RIGHT, "b")]
-    assert answers_per_day(answers) == {date(2024, 3, 1): 2, date(2024, 3, 2): 1}
-
-
 @pytest.mark.parametrize(
     "answers", [[], [answered(0, None)], [answered(0, LEFT, current=False)]], ids=["none", "taken back", "replaced"]
 )
@@ -313,7 +306,6 @@ def test_without_answers_nothing_is_said(answers: list[StoredAnswer]) -> None:
     assert agreement(answers, seed=0) is None
     assert left_bias(answers) is None
     assert disagreements(answers) == []
-    assert answers_per_day(answers) == {}
 
 
 def test_one_person_who_cannot_tell() -> None:

@@ -9,7 +9,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date
 from statistics import median
 from typing import Literal
 
@@ -243,9 +242,3 @@ def _differing(counts: Mapping[Answer, int]) -> float:
     judged = [counts[each] for each in JUDGEMENTS]
     pairs = math.comb(sum(judged), 2)
     return 0.0 if pairs == 0 else 1 - sum(math.comb(count, 2) for count in judged) / pairs
-
-
-def answers_per_day(answers: Sequence[StoredAnswer]) -> dict[date, int]:
-    """How many answers were given on each day (UTC), in order, days without any left out."""
-    days = Counter(each.responded_at.astimezone(UTC).date() for each in _current(answers))
-    return dict(sorted(days.items()))
