@@ -58,13 +58,13 @@ def test_arms_beside_it_leave_a_control_as_it_is(every_arm: Path, tmp_path: Path
 def test_the_budget_is_what_arithmetic_says(every_arm: Path) -> None:
     budget = read_results(every_arm / "results.json")["budget"]
     steps = TINY.rounds * TINY.finetune.steps
-    batch, explained = steps * TINY.finetune.batch, steps * TINY.finetune.explained * TINY.finetune.masks
+    batch = steps * TINY.finetune.batch
     training = TINY.training.steps * TINY.training.batch
     looks = TINY.training.steps // TINY.training.check_every * 20
-    shown = budget["after"]["forward"] - batch - explained
+    shown = budget["after"]["forward"] - batch
     assert shown > 0
     assert shown % (TINY.lime.masks + 1) == 0
-    asked = {"forward": batch + explained + shown, "backward": batch + explained}
+    asked = {"forward": batch + shown, "backward": batch}
     attacks = 1 + TINY.baselines.adversarial_steps
     assert budget == {
         "before": {"forward": training + looks, "backward": training},
@@ -73,7 +73,8 @@ def test_the_budget_is_what_arithmetic_says(every_arm: Path) -> None:
         "random_answers": asked,
         "wrong_masks": asked,
         "cross_entropy": {"forward": batch, "backward": batch},
-        "oracle_reward": {"forward": batch + explained, "backward": batch + explained},
+        "random_exchange": {"forward": batch, "backward": batch},
+        "oracle_reward": {"forward": batch, "backward": batch},
         "rrr": {"forward": batch, "backward": 3 * batch},
         "input_gradient": {"forward": batch, "backward": 3 * batch},
         "adversarial_training": {"forward": attacks * batch, "backward": attacks * batch},

@@ -18,7 +18,7 @@ from explainfb.training import TrainingSettings, architecture_for, train
 
 TASK = load_task("digits-decoy", train_images=200)
 SPLIT = TASK.train
-SETTINGS = FinetuneSettings(steps=3, batch=10, explained=5, masks=8)
+SETTINGS = FinetuneSettings(steps=3, batch=10, explained=5, masks=8, strength=0.7)
 LIME = LimeSettings(masks=20)
 assert SPLIT.relevance is not None
 

@@ -88,10 +88,10 @@ def test_the_evidence_is_what_a_coin_would_hardly_do(
 def test_the_loop_exchanges_what_its_reward_finds_worthless(
     tmp_path: Path, task: Task, trained: classifiers.Classifier
 ) -> None:
-    """Nothing but the exchange differs, since a reward of no strength adds nothing of its own."""
-    settings = replace(ONE_ROUND.finetune, strength=0.0)
-    plain = run(tmp_path / "plain", task, trained, settings, coin=False).classifier(1)
-    exchanged = run(tmp_path / "exchanged", task, trained, replace(settings, exchanged=1.0), coin=False).classifier(1)
+    """Nothing but the exchange differs."""
+    settings = replace(ONE_ROUND.finetune, strength=0.7)
+    plain = run(tmp_path / "plain", task, trained, replace(settings, exchanged=0.0), coin=False).classifier(1)
+    exchanged = run(tmp_path / "exchanged", task, trained, settings, coin=False).classifier(1)
     assert not torch.equal(next(plain.parameters()), next(exchanged.parameters()))
 
 
@@ -99,4 +99,4 @@ def test_impossible_settings_are_refused_before_any_work() -> None:
     with pytest.raises(InputError, match="evidence"):
         FinetuneSettings(evidence=0)
     with pytest.raises(InputError, match="additive"):
-        StudySettings(finetune=FinetuneSettings(exchanged=1.0), reward=RewardSettings(kind="free"))
+        StudySettings(reward=RewardSettings(kind="free"))

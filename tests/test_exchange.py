@@ -19,7 +19,7 @@ LIME = LimeSettings(masks=16, segments=4)
 QUARTERS = torch.tensor([[0, 1], [2, 3]]).repeat_interleave(4, 0).repeat_interleave(4, 1)[None]
 
 
-def right_half_is_worthless(images: Tensor) -> Tensor:
+def right_half_is_worthless(images: Tensor, _: Tensor | None = None) -> Tensor:
     worth = torch.ones(len(images), *images.shape[2:])
     worth[:, :, 4:] = 0
     return worth

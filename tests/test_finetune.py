@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from explainfb.classifiers import Architecture, Classifier, build
+from explainfb.ensemble import RewardEnsemble
+from explainfb.errors import InputError
 from explainfb.finetune import FinetunePoint, FinetuneSettings, Reward, finetune
 from explainfb.lime import LimeSettings, explain
-from explainfb.reward import ExplainedImages
-from explainfb.seeds import torch_generator
+from explainfb.reward import AdditiveReward, ExplainedImages
+from explainfb.seeds import torch_generator, torch_globally
 from explainfb.tasks import Split
 from explainfb.training import TrainingSettings, fit
 
@@ -82,7 +84,7 @@ def test_a_reward_moves_the_reasons_where_it_wants_them(trained: Classifier) -> 
 
 def test_without_strength_or_with_the_opposite_wish_they_do_not_move_there(trained: Classifier) -> None:
     before = measured_share(trained)
-    without = tuned(trained, prefer_left, replace(QUICK, strength=0.0)).classifier
+    without = tuned(trained, None).classifier
     opposite = tuned(trained, lambda explained: -prefer_left(explained)).classifier
     assert abs(measured_share(without) - before) < 0.05
     assert measured_share(opposite) < before - 0.15
@@ -98,14 +100,14 @@ def test_the_reward_rises_while_it_is_followed(trained: Classifier) -> None:
 
 def test_cross_entropy_alone_sees_the_same_images(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Tensor] = []
-    draw = MODULE.draw_batch
+    copy = MODULE.clone
 
-    def recorded(*arguments: object) -> tuple[Tensor, Tensor]:
-        batch: tuple[Tensor, Tensor] = draw(*arguments)
-        drawn.append(batch[0])
-        return batch
+    def watched(classifier: Classifier) -> Classifier:
+        twin: Classifier = copy(classifier)
+        twin.register_forward_pre_hook(lambda module, images: drawn.append(images[0]) if module.training else None)
+        return twin
 
-    monkeypatch.setattr(MODULE, "draw_batch", recorded)
+    monkeypatch.setattr(MODULE, "clone", watched)
     tuned(trained, prefer_left, SHORT)
     tuned(trained, None, SHORT)
     assert len(drawn) == 16
@@ -113,10 +115,21 @@ def test_cross_entropy_alone_sees_the_same_images(trained: Classifier, monkeypat
     assert not torch.equal(drawn[0], drawn[1])
 
 
-def test_a_reward_of_no_strength_is_cross_entropy_alone(trained: Classifier) -> None:
-    without, alone = tuned(trained, prefer_left, replace(SHORT, strength=0.0)), tuned(trained, None, SHORT)
-    assert same(states(without.classifier), states(alone.classifier))
+def test_a_reward_that_nothing_would_follow_is_refused(trained: Classifier) -> None:
+    with pytest.raises(InputError, match="would not be followed"):
+        tuned(trained, prefer_left, replace(SHORT, strength=0.0))
+    alone = tuned(trained, None, SHORT)
     assert not same(states(tuned(trained, prefer_left, SHORT).classifier), states(alone.classifier))
+
+
+def test_an_ensemble_is_followed_by_its_own_maps(trained: Classifier) -> None:
+    with torch_globally(0, "test finetune"):
+        reward = RewardEnsemble([AdditiveReward(1, "share")]).requires_grad_(False)
+    follow = replace(SHORT, strength=0.0)
+    by_default = tuned(trained, reward, follow)
+    told = finetune(trained, SPLIT, reward, lime=LIME, settings=follow, worth=lambda images, _: reward.worth(images))
+    assert same(states(by_default.classifier), states(told.classifier))
+    assert not same(states(by_default.classifier), states(tuned(trained, None, follow).classifier))
 
 
 class Spoilt:

@@ -50,7 +50,7 @@ def test_a_study_leaves_everything_that_the_contract_names(finished: Path) -> No
     names += [f"classifiers/round-{number}.safetensors" for number in range(3)] + ["explanations", "tensorboard"]
     assert [name for name in names if not (finished / name).exists()] == []
     results = read_results(finished / "results.json")
-    assert set(results["controls"]) == {"cross_entropy", "random_answers"}
+    assert set(results["controls"]) == {"cross_entropy", "random_exchange", "random_answers"}
     assert "ceiling" in results
     assert results["preferences"]["answers"] == 48
     assert results["preferences"]["annotators"] == ["simulated"]

@@ -33,7 +33,7 @@ TINY = StudySettings(
     training=TrainingSettings(steps=60, check_every=20),
     lime=LimeSettings(masks=52),
     reward=RewardSettings(steps=20, members=2),
-    finetune=FinetuneSettings(steps=6, explained=4, masks=16),
+    finetune=FinetuneSettings(steps=6, explained=4, masks=16, evidence=1.0),
     evaluation=EvaluationSettings(
         linf=(0.05, 0.1),
         l2=(0.5,),

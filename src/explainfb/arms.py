@@ -105,7 +105,11 @@ def oracle_reward(bench: Bench) -> Method:
     explanations = load_explanations(bench.feedback().explanations_path(1))
     explained = as_seen_by_reward(explanations, list(explanations), train)
     reward = baselines.OracleReward(train.relevance).normalised(explained)
-    return partial(finetune, reward=reward, lime=bench.settings.lime)
+    return partial(finetune, reward=reward, lime=bench.settings.lime, worth=reward.worth)
+
+
+def random_exchange(bench: Bench) -> Method:
+    return partial(baselines.random_exchange, lime=bench.settings.lime)
 
 
 def rrr(bench: Bench) -> Method:
@@ -131,6 +135,7 @@ def adversarial_training(bench: Bench) -> Method:
 
 ARMS: dict[Control, Arm] = {
     "cross_entropy": Tuned(method=cross_entropy),
+    "random_exchange": Tuned(method=random_exchange),
     "random_answers": Tuned(annotator=coin),
     "wrong_masks": Tuned(annotator=wrong_masks, masks=lambda _: "relevance"),
     "oracle_reward": Tuned(method=oracle_reward, masks=lambda _: "relevance"),

@@ -15,9 +15,11 @@ from torch import Tensor
 from explainfb.annotators import SimulatedAnnotator
 from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
-from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, batch_draws, descend
+from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, batch_draws, descend, finetune
+from explainfb.lime import LimeSettings
 from explainfb.reward import ExplainedImages, pool, to_scale
 from explainfb.seeds import torch_generator
+from explainfb.superpixels import batch_superpixels
 from explainfb.tasks import Split
 from explainfb.training import draw_batch
 
@@ -136,6 +138,30 @@ def _penalised(
     return descend(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
 
 
+def random_exchange(
+    classifier: Classifier,
+    split: Split,
+    *,
+    lime: LimeSettings,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """The exchange of superpixels with nobody asked: half of them, drawn anew for every image of every batch.
+
+    What feedback gains beyond this it owes to the answers, and not to training on pieces of other images.
+    """
+    generator = torch_generator(seed, "random exchange")
+
+    def worth(images: Tensor, _: Tensor) -> Tensor:
+        segments = batch_superpixels(images, lime.superpixels, lime.segments)
+        values = torch.rand(len(images), int(segments.max()) + 1, generator=generator)
+        return values.gather(1, segments.flatten(1).cpu()).view(segments.shape).to(images)
+
+    settings = replace(settings, exchanged=settings.exchanged or 1.0, strength=0.0)
+    return finetune(classifier, split, None, lime=lime, settings=settings, worth=worth, seed=seed, on_step=on_step)
+
+
 def adversarial_training(
     classifier: Classifier,
     split: Split,
@@ -207,6 +233,10 @@ class OracleReward:
         inside = pool(relevance.to(explained.weights), explained.segments, explained.weights.shape[1]).squeeze(1)
         shares = (to_scale(explained.weights, "share").abs() * inside).sum(1)
         return (shares - self.mean) / self.std
+
+    def worth(self, images: Tensor, index: Tensor) -> Tensor:
+        """(B, H, W): 1 where the weight of these images of the split should lie, else 0."""
+        return self.relevance[index.to(self.relevance.device)].to(images)
 
     @torch.no_grad()
     def normalised(self, explained: ExplainedImages) -> "OracleReward":

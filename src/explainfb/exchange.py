@@ -15,8 +15,9 @@ from explainfb.lime import LimeSettings
 from explainfb.reward import pool
 from explainfb.superpixels import batch_superpixels
 
-Worth = Callable[[Tensor], Tensor]
-"""images (B, C, H, W) → (B, H, W): how much weight is wanted at each place; only differences within an image count."""
+Worth = Callable[[Tensor, Tensor], Tensor]
+"""(images (B, C, H, W), which images of the split they are (B,)) → (B, H, W): how much weight is wanted at each place;
+only differences within an image count."""
 
 
 def unwanted(worth: Tensor, segments: Tensor) -> Tensor:

@@ -271,7 +271,7 @@ class Loop:
         doubt = self._doubt(number, reward)
         if doubt is not None:
             return partial(leave, why=doubt)
-        return partial(finetune, reward=reward, lime=self.settings.lime, worth=reward.worth)
+        return partial(finetune, reward=reward, lime=self.settings.lime)
 
     def _finetune(self, number: int, method: Method) -> None:
         writer = SummaryWriter(str(self.folder / "tensorboard" / f"round-{number}"))

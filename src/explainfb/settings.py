@@ -23,6 +23,7 @@ from explainfb.training import TrainingSettings
 
 Control = Literal[
     "cross_entropy",
+    "random_exchange",
     "random_answers",
     "wrong_masks",
     "oracle_reward",
@@ -65,7 +66,7 @@ class StudySettings:
     """The side to which the pictures of folder:PATH are brought."""
     error_rate: float = 0.1
     """The share of the simulated annotator's answers that are wrong."""
-    controls: tuple[Control, ...] = ("cross_entropy", "random_answers", "no_shortcut")
+    controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
     """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
@@ -93,8 +94,8 @@ class StudySettings:
             raise InputError(f"--lease-minutes must be greater than 0; found {self.lease_minutes}.")
         if self.finetune.exchanged and self.reward.kind != "additive":
             raise InputError(
-                f"finetune.exchanged needs an additive reward, which says what each place is worth; found "
-                f"reward.kind {self.reward.kind!r}."
+                "finetune.exchanged needs an additive reward, which says what each place is worth; found reward.kind "
+                f"{self.reward.kind!r}, which is followed by finetune.exchanged 0 and finetune.strength 0.7."
             )
         if self.comparisons < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")

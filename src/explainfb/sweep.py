@@ -41,7 +41,7 @@ class SweepSettings:
     seeds: int = 5
     """How many seeds."""
     first_seed: int = 0
-    arms: tuple[Control, ...] = ("cross_entropy", "random_answers", "no_shortcut")
+    arms: tuple[Control, ...] = StudySettings().controls
     """What feedback is compared with on every seed."""
     jobs: int = os.cpu_count() or 1
     """Processes, each with one thread."""
