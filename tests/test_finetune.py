@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from explainfb.classifiers import Architecture, Classifier, build
+from explainfb.errors import InputError
 from explainfb.finetune import FinetunePoint, FinetuneSettings, Reward, finetune
 from explainfb.lime import LimeSettings, explain
 from explainfb.reward import ExplainedImages
@@ -117,6 +118,21 @@ def test_a_reward_of_no_strength_is_cross_entropy_alone(trained: Classifier) -> 
     without, alone = tuned(trained, prefer_left, replace(SHORT, strength=0.0)), tuned(trained, None, SHORT)
     assert same(states(without.classifier), states(alone.classifier))
     assert not same(states(tuned(trained, prefer_left, SHORT).classifier), states(alone.classifier))
+
+
+def test_a_constant_rate_is_plain_adam_and_a_falling_one_is_not(trained: Classifier) -> None:
+    constant = tuned(trained, None, replace(SHORT, schedule="constant")).classifier
+    by_hand = MODULE.clone(trained)
+    optimiser, draws = torch.optim.Adam(by_hand.parameters(), lr=SHORT.learning_rate), MODULE.batch_draws(0)
+    for _ in range(SHORT.steps):
+        images, labels = MODULE.draw_batch(SPLIT, SHORT.batch, draws, by_hand.device)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(by_hand(images), labels).backward()
+        optimiser.step()
+    assert same(states(constant), states(by_hand))
+    assert not same(states(tuned(trained, None, SHORT).classifier), states(by_hand))
+    with pytest.raises(InputError, match=r"finetune\.schedule is 'linear' or 'constant'; found 'cosine'"):
+        FinetuneSettings(schedule="cosine")  # type: ignore[arg-type]
 
 
 class Spoilt:
