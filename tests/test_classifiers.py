@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb.classifiers import (
+    BUILDERS,
     Architecture,
     Classifier,
     build,
@@ -29,6 +31,8 @@ ANY = [
     LENET,
     replace(LENET, channels=3, height=33, width=20, mean=(0.1, 0.2, 0.3), std=(0.3, 0.2, 0.1)),
     replace(LENET, name="mlp"),
+    replace(LENET, name="pooled_lenet"),
+    replace(LENET, name="pooled_lenet", channels=2, height=16, width=37, mean=(0.1, 0.2), std=(0.2, 0.1)),
     RESNET,
     replace(LENET, name="squeezenet1_1", height=40, width=40, interpolation="bicubic", resize=64),
     replace(LENET, name="mnasnet0_5", resize=64),
@@ -51,6 +55,28 @@ def test_images_become_logits(architecture: Architecture) -> None:
     assert logits.shape == (3, architecture.classes)
     assert logits.isfinite().all()
     assert not torch.allclose(logits.sum(1), torch.ones(3), atol=1e-2)
+
+
+@pytest.mark.parametrize(("name", "weights"), [("lenet", 114_314), ("mlp", 41_090), ("pooled_lenet", 233_196)])
+def test_our_networks_have_as_many_weights_as_they_say(name: str, weights: int) -> None:
+    assert sum(parameter.numel() for parameter in build(replace(LENET, name=name)).parameters()) == weights
+    assert f"{weights:,} weights on 28×28" in str(BUILDERS[name].__doc__)
+
+
+def test_pooled_lenet_is_two_pooled_convolutions() -> None:
+    classifier = build(replace(LENET, name="pooled_lenet"))
+    first, second, hidden, last = (layer for layer in classifier.network if hasattr(layer, "weight"))
+    found = (images(LENET) - 0.13) / 0.31
+    for convolution in (first, second):
+        found = F.max_pool2d(F.relu(F.conv2d(found, convolution.weight, convolution.bias)), 2, 2)
+    assert found.shape == (3, 50, 4, 4)
+    found = F.relu(found.reshape(3, 800) @ hidden.weight.T + hidden.bias) @ last.weight.T + last.bias
+    torch.testing.assert_close(classifier(images(LENET)), found)
+
+
+def test_pooled_lenet_refuses_what_its_pooling_would_leave_nothing_of() -> None:
+    with pytest.raises(InputError, match="pooled_lenet takes images of at least 16×16 pixels; found 28×15"):
+        build(replace(LENET, name="pooled_lenet", width=15))
 
 
 def test_normalisation_happens_inside() -> None:
@@ -179,7 +205,7 @@ def test_a_file_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path: 
 def test_an_unknown_classifier_gets_the_nearest_name() -> None:
     with pytest.raises(InputError, match="Unknown classifier 'resnet-18'; did you mean 'resnet18'"):
         build(replace(LENET, name="resnet-18"))
-    assert {"lenet", "mlp", "alexnet", "vit_b_16"} <= set(classifier_names())
+    assert {"lenet", "mlp", "pooled_lenet", "alexnet", "vit_b_16"} <= set(classifier_names())
     assert not any("rcnn" in name or "raft" in name or "video" in name for name in classifier_names())
 
 

@@ -14,7 +14,7 @@ from explainfb.lime import LimeSettings, explain
 from explainfb.reward import AdditiveReward, ExplainedImages
 from explainfb.seeds import torch_generator, torch_globally
 from explainfb.tasks import Split
-from explainfb.training import TrainingSettings, fit
+from explainfb.training import TrainingSettings, draw_batch, fit
 
 MODULE = importlib.import_module("explainfb.finetune")  # the package gives this name to the function
 LIME = LimeSettings(masks=100, segments=4, fill="data")
@@ -130,6 +130,21 @@ def test_an_ensemble_is_followed_by_its_own_maps(trained: Classifier) -> None:
     told = finetune(trained, SPLIT, reward, lime=LIME, settings=follow, worth=lambda images, _: reward.worth(images))
     assert same(states(by_default.classifier), states(told.classifier))
     assert not same(states(by_default.classifier), states(tuned(trained, None, follow).classifier))
+
+
+def test_a_constant_rate_is_plain_adam_and_a_falling_one_is_not(trained: Classifier) -> None:
+    constant = tuned(trained, None, replace(SHORT, schedule="constant")).classifier
+    by_hand = MODULE.clone(trained)
+    optimiser, draws = torch.optim.Adam(by_hand.parameters(), lr=SHORT.learning_rate), MODULE.batch_draws(0)
+    for _ in range(SHORT.steps):
+        images, labels = draw_batch(SPLIT, SHORT.batch, draws, by_hand.device)
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(by_hand(images), labels).backward()
+        optimiser.step()
+    assert same(states(constant), states(by_hand))
+    assert not same(states(tuned(trained, None, SHORT).classifier), states(by_hand))
+    with pytest.raises(InputError, match=r"finetune\.schedule is 'linear' or 'constant'; found 'cosine'"):
+        FinetuneSettings(schedule="cosine")  # type: ignore[arg-type]
 
 
 class Spoilt:

@@ -73,6 +73,35 @@ def test_lenet_reads_digits() -> None:
     assert not classifier.training
 
 
+@pytest.mark.parametrize("name", ["mlp", "lenet", "pooled_lenet"])
+def test_raw_pixels_reach_the_network_as_0_to_255(name: str) -> None:
+    images = digits().clean.images[:5]
+    raw = train(digits(), settings=TrainingSettings(classifier=name, pixels="raw", steps=0))
+    torch.testing.assert_close(raw(images), raw.network(images * 255))
+    normalised = train(digits(), settings=TrainingSettings(classifier=name, steps=0))
+    assert not torch.allclose(normalised(images), normalised.network(images * 255), rtol=0.1)
+
+
+def test_raw_logits_are_those_of_a_computation_by_hand() -> None:
+    """Of Ross et al. 2017: 0 to 255 in, two hidden layers with ReLU."""
+    classifier = build(architecture_for(digits(), "mlp", "raw"))
+    found = (digits().clean.images[:5] * 255).flatten(1)
+    layers = [layer for layer in classifier.network if isinstance(layer, nn.Linear)]
+    assert [layer.out_features for layer in layers] == [50, 30, 10]
+    for layer in layers[:-1]:
+        found = (found @ layer.weight.T + layer.bias).clamp_min(0)
+    torch.testing.assert_close(classifier(digits().clean.images[:5]), found @ layers[-1].weight.T + layers[-1].bias)
+
+
+def test_torchvision_and_unknown_pixels_are_refused() -> None:
+    with pytest.raises(InputError, match=r"resnet18 is not made for raw pixels; .* lenet, mlp, pooled_lenet"):
+        TrainingSettings(classifier="resnet18", pixels="raw")
+    with pytest.raises(InputError, match="resnet18 is not made for raw pixels"):
+        architecture_for(digits(), "resnet18", "raw")
+    with pytest.raises(InputError, match="Unknown pixels 'grey'"):
+        TrainingSettings(pixels="grey")  # type: ignore[arg-type]
+
+
 def test_one_batch_can_be_learned_by_heart() -> None:
     batch = digits().train.take(slice(0, 32))
     classifier = build(architecture_for(digits(), "lenet"))

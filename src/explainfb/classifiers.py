@@ -32,7 +32,7 @@ class Architecture:
     """All that is needed to build a network anew, before its weights are loaded."""
 
     name: str
-    """`lenet`, `mlp`, or the name of a torchvision classifier such as `alexnet`."""
+    """`lenet`, `mlp`, `pooled_lenet`, or the name of a torchvision classifier such as `alexnet`."""
     classes: int
     channels: int
     height: int
@@ -99,7 +99,7 @@ def lenet(architecture: Architecture) -> nn.Module:
 
 
 def mlp(architecture: Architecture) -> nn.Module:
-    """Two hidden layers of 50 and 30 units, the network of Ross et al. 2017."""
+    """Two hidden layers of 50 and 30 units with ReLU, the network of Ross et al. 2017; 41,090 weights on 28×28."""
     return nn.Sequential(
         nn.Flatten(),
         nn.Linear(architecture.channels * architecture.height * architecture.width, 50),
@@ -110,7 +110,33 @@ def mlp(architecture: Architecture) -> nn.Module:
     )
 
 
-BUILDERS: dict[str, Callable[[Architecture], nn.Module]] = {"lenet": lenet, "mlp": mlp}
+def pooled_lenet(architecture: Architecture) -> nn.Module:
+    """LeNet with max-pooling, as Rieger et al. 2020 and Friedrich et al. 2023 train it; 233,196 weights on 28×28.
+
+    Convolutions of 20 and 50 kernels of 5×5, unpadded, each followed by ReLU and 2×2 max-pooling; 256 hidden units.
+    """
+    if min(architecture.height, architecture.width) < 16:
+        raise InputError(
+            f"pooled_lenet takes images of at least 16×16 pixels; found {architecture.height}×{architecture.width}. "
+            "Use lenet or mlp."
+        )
+    height, width = (((side - 4) // 2 - 4) // 2 for side in (architecture.height, architecture.width))
+    return nn.Sequential(
+        nn.Conv2d(architecture.channels, 20, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(20, 50, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(50 * height * width, 256),
+        nn.ReLU(),
+        nn.Linear(256, architecture.classes),
+    )
+
+
+BUILDERS: dict[str, Callable[[Architecture], nn.Module]] = {"lenet": lenet, "mlp": mlp, "pooled_lenet": pooled_lenet}
+OURS = ", ".join(BUILDERS)
 
 
 def classifier_names() -> list[str]:
@@ -133,10 +159,10 @@ def build(architecture: Architecture, seed: int = 0) -> Classifier:
     if name not in classifier_names():
         nearest = nearest_name(name, classifier_names())
         raise InputError(
-            f"Unknown classifier {name!r}; did you mean {nearest!r}? Give lenet, mlp or a torchvision classifier."
+            f"Unknown classifier {name!r}; did you mean {nearest!r}? Give {OURS} or a torchvision classifier."
         )
     if name not in BUILDERS and architecture.channels not in (1, CHANNELS):
-        raise InputError(f"{name} takes images of 1 or 3 channels; found {architecture.channels}. Use lenet or mlp.")
+        raise InputError(f"{name} takes images of 1 or 3 channels; found {architecture.channels}. Use one of {OURS}.")
     with torch_globally(seed, "build", name):
         if name in BUILDERS:
             network = BUILDERS[name](architecture)

@@ -9,7 +9,7 @@ in closed form, differentiable in the classifier's weights θ, so that with λ >
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -38,7 +38,9 @@ class FinetuneSettings:
     """λ: how much a standard deviation of reward counts beside the cross-entropy; 0 leaves the gradient of explanations
     out. Alone, without `exchanged`, 0.7 did best."""
     learning_rate: float = 2e-3
-    """Of Adam at the round's first step; it falls linearly to nothing at the last."""
+    """Of Adam at the round's first step."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """Whether the learning rate falls linearly to nothing at the round's last step, or stays."""
     batch: int = 64
     """Images a step for the cross-entropy."""
     explained: int = 12
@@ -55,6 +57,8 @@ class FinetuneSettings:
         for name in ("steps", "learning_rate", "batch", "explained"):
             if not getattr(self, name) > 0:
                 raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
+        if self.schedule not in ("linear", "constant"):
+            raise InputError(f"finetune.schedule is 'linear' or 'constant'; found {self.schedule!r}.")
         if not 0 <= self.exchanged <= 1:
             raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
         if not 0 < self.evidence <= 1:
@@ -171,7 +175,8 @@ def descend(
     tuned.train()
     parameters = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 1 / settings.steps, total_iters=settings.steps)
+    end = 1 / settings.steps if settings.schedule == "linear" else 1.0
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, end, total_iters=settings.steps)
     stopped = None
     with torch_globally(seed, "finetune", "dropout", device=tuned.device):
         for step in range(1, settings.steps + 1):

@@ -4,16 +4,19 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainfb.classifiers import BUILDERS, Architecture, Classifier, build, classifier_names
+from explainfb.classifiers import BUILDERS, OURS, Architecture, Classifier, build, classifier_names
 from explainfb.errors import InputError
 from explainfb.seeds import torch_generator, torch_globally
 from explainfb.tasks import Split, Task
 from explainfb.torchvision_networks import preprocessing, weights_of
+
+Pixels = Literal["normalised", "raw"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,10 @@ class TrainingSettings:
     """How a classifier is trained."""
 
     classifier: str = "lenet"
-    """`lenet`, `mlp` or a torchvision classifier."""
+    """`lenet`, `mlp`, `pooled_lenet` or a torchvision classifier."""
+    pixels: Pixels = "normalised"
+    """What the network is fed: pixels with the training images' mean and deviation taken out, or `raw` values from 0 to
+    255, as some papers have it, for our own classifiers alone."""
     steps: int = 1000
     """Gradient steps at most."""
     batch: int = 64
@@ -38,6 +44,7 @@ class TrainingSettings:
                 raise InputError(f"Training needs {name} of at least {least}; found {getattr(self, name)}.")
         if not 0 < self.learning_rate < math.inf:
             raise InputError(f"The learning rate must be a positive number; found {self.learning_rate}.")
+        check_pixels(self.classifier, self.pixels)
 
 
 @dataclass(frozen=True)
@@ -51,13 +58,27 @@ class TrainingPoint:
     validation_accuracy: float
 
 
-def architecture_for(task: Task, name: str) -> Architecture:
-    """The architecture `name` for images and classes of this task, normalised by its training images.
+def check_pixels(name: str, pixels: Pixels) -> None:
+    """Raise `InputError` where the classifier `name` cannot be fed such pixels."""
+    if pixels not in ("normalised", "raw"):
+        raise InputError(f"Unknown pixels {pixels!r}; expected 'normalised' or 'raw'.")
+    if pixels == "raw" and name not in BUILDERS:
+        raise InputError(f"{name} is not made for raw pixels; leave them normalised, or use one of {OURS}.")
 
-    A torchvision classifier gets them at the size it was designed for.
+
+def architecture_for(task: Task, name: str, pixels: Pixels = "normalised") -> Architecture:
+    """The architecture `name` for images and classes of this task, normalised by its training images or left raw.
+
+    A torchvision classifier gets them at the size it was designed for. Raises `InputError` where it cannot be fed raw
+    pixels.
     """
+    check_pixels(name, pixels)
     channels, height, width = task.image_shape
-    pixels = task.train.images
+    images = task.train.images
+    mean, std = (0.0,) * channels, (1 / 255,) * channels
+    if pixels == "normalised":
+        mean = tuple(float(value) for value in images.mean((0, 2, 3)))
+        std = tuple(max(float(value), 1e-3) for value in images.std((0, 2, 3)))
     resize = None
     if name not in BUILDERS and name in classifier_names():
         resize = preprocessing(weights_of(name)).side
@@ -67,8 +88,8 @@ def architecture_for(task: Task, name: str) -> Architecture:
         channels=channels,
         height=height,
         width=width,
-        mean=tuple(float(value) for value in pixels.mean((0, 2, 3))),
-        std=tuple(max(float(value), 1e-3) for value in pixels.std((0, 2, 3))),
+        mean=mean,
+        std=std,
         resize=resize,
     )
 
@@ -85,7 +106,7 @@ def train(
 
     Raises `InputError` for an unknown classifier and when the loss stops being a number.
     """
-    classifier = build(architecture_for(task, settings.classifier), seed).to(device)
+    classifier = build(architecture_for(task, settings.classifier, settings.pixels), seed).to(device)
     return fit(classifier, task.train, task.validation, settings=settings, seed=seed, on_look=on_look)
 
 

@@ -65,7 +65,7 @@ def examine(
     """
 
     def build_default() -> Classifier:
-        return classifiers.build(architecture_for(task, settings.classifier), seed)
+        return classifiers.build(architecture_for(task, settings.classifier, settings.pixels), seed)
 
     setup = Setup(
         task=task,

@@ -1,0 +1,243 @@
+"""The numbers that two papers published on the grey shortcut, anew with the code of this package's arms.
+
+    python experiments/shortcut/published.py --data-dir DATA
+    python experiments/shortcut/published.py --data-dir DATA --quick
+    python experiments/shortcut/published.py --only-table
+
+Classifiers are trained from scratch by cross-entropy or with RRR on the swatch, and tested on images whose swatch is
+that of a random class. Every result goes to published.json at once; what is there is not run again.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import mean
+from typing import Any, Literal
+
+import joblib
+import scipy.stats
+import torch
+import tyro
+
+from explainfb.baselines import rrr
+from explainfb.classifiers import Classifier, build
+from explainfb.devices import DeviceName, resolve_device
+from explainfb.files import write_whole
+from explainfb.finetune import FinetuneSettings, finetune
+from explainfb.lime import LimeSettings
+from explainfb.seeds import torch_generator
+from explainfb.tasks import Split, Task, load_task
+from explainfb.training import architecture_for, predict_logits
+
+HERE = Path(__file__).parent
+FULL, FEW = 60_000, 10_000
+"""Training images in the papers, and with --quick."""
+Arm = Literal["cross_entropy", "rrr", "no_shortcut"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a paper trained, by Adam at a constant rate on pixels of 0 to 255, and the accuracies that it reports."""
+
+    source: str
+    task: str
+    classifier: str
+    epochs: int
+    quick_epochs: int
+    strength: float
+    """λ of RRR beside the mean cross-entropy, where the penalty is a mean over the batch too."""
+    deviation: float | None = None
+    """Of the normal distribution that every weight and bias is drawn from; None leaves PyTorch's own."""
+    published: dict[Arm, float]
+    batch: int = 256
+    learning_rate: float = 1e-3
+
+
+ROSS = Recipe(
+    source="Ross et al. 2017",
+    task="mnist-decoy",
+    classifier="mlp",
+    epochs=64,
+    quick_epochs=64,
+    strength=1000.0,
+    deviation=0.1,
+    published={"cross_entropy": 0.5155, "rrr": 0.9607, "no_shortcut": 0.9611},
+)
+FRIEDRICH = Recipe(
+    source="Friedrich et al. 2023",
+    task="mnist-decoy",
+    classifier="pooled_lenet",
+    epochs=50,
+    quick_epochs=10,
+    strength=10.0 * 256,
+    published={"cross_entropy": 0.789, "rrr": 0.988},
+)
+FRIEDRICH_FASHION = replace(FRIEDRICH, task="fashion-mnist-decoy", published={"cross_entropy": 0.583, "rrr": 0.894})
+RECIPES = {"mlp": ROSS, "cnn": FRIEDRICH, "cnn-fashion": FRIEDRICH_FASHION}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is run, and where."""
+
+    recipes: tuple[Literal["mlp", "cnn", "cnn-fashion"], ...] = ("mlp", "cnn", "cnn-fashion")
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    quick: bool = False
+    """The first 10,000 training images, and a fifth of the epochs for the convolutional networks."""
+    minutes: float = math.inf
+    """No run is begun after this long."""
+    data_dir: Path | None = None
+    jobs: int = 2
+    """Processes, each with one thread."""
+    device: DeviceName = "cpu"
+    results: Path = HERE / "published.json"
+    only_table: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """One classifier to train."""
+
+    recipe: str
+    arm: Arm
+    seed: int
+    images: int
+    epochs: int
+
+
+def main(settings: Settings) -> None:
+    records = json.loads(settings.results.read_text(encoding="utf-8")) if settings.results.is_file() else []
+    done = {Run(**{name: record[name] for name in Run.__dataclass_fields__}) for record in records}
+    wanted = [] if settings.only_table else [run for run in runs(settings) if run not in done]
+    began = time.monotonic()
+    parallel = joblib.Parallel(n_jobs=settings.jobs, return_as="generator_unordered", pre_dispatch=settings.jobs)
+    in_time = (run for run in wanted if time.monotonic() - began < 60 * settings.minutes)
+    for record in parallel(joblib.delayed(one)(run, settings) for run in in_time):
+        records.append(record)
+        print(json.dumps(record), flush=True)
+        text = "[\n" + ",\n".join(json.dumps(each) for each in sorted(records, key=order)) + "\n]\n"
+        write_whole(settings.results, lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+    print("\n".join(table(records)))
+
+
+def runs(settings: Settings) -> Iterator[Run]:
+    """Seed by seed, so that what is there after an interruption can be compared."""
+    for name in settings.recipes:
+        recipe = RECIPES[name]
+        images, epochs = (FEW, recipe.quick_epochs) if settings.quick else (FULL, recipe.epochs)
+        for seed in settings.seeds:
+            for arm in recipe.published:
+                yield Run(name, arm, seed, images, epochs)
+
+
+def order(record: dict[str, Any]) -> tuple[Any, ...]:
+    return list(RECIPES).index(record["recipe"]), record["images"], record["epochs"], record["arm"], record["seed"]
+
+
+def one(run: Run, settings: Settings) -> dict[str, Any]:
+    """Train and measure one classifier."""
+    torch.set_num_threads(1)
+    recipe = RECIPES[run.recipe]
+    task = load_task(recipe.task, data_dir=settings.data_dir, train_images=run.images, shortcut="grey", seed=run.seed)
+    assert task.shifted is not None
+    split = training_images(task, run)
+    steps = run.epochs * math.ceil(len(split) / recipe.batch)
+    start = time.monotonic()
+    classifier, stopped = trained(recipe, run, task, split, steps, resolve_device(settings.device))
+    seconds = time.monotonic() - start
+    return asdict(run) | {
+        "steps": steps,
+        "train_accuracy": accuracy(classifier, split),
+        "shifted_accuracy": accuracy(classifier, task.shifted),
+        "clean_accuracy": accuracy(classifier, task.clean),
+        "stopped": stopped,
+        "seconds": round(seconds, 1),
+    }
+
+
+def training_images(task: Task, run: Run) -> Split:
+    """All 60,000 where they are wanted: nothing here needs validation images."""
+    sound = run.arm == "no_shortcut"
+    split, rest = (task.sound_train, task.sound_validation) if sound else (task.train, task.validation)
+    assert split is not None
+    assert rest is not None
+    if run.images < FULL:
+        return split
+    masks = None if split.shortcut is None or rest.shortcut is None else torch.cat([split.shortcut, rest.shortcut])
+    return Split(torch.cat([split.images, rest.images]), torch.cat([split.labels, rest.labels]), shortcut=masks)
+
+
+def trained(
+    recipe: Recipe, run: Run, task: Task, split: Split, steps: int, device: torch.device
+) -> tuple[Classifier, str | None]:
+    """A classifier trained from scratch, and why it stopped early."""
+    start = fresh(recipe, run.seed, task).to(device)
+    how = FinetuneSettings(
+        steps=steps, batch=recipe.batch, learning_rate=recipe.learning_rate, schedule="constant", strength=0.0
+    )
+    if run.arm == "rrr":
+        assert split.shortcut is not None
+        # pixels of 0 to 1 have gradients 255 times as steep
+        strength = recipe.strength / 255**2
+        found = rrr(start, split, irrelevant=split.shortcut, strength=strength, settings=how, seed=run.seed)
+    else:
+        found = finetune(start, split, None, lime=LimeSettings(), settings=how, seed=run.seed)
+    return found.classifier, found.stopped
+
+
+def fresh(recipe: Recipe, seed: int, task: Task) -> Classifier:
+    """A classifier before its first step."""
+    classifier = build(architecture_for(task, recipe.classifier, "raw"), seed)
+    if recipe.deviation is not None:
+        generator = torch_generator(seed, "published", "weights")
+        with torch.no_grad():
+            for parameter in classifier.parameters():
+                parameter.normal_(0, recipe.deviation, generator=generator)
+    return classifier
+
+
+def accuracy(classifier: Classifier, split: Split) -> float:
+    return round((predict_logits(classifier, split.images).argmax(1) == split.labels).float().mean().item(), 4)
+
+
+def table(records: list[dict[str, Any]]) -> list[str]:
+    """Markdown: means over seeds with 95 % t-intervals, beside what was published, in percent."""
+    lines = [
+        "| network | images | epochs | arm | seeds | published | here | each seed |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for record in sorted(records, key=order):
+        groups.setdefault(tuple(record[name] for name in ("recipe", "images", "epochs", "arm")), []).append(record)
+    for (name, images, epochs, arm), group in groups.items():
+        recipe = RECIPES[name]
+        measure = "clean_accuracy" if arm == "no_shortcut" else "shifted_accuracy"
+        values = [100 * record[measure] for record in group]
+        each = " ".join(f"{value:.1f}" for value in values)
+        published = f"{100 * recipe.published[arm]:.2f}".removesuffix("0")
+        cells = [
+            f"{name} ({recipe.source})",
+            f"{images:,}",
+            epochs,
+            arm,
+            len(values),
+            published,
+            interval(values),
+            each,
+        ]
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return lines
+
+
+def interval(values: list[float]) -> str:
+    if len(values) < 2:
+        return f"{values[0]:.1f}"
+    half = float(scipy.stats.sem(values) * scipy.stats.t.ppf(0.975, len(values) - 1))
+    return f"{mean(values):.1f} ± {half:.1f}"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings))
