@@ -7,17 +7,11 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from explainfb.ensemble import (
-    Answers,
-    RewardEnsemble,
-    RewardSettings,
-    _adapt_weight_decay,
-    correct_answers,
-    fit_ensemble,
-    load_ensemble,
-    save_ensemble,
-)
+from explainfb.answers import Answers
+from explainfb.ensemble import RewardEnsemble, RewardSettings, load_ensemble, save_ensemble
 from explainfb.errors import InputError
+from explainfb.fitting import _adapt_weight_decay, fit_ensemble
+from explainfb.foretelling import correct_answers
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator
 from explainfb.superpixels import grid
@@ -145,7 +139,7 @@ def test_weight_decay_moves_towards_the_wanted_ratio_of_losses(ratio: float, fac
 
 def test_weight_decay_grows_where_answers_cannot_be_learned(monkeypatch) -> None:
     ratios: list[float] = []
-    monkeypatch.setattr("explainfb.ensemble._adapt_weight_decay", lambda optimiser, ratio: ratios.append(ratio))
+    monkeypatch.setattr("explainfb.fitting._adapt_weight_decay", lambda optimiser, ratio: ratios.append(ratio))
     fit_ensemble(EXPLAINED, by_a_coin(0, 200, 40), settings=RewardSettings(members=1, steps=200), seed=0)
     assert ratios[-1] > 1.5  # forty coins learned by heart
 

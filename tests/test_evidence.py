@@ -1,13 +1,12 @@
 """A round's reward is followed only with evidence that it foretells answers, and exchanges only through the loop."""
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from explainfb import classifiers
+from explainfb import classifiers, foretelling
 from explainfb.annotators import CoinAnnotator, SimulatedAnnotator
 from explainfb.ensemble import RewardSettings
 from explainfb.errors import InputError
@@ -21,7 +20,6 @@ from explainfb.tasks import Task
 from explainfb.training import train
 from tiny import TINY
 
-MODULE = importlib.import_module("explainfb.loop")
 ONE_ROUND = replace(TINY, rounds=1)
 
 
@@ -70,7 +68,7 @@ def test_without_evidence_a_round_leaves_the_classifier_as_it_was_and_says_so(
     assert followed.stopped == []
 
 
-@pytest.mark.parametrize(("right", "follows"), [(17, True), (16, False), (5, False)])
+@pytest.mark.parametrize(("right", "follows"), [(18, True), (17, False), (5, False)])
 def test_the_evidence_is_what_a_coin_would_hardly_do(
     tmp_path: Path,
     task: Task,
@@ -79,8 +77,9 @@ def test_the_evidence_is_what_a_coin_would_hardly_do(
     right: int,
     follows: bool,
 ) -> None:
-    """A coin foretells 17 or more of 22 answers with probability .0085, 16 or more with .026."""
-    monkeypatch.setattr(MODULE, "correct_answers", lambda *_: torch.arange(22) < right)
+    """Twice the probability with which a coin foretells 18 or more of 22 answers is .0043, 17 or more .017."""
+    monkeypatch.setattr(foretelling, "_correct", lambda *_: torch.arange(11) < right - 11)
+    monkeypatch.setattr(foretelling, "correct_answers", lambda *_: torch.arange(11) < right)
     loop = run(tmp_path / "study", task, trained, replace(ONE_ROUND.finetune, evidence=0.01), coin=False)
     assert moved(loop) == follows
 

@@ -25,7 +25,8 @@ def ask_annotator(
     for stored in store.comparisons(round_number):
         comparison, shown_at = stored.comparison, datetime.now(UTC)
         answer = annotator.answer(comparison, explanations[comparison.left], explanations[comparison.right])
-        preferences.append(Preference(comparison, answer, annotator.name, seed, shown_at, datetime.now(UTC)))
+        name = annotator.asked(comparison).name
+        preferences.append(Preference(comparison, answer, name, seed, shown_at, datetime.now(UTC)))
     store.record(preferences)
 
 

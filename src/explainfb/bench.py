@@ -9,7 +9,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb import classifiers
-from explainfb.annotators import Annotator, SimulatedAnnotator
+from explainfb.annotators import Annotator, simulated
 from explainfb.budget import Budget, budget_of, counted
 from explainfb.classifiers import Classifier
 from explainfb.finetune import Method
@@ -58,7 +58,9 @@ class Bench:
         """The loop that follows the answers."""
         settings, annotator = self.settings, None
         if settings.annotator == "simulated":
-            annotator = SimulatedAnnotator(split=self.task.train, seed=settings.seed, error_rate=settings.error_rate)
+            annotator = simulated(
+                self.task.train, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd
+            )
         return self.loop(FEEDBACK, self.folder, store=store, annotator=annotator)
 
     def loop(

@@ -1,9 +1,10 @@
-"""An ensemble of reward models, each fitted to its own bootstrap draw of the answers (Christiano et al. 2017)."""
+"""An ensemble of reward models (Christiano et al. 2017): its settings, what it says, and its file."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,10 +13,10 @@ from torch import Tensor, nn
 
 from explainfb.errors import InputError
 from explainfb.files import write_whole
-from explainfb.reward import AdditiveReward, ExplainedImages, FreeReward, Kind, Scale, build_reward, preference_loss
-from explainfb.seeds import torch_generator, torch_globally
+from explainfb.reward import AdditiveReward, ExplainedImages, FreeReward, Kind, Scale, build_reward
 
 HEADER = "reward"
+RELIABILITY = "reliability"
 CHUNK = 512
 """Explanations that go through a model at a time."""
 
@@ -28,13 +29,26 @@ class RewardSettings:
     scale: Scale = "share"
     """What the reward looks at: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
     members: int = 3
+    """Models that are averaged, each fitted to a bootstrap draw of its own; 1 is no ensemble, and has nothing to
+    disagree about when comparisons are chosen."""
+    normalised: bool = True
+    """Every member is brought to mean 0 and standard deviation 1 over the explanations it was fitted to, before they
+    are averaged; without, members count by their own scales, and so does finetune.strength."""
+    learned_from: Literal["comparisons", "utilities"] = "comparisons"
+    """What members are fitted to: the answers, or by squared error what a simulated annotator says each compared
+    explanation is worth, standardised (the ablation of Christiano et al. 2017, section 3.3). An annotator who errs
+    gives with probability error_rate an explanation the worth of another one drawn at random. Comparisons are asked all
+    the same, so that answers judge both."""
+    reliability: Literal["equal", "learned"] = "equal"
+    """Whether all annotators are taken to err as often as `noise` says, or each one's share of noise is learned beside
+    the reward (Chen et al. 2013)."""
     steps: int = 150
     batch: int = 64
     learning_rate: float = 1e-2
     noise: float = 0.1
-    """The share of answers taken to be uniformly random."""
+    """The share of answers taken to be uniformly random; of each annotator at the start where it is learned."""
     weight_decay: float = 1e-3
-    """At the start; adapted to keep the validation loss between 1.1 and 1.5 times the training loss."""
+    """At the start; adapted to keep the validation loss between 1.1 and 1.5 times the training loss. 0 stays 0."""
 
     def __post_init__(self) -> None:
         for name in ("members", "steps", "batch", "learning_rate"):
@@ -42,37 +56,28 @@ class RewardSettings:
                 raise InputError(f"reward.{name} must be greater than 0; found {getattr(self, name)}.")
         if not 0 <= self.noise < 1:
             raise InputError(f"reward.noise is a share in [0, 1); found {self.noise}.")
-
-
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """Comparisons with their answers, as indices into explained images."""
-
-    left: Tensor
-    """(P,) index of the explanation shown on the left."""
-    right: Tensor
-    """(P,)"""
-    share_left: Tensor
-    """(P,) float: 1 left is better, 0 right is better, ½ equal."""
-
-    def __len__(self) -> int:
-        return len(self.left)
-
-    def take(self, indices: Tensor) -> "Answers":
-        return Answers(self.left[indices], self.right[indices], self.share_left[indices])
-
-    def to(self, device: torch.device) -> "Answers":
-        return Answers(self.left.to(device), self.right.to(device), self.share_left.to(device))
+        if not 0 <= self.weight_decay <= 10:
+            raise InputError(f"reward.weight_decay lies in [0, 10]; found {self.weight_decay}.")
+        for name, allowed in (("reliability", ("equal", "learned")), ("learned_from", ("comparisons", "utilities"))):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"reward.{name} is one of {', '.join(allowed)}; found {getattr(self, name)!r}.")
+        if self.reliability == "learned" and self.learned_from == "utilities":
+            raise InputError("reward.reliability is learned from comparisons; set reward.learned_from to comparisons.")
 
 
 class RewardEnsemble(nn.Module):
-    """Several reward models; each is normalised to mean 0 and standard deviation 1, then they are averaged."""
+    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, members: Sequence[AdditiveReward | FreeReward]) -> None:
+    def __init__(
+        self, members: Sequence[AdditiveReward | FreeReward], reliability: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
+        self.reliability = dict(reliability or {})
+        """Of each annotator, the probability in (0, 1) of the right answer where one explanation is clearly better,
+        averaged over members; empty where it was not learned."""
         self.members = nn.ModuleList(members)
         self.register_buffer("mean", torch.zeros(len(members)))
         self.register_buffer("std", torch.ones(len(members)))
@@ -117,87 +122,12 @@ class RewardEnsemble(nn.Module):
         return torch.stack([torch.cat([member(part) for part in parts]) for member in self.members])
 
 
-def fit_ensemble(
-    explained: ExplainedImages,
-    answers: Answers,
-    *,
-    settings: RewardSettings,
-    seed: int,
-    on_member: Callable[[], None] | None = None,
-) -> RewardEnsemble:
-    """An ensemble fitted to the answers about these explanations.
-
-    Every member sees as many answers as there are, drawn with replacement; the 1/e that were not drawn validate it.
-    Raises `InputError` when there are fewer than 4 answers.
-    """
-    if len(answers) < 4:
-        raise InputError(f"A reward needs at least 4 answers to learn from; found {len(answers)}.")
-    channels = explained.images.shape[1]
-    members = []
-    for index in range(settings.members):
-        with torch_globally(seed, "reward", index, "weights"):
-            member = build_reward(settings.kind, channels, settings.scale).to(explained.images.device)
-        _fit_member(member, explained, answers, settings, torch_generator(seed, "reward", index, "draws"))
-        members.append(member.eval())
-        if on_member is not None:
-            on_member()
-    ensemble = RewardEnsemble(members).to(explained.images.device).requires_grad_(False).eval()
-    ensemble.normalise(explained)
-    return ensemble
-
-
-def _fit_member(
-    member: nn.Module,
-    explained: ExplainedImages,
-    answers: Answers,
-    settings: RewardSettings,
-    generator: torch.Generator,
-) -> None:
-    drawn = torch.randint(len(answers), (len(answers),), generator=generator)
-    unseen = torch.ones(len(answers), dtype=torch.bool)
-    unseen[drawn] = False
-    validation = answers.take(unseen.nonzero().squeeze(1))
-    optimiser = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    train_loss = 0.0
-    for step in range(1, settings.steps + 1):
-        batch = answers.take(drawn[torch.randint(len(drawn), (settings.batch,), generator=generator)])
-        loss = _loss(member, explained, batch, settings.noise)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        train_loss = loss.item() if step == 1 else 0.9 * train_loss + 0.1 * loss.item()
-        if step % 20 == 0 and len(validation):
-            with torch.no_grad():
-                ratio = _loss(member, explained, validation, settings.noise).item() / max(train_loss, 1e-8)
-            _adapt_weight_decay(optimiser, ratio)
-
-
-def _adapt_weight_decay(optimiser: torch.optim.Optimizer, ratio: float) -> None:
-    """More regularisation where the validation loss is over 1.5 times the training loss, less under 1.1 times."""
-    factor = 2.0 if ratio > 1.5 else 0.5 if ratio < 1.1 else 1.0
-    for group in optimiser.param_groups:
-        group["weight_decay"] = min(max(group["weight_decay"] * factor, 1e-4), 10.0)
-
-
-def _loss(member: nn.Module, explained: ExplainedImages, answers: Answers, noise: float) -> Tensor:
-    both = member(explained.take(torch.cat([answers.left, answers.right])))
-    left, right = both.chunk(2)
-    return preference_loss(left, right, answers.share_left, noise)
-
-
-@torch.no_grad()
-def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answers: Answers) -> Tensor:
-    """(Q,) bool: whether the ensemble foretells each answer that is left or right; equal ones are left out."""
-    decided = answers.take((answers.share_left != 0.5).nonzero().squeeze(1))
-    rewards: Tensor = ensemble(explained)
-    return (rewards[decided.left] > rewards[decided.right]) == (decided.share_left > 0.5)
-
-
 def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
     """Write the ensemble to one safetensors file."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
     header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
-    write_whole(path, lambda partial: save_file(tensors, partial, metadata={HEADER: json.dumps(header)}))
+    metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
 
 
 def load_ensemble(path: Path) -> RewardEnsemble:
@@ -205,9 +135,10 @@ def load_ensemble(path: Path) -> RewardEnsemble:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()[HEADER])
+            reliability = json.loads(file.metadata().get(RELIABILITY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         with torch.random.fork_rng(devices=[]):
-            ensemble = RewardEnsemble([build_reward(**member) for member in header])
+            ensemble = RewardEnsemble([build_reward(**member) for member in header], reliability)
         ensemble.load_state_dict(tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from scipy.stats import binomtest
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb import classifiers
@@ -19,7 +19,7 @@ from explainfb.annotators import Annotator
 from explainfb.asking import ask_annotator, wait_for_people
 from explainfb.budget import Budget, budget_of, counted
 from explainfb.classifiers import Classifier
-from explainfb.ensemble import Answers, RewardEnsemble, correct_answers, fit_ensemble, load_ensemble, save_ensemble
+from explainfb.ensemble import RewardEnsemble, load_ensemble, save_ensemble
 from explainfb.explanations import (
     Explanations,
     as_seen_by_reward,
@@ -29,6 +29,8 @@ from explainfb.explanations import (
 )
 from explainfb.files import write_whole
 from explainfb.finetune import FinetunePoint, Method, finetune, leave
+from explainfb.fitting import fit_ensemble
+from explainfb.foretelling import Known, foretell_unseen, round_accuracy
 from explainfb.gold import gold_comparisons
 from explainfb.lime import explain
 from explainfb.progress import Progress
@@ -37,7 +39,6 @@ from explainfb.results import Results
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import derive, numpy_generator
 from explainfb.settings import StudySettings
-from explainfb.statistics import pair_accuracy_interval
 from explainfb.store import Store
 from explainfb.tasks import Task
 from explainfb.types import BoolArray, Comparison, ExplanationKey
@@ -188,84 +189,78 @@ class Loop:
             wait_for_people(self.store, number, overlap=self.overlap, step=step)
 
     def _fit_reward(self, number: int) -> None:
-        fitted, _, explained = self.answers(number)
+        known = self.known(number)
+        utilities = self._utilities(number, known.keys) if self.settings.reward.learned_from == "utilities" else None
         with self.progress.stage(self._title(number, "fitting the reward"), self.settings.reward.members) as step:
             ensemble = fit_ensemble(
-                explained,
-                fitted,
+                known.explained,
+                known.fitted,
                 settings=self.settings.reward,
-                seed=derive(self.settings.seed, "reward", number),
+                seed=self._reward_seed(number),
+                utilities=utilities,
                 on_member=lambda: step(1),
             )
         save_ensemble(ensemble, self.reward_path(number))
 
-    def answers(self, number: int) -> tuple[Answers, Answers, ExplainedImages]:
-        """The answers of rounds 1 … `number`, those to fit and those held out, and the explanations they are about."""
+    def _utilities(self, number: int, keys: Sequence[ExplanationKey]) -> Tensor:
+        """(len(keys),) what the simulated annotator says each explanation is worth."""
+        assert self.annotator is not None
+        explanations = self._explanations(number)
+        said = self.annotator.utilities([explanations[key] for key in keys], keys)
+        return torch.from_numpy(said).float().to(self.device)
+
+    def known(self, number: int) -> Known:
+        """The answers of rounds 1 … `number`, and the explanations they are about."""
         assert self.store is not None
+        preferences = self.store.preferences(range(1, number + 1), gold=False)
+        return Known.of(preferences, self._explanations(number), self.task.train, self._held_out, self.device)
+
+    def _explanations(self, number: int) -> Explanations:
+        """What rounds 1 … `number` compare."""
         explanations: Explanations = {}
         for earlier in range(1, number + 1):
             explanations |= load_explanations(self.explanations_path(earlier))
-        preferences = self.store.preferences(range(1, number + 1), gold=False)
-        pairs = [(item.comparison, item.answer.share_left) for item in preferences]
-        decided = [(comparison, share) for comparison, share in pairs if share is not None]
-        keys = sorted({key for comparison, _ in decided for key in (comparison.left, comparison.right)})
-        place = {key: index for index, key in enumerate(keys)}
-        answers = Answers(
-            torch.tensor([place[comparison.left] for comparison, _ in decided], dtype=torch.int64),
-            torch.tensor([place[comparison.right] for comparison, _ in decided], dtype=torch.int64),
-            torch.tensor([share for _, share in decided], dtype=torch.float32),
-        ).to(self.device)
-        held_out = torch.tensor([bool(self._held_out[comparison.left.image]) for comparison, _ in decided])
-        return (
-            answers.take((~held_out).nonzero().squeeze(1)),
-            answers.take(held_out.nonzero().squeeze(1)),
-            self._seen(explanations, keys),
-        )
+        return explanations
+
+    def _reward_seed(self, number: int) -> int:
+        return derive(self.settings.seed, "reward", number)
 
     def _doubt(self, number: int, reward: RewardEnsemble) -> str | None:
         """Why the reward of round `number` is not followed, in a sentence; None where it is."""
         if self.settings.finetune.evidence == 1:
             return None
-        _, held_out, explained = self.answers(number)
-        correct = correct_answers(reward, explained, held_out)
-        right, asked = int(correct.sum()), len(correct)
-        if asked and binomtest(right, asked, alternative="greater").pvalue <= self.settings.finetune.evidence:
+        settings, seed = self.settings.reward, self._reward_seed(number)
+        foretold = foretell_unseen(reward, self.known(number), settings=settings, seed=seed)
+        if foretold.p_value <= self.settings.finetune.evidence:
             return None
-        return f"The reward was not followed: it foretells {right} of {asked} held-out answers, as a coin might."
+        return (
+            f"The reward was not followed: it foretells {foretold.right} of {foretold.asked} answers that it was not "
+            "fitted to, as a coin's might be."
+        )
 
     def preferences(self) -> Results:
         """What was answered, and how well the rewards foretell held-out answers, as results.json holds it."""
         assert self.store is not None
         rounds = self.reward_accuracies()
         last, given = rounds[-1], self.store.preferences(gold=False)
+        reliability = self.ensemble(last["round"]).reliability
         return {
             "answers": len(given),
             "annotators": sorted({preference.annotator for preference in given}),
             "reward_accuracy": last["reward_accuracy"],
             "reward_accuracy_interval": None if last["low"] is None else [last["low"], last["high"]],
             "by_round": rounds,
+            **({"reliability": reliability} if reliability else {}),
         }
 
     def reward_accuracies(self) -> list[Results]:
         """Of each round whose reward is fitted: answers, how many were held out, and how well it foretells those."""
         numbers = range(1, self.settings.rounds + 1)
-        return [self._round_accuracy(number) for number in numbers if self.reward_path(number).is_file()]
-
-    def _round_accuracy(self, number: int) -> Results:
-        fitted, held_out, explained = self.answers(number)
-        correct = correct_answers(self.ensemble(number), explained, held_out).cpu().double().numpy()
-        decided = held_out.take((held_out.share_left != 0.5).nonzero().squeeze(1))
-        left, right = (explained.image_index[side].cpu().numpy() for side in (decided.left, decided.right))
-        seed = self.settings.seed
-        interval = pair_accuracy_interval(correct, left, right, seed=seed) if len(correct) else None
-        return {
-            "round": number,
-            "answers": len(fitted) + len(held_out),
-            "held_out": len(correct),
-            "reward_accuracy": interval and interval.estimate,
-            "low": interval and interval.low,
-            "high": interval and interval.high,
-        }
+        return [
+            round_accuracy(number, self.ensemble(number), self.known(number), seed=self.settings.seed)
+            for number in numbers
+            if self.reward_path(number).is_file()
+        ]
 
     def _follow(self, number: int, reward: RewardEnsemble) -> Method:
         doubt = self._doubt(number, reward)

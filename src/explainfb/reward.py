@@ -133,11 +133,13 @@ def build_reward(kind: Kind, channels: int, scale: Scale) -> AdditiveReward | Fr
     return AdditiveReward(channels, scale) if kind == "additive" else FreeReward(channels, scale)
 
 
-def preference_loss(reward_left: Tensor, reward_right: Tensor, share_left: Tensor, noise: float = 0.1) -> Tensor:
+def preference_loss(
+    reward_left: Tensor, reward_right: Tensor, share_left: Tensor, noise: float | Tensor = 0.1
+) -> Tensor:
     """Cross-entropy of answers (B,), the probability that left is better, under Bradley–Terry.
 
-    A share `noise` of the answers is taken to be uniformly random (Christiano et al. 2017, section 2.2.3). With rewards
-    1 and 0 and noise 0.1 the left is preferred with probability 0.9 · 0.7311 + 0.05 = 0.7080: the answer left (1) loses
+    A share `noise` of the answers, one number or (B,), is taken to be uniformly random (Christiano et al. 2017, section
+    2.2.3); above 1, up to 2, answers say the opposite more often than not. With rewards 1 and 0 and noise 0.1 the left is preferred with probability 0.9 · 0.7311 + 0.05 = 0.7080: the answer left (1) loses
     0.3454, right (0) 1.2308 and equal (½) their mean, 0.7881.
     """
     probability = (1 - noise) * torch.sigmoid(reward_left - reward_right) + noise / 2

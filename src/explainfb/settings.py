@@ -66,6 +66,8 @@ class StudySettings:
     """The side to which the pictures of folder:PATH are brought."""
     error_rate: float = 0.1
     """The share of the simulated annotator's answers that are wrong."""
+    crowd: tuple[float, ...] = ()
+    """Error rates of several simulated annotators, who share the comparisons; none: one annotator with error_rate."""
     controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
@@ -86,6 +88,15 @@ class StudySettings:
             raise InputError(f"A seed is at least 0; found {self.seed}.")
         if not 0 <= self.error_rate <= 1:
             raise InputError(f"--error-rate is a share in [0, 1]; found {self.error_rate}.")
+        if not all(0 <= rate <= 1 for rate in self.crowd):
+            raise InputError(f"--crowd holds shares in [0, 1]; found {', '.join(map(str, self.crowd))}.")
+        if self.crowd and self.annotator == "human":
+            raise InputError("--crowd is of simulated annotators and --annotator human asks people; leave one out.")
+        if self.reward.learned_from == "utilities" and (self.annotator == "human" or self.crowd):
+            raise InputError(
+                "reward.learned_from utilities needs one simulated annotator, who can say what explanations are worth; "
+                "leave out --annotator human and --crowd, or learn from comparisons."
+            )
         if self.overlap < 1:
             raise InputError(f"--overlap is the number of people who answer a comparison; found {self.overlap}.")
         if not 0 <= self.gold < 1:
