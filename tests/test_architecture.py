@@ -14,7 +14,7 @@ FLOORS = [
     {"attack_settings", "types"},
     {"overlays", "pictures", "torchvision_networks"},
     {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
-    | {"pgd", "square", "statistics", "store", "superpixels", "surroundings"},
+    | {"pgd", "square", "statistics", "store", "superpixels", "surroundings", "temperature"},
     {"answers", "budget", "honesty", "lime", "results", "reward", "target", "tasks"},
     {"annotators", "attacks", "ensemble", "exchange", "explanations", "gold", "export", "quality", "training"},
     {"evidence", "fitting"},
