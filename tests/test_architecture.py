@@ -37,6 +37,8 @@ FLOORS = [
     {"arms"},
     {"study"},
     {"sweep", "workplace", "__init__"},
+    {"grid"},
+    {"grid_page"},
     {"serving"},
     {"cli_people"},
     {"cli"},

@@ -48,9 +48,14 @@ class Contrast:
         return self.p is not None and self.p < LEVEL
 
 
-def contrasts(reference: Sequence[Evaluation], others: Mapping[str, Sequence[Evaluation]]) -> list[Contrast]:
-    """`reference`, one evaluation a seed, against the same seeds of every other arm, in every measure, largest first.
+def contrasts(
+    reference: Sequence[Evaluation],
+    others: Mapping[str, Sequence[Evaluation]],
+    measures: Sequence[str] | None = None,
+) -> list[Contrast]:
+    """`reference`, one evaluation a seed, against the same seeds of every other arm, largest first.
 
+    In every measure, or in those of `measures` that both have: the fewer are tested, the less the correction costs.
     Raises `InputError` when an arm has another number of seeds.
     """
     found = []
@@ -58,9 +63,10 @@ def contrasts(reference: Sequence[Evaluation], others: Mapping[str, Sequence[Eva
         if len(evaluations) != len(reference):
             raise InputError(f"{arm} has {len(evaluations)} seeds and what it is compared with {len(reference)}.")
         pairs = list(zip(map(_outcomes, reference), map(_outcomes, evaluations), strict=True))
-        shared = [name for name in pairs[0][0] if all(name in here and name in there for here, there in pairs)]
+        wanted = pairs[0][0] if measures is None else measures
+        shared = [name for name in wanted if all(name in here and name in there for here, there in pairs)]
         found += [_contrast(arm, name, [(here[name], there[name]) for here, there in pairs]) for name in shared]
-    return sorted(_corrected(found), key=lambda contrast: -abs(contrast.difference))
+    return sorted(corrected(found), key=lambda contrast: -abs(contrast.difference))
 
 
 def _outcomes(evaluation: Evaluation) -> dict[str, FloatArray]:
@@ -83,7 +89,6 @@ def _contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArr
     p_seeds, half = _p_seeds(by_seed), _half_width(by_seed)
     mean = float(by_seed.mean())
     p_images = _p_images(pairs) if len(pairs[0][0]) > 1 else None
-    known = [p for p in (p_seeds, p_images) if p is not None]
     return Contrast(
         arm=arm,
         measure=measure,
@@ -93,7 +98,7 @@ def _contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArr
         by_seed=tuple(float(each) for each in by_seed),
         p_seeds=p_seeds,
         p_images=p_images,
-        p=None if p_seeds is None else max(known),
+        p=None,
     )
 
 
@@ -118,10 +123,13 @@ def _p_images(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> float:
     return float(mcnemar([[0, only_here], [only_there, 0]], exact=True).pvalue)
 
 
-def _corrected(found: Sequence[Contrast]) -> list[Contrast]:
-    """With p-values by Holm's method, over the contrasts that have one."""
-    tested = [contrast for contrast in found if contrast.p is not None]
-    if not tested:
-        return list(found)
-    corrected = multipletests([contrast.p for contrast in tested], method="holm")[1]
-    return [replace(contrast, p=float(p)) for contrast, p in zip(tested, corrected, strict=True)]
+def corrected(found: Sequence[Contrast]) -> list[Contrast]:
+    """With p-values by Holm's method over all of these that have one, whatever they were corrected for before."""
+    tested = {
+        index: max(p for p in (each.p_seeds, each.p_images) if p is not None)
+        for index, each in enumerate(found)
+        if each.p_seeds is not None
+    }
+    by_holm = multipletests(list(tested.values()), method="holm")[1] if tested else []
+    adjusted = dict(zip(tested, map(float, by_holm), strict=True))
+    return [replace(each, p=adjusted.get(index)) for index, each in enumerate(found)]

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +19,12 @@ from explainfb.bench import FEEDBACK
 from explainfb.contrasts import LEVEL, contrasts
 from explainfb.devices import DeviceName, resolve_device
 from explainfb.errors import InputError
-from explainfb.evaluation import load_evaluation
+from explainfb.evaluation import Evaluation, load_evaluation
 from explainfb.files import write_whole
-from explainfb.results import Results, arms
-from explainfb.settings import Control, StudySettings, as_plain
+from explainfb.results import Results, arms, read_results
+from explainfb.settings import Control, StudySettings, as_plain, check_same, read_settings
 from explainfb.study import Study
-from explainfb.study_folder import locked
+from explainfb.study_folder import RESULTS, SETTINGS, locked
 
 LEAST_GAP = 0.05
 """Where the ceiling is not this far above before on every seed, there is no gap to speak of."""
@@ -97,18 +98,39 @@ def _backend(wanted: SweepSettings) -> str:
 
 
 def _run(wanted: SweepSettings, settings: StudySettings) -> Results:
-    torch.set_num_threads(1)
     folder = wanted.folder / f"seed-{settings.seed}"
+    return run_study(folder, settings, data_dir=wanted.data_dir, device=wanted.device)
+
+
+def run_study(
+    folder: Path, settings: StudySettings, *, data_dir: Path | None = None, device: DeviceName = "auto"
+) -> Results:
+    """Do what is left of one study, on one thread."""
+    torch.set_num_threads(1)
     with locked(folder):
-        study = Study.open(folder, settings, data_dir=wanted.data_dir, device=resolve_device(wanted.device))
-        return study.run()
+        return Study.open(folder, settings, data_dir=data_dir, device=resolve_device(device)).run()
+
+
+def finished(folder: Path, settings: StudySettings) -> Results | None:
+    """The results of the study in `folder`, if it has ended; None if something is left to do.
+
+    Raises `InputError` where the study there is one of other settings.
+    """
+    if not (folder / RESULTS).is_file() or not (folder / SETTINGS).is_file():
+        return None
+    check_same(settings, read_settings(folder / SETTINGS), folder)
+    return read_results(folder / RESULTS)
+
+
+def evaluations_of(folders: Sequence[Path]) -> dict[str, list[Evaluation]]:
+    """What was measured in these studies, arm by arm, one evaluation a study."""
+    arms = sorted({path.stem for folder in folders for path in (folder / "evaluations").glob("*.safetensors")})
+    return {arm: [load_evaluation(folder / "evaluations" / f"{arm}.safetensors") for folder in folders] for arm in arms}
 
 
 def _contrasts(wanted: SweepSettings, studies: list[StudySettings]) -> list[dict[str, Any]]:
     """Feedback against every other arm."""
-    folders = [wanted.folder / f"seed-{study.seed}" / "evaluations" for study in studies]
-    arms = sorted({path.stem for folder in folders for path in folder.glob("*.safetensors")})
-    evaluations = {arm: [load_evaluation(folder / f"{arm}.safetensors") for folder in folders] for arm in arms}
+    evaluations = evaluations_of([wanted.folder / f"seed-{study.seed}" for study in studies])
     found = contrasts(evaluations.pop(FEEDBACK), evaluations)
     return [asdict(each) | {"by_seed": list(each.by_seed), "is_one": each.is_one} for each in found]
 

@@ -1,0 +1,164 @@
+"""A grid of studies: named cells of settings, each run over the same seeds, summed up in one file.
+
+    grid = Grid({"250 answers": StudySettings(comparisons=63), "1,000 answers": StudySettings()})
+    summary = run_grid(grid, GridSettings(folder=Path("studies/answers")), Console())
+
+Every cell is a sweep's folder of studies, so that `explainfb sweep` with the cell's command reruns it, alone and to the
+same numbers. grid.json is written anew after every study that ends, and can be looked at half-way.
+"""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+from rich.console import Console
+
+from explainfb.contrasts import Contrast, contrasts, corrected
+from explainfb.errors import InputError
+from explainfb.evaluation import Evaluation
+from explainfb.files import write_whole
+from explainfb.results import Results
+from explainfb.settings import StudySettings, command_line
+from explainfb.sweep import evaluations_of, finished, run_study, summarise
+
+MEASURES = ("shifted accuracy", "calibration error", "robust accuracy, linf 0.1")
+"""What is tested unless other measures are named: the fewer, the less is lost to the correction."""
+FILE = "grid.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridSettings:
+    """Where the studies of a grid are kept, and over which seeds and processes they run."""
+
+    folder: Path
+    """One folder a cell, in which there is one study a seed."""
+    seeds: int = 5
+    first_seed: int = 11
+    jobs: int = os.cpu_count() or 1
+    """Processes, each with one thread."""
+    data_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"A grid needs at least 1 seed; found {self.seeds}.")
+
+    @property
+    def all_seeds(self) -> range:
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What is run, and what is tested."""
+
+    cells: Mapping[str, StudySettings]
+    """By names that can be a folder's; the seed of the settings does not count."""
+    reference: str | None = None
+    """The cell whose feedback every other cell's feedback is tested against."""
+    measures: Sequence[str] = MEASURES
+    against_arms: bool = field(default=True)
+    """Whether the feedback of each cell is tested against the cell's own arms."""
+
+    def __post_init__(self) -> None:
+        if self.reference is not None and self.reference not in self.cells:
+            raise InputError(f"There is no cell {self.reference!r} to compare with; found {', '.join(self.cells)}.")
+
+
+def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, Any]:
+    """Run what is not done of every cell, seed by seed; returns what grid.json holds."""
+    asked = [(name, replace(cell, seed=seed)) for seed in wanted.all_seeds for name, cell in grid.cells.items()]
+    done: dict[str, dict[int, Results]] = {name: {} for name in grid.cells}
+    left = []
+    for name, study in asked:
+        result = finished(_folder(wanted, name, study.seed), study)
+        if result is None:
+            left.append((name, study))
+        else:
+            done[name][study.seed] = result
+    console.print(f"{len(asked)} studies, {len(asked) - len(left)} of them done; {wanted.jobs} processes.")
+    with console.status(f"{len(left)} studies to go; look half-way at {wanted.folder / FILE}"):
+        running = joblib.Parallel(n_jobs=wanted.jobs, return_as="generator_unordered")(
+            joblib.delayed(_run)(wanted, name, study) for name, study in left
+        )
+        for number, (name, result) in enumerate(running, 1):
+            done[name][result["seed"]] = result
+            _write(wanted, summary_of(grid, wanted, done))
+            console.print(f"{name}, seed {result['seed']} is done ({number} of {len(left)}).")
+    summary = summary_of(grid, wanted, done)
+    _write(wanted, summary)
+    return summary
+
+
+def _folder(wanted: GridSettings, name: str, seed: int) -> Path:
+    return wanted.folder / name / f"seed-{seed}"
+
+
+def _run(wanted: GridSettings, name: str, study: StudySettings) -> tuple[str, Results]:
+    return name, run_study(_folder(wanted, name, study.seed), study, data_dir=wanted.data_dir)
+
+
+def summary_of(grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, Results]]) -> dict[str, Any]:
+    """What is known so far, cell by cell, and the contrasts, corrected for all of them together."""
+    cells = {}
+    for name, results in done.items():
+        if results:
+            found = summarise([results[seed] for seed in sorted(results)], grid.cells[name])
+            found.pop("settings")
+            cells[name] = {"command": sweep_command(grid.cells[name], wanted, name)} | found
+    environments = [cell.pop("environment") for cell in cells.values()]
+    return {
+        "seeds": list(wanted.all_seeds),
+        "environment": environments[0] if environments else None,
+        "cells": cells,
+        "contrasts": [
+            {"cell": cell} | asdict(each) | {"by_seed": list(each.by_seed), "is_one": each.is_one}
+            for cell, each in _contrasts(grid, wanted, done)
+        ],
+    }
+
+
+def _contrasts(
+    grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, Results]]
+) -> list[tuple[str, Contrast]]:
+    """Of each cell against its own arms, or of the reference against the other cells, over the seeds that both have."""
+    found: list[tuple[str, Contrast]] = []
+    for name, results in done.items() if grid.against_arms else ():
+        folders = [_folder(wanted, name, seed) for seed in sorted(results)]
+        arms = evaluations_of(folders)
+        found += [(name, each) for each in contrasts(arms.pop("feedback"), arms, grid.measures)] if arms else []
+    if grid.reference is not None:
+        for name in grid.cells:
+            shared = sorted(done[grid.reference].keys() & done[name].keys())
+            if name != grid.reference and shared:
+                here, there = (_feedback(wanted, cell, shared) for cell in (grid.reference, name))
+                found += [(grid.reference, each) for each in contrasts(here, {name: there}, grid.measures)]
+    return list(zip((cell for cell, _ in found), corrected([each for _, each in found]), strict=True))
+
+
+def _feedback(wanted: GridSettings, name: str, seeds: Sequence[int]) -> list[Evaluation]:
+    return evaluations_of([_folder(wanted, name, seed) for seed in seeds])["feedback"]
+
+
+def sweep_command(settings: StudySettings, wanted: GridSettings, name: str) -> str:
+    """What to type to rerun one cell alone."""
+    words = shlex.split(command_line(replace(settings, seed=StudySettings().seed)).replace("--controls", "--arms"))
+    where = [
+        "--folder",
+        str(wanted.folder / name),
+        "--first-seed",
+        str(wanted.first_seed),
+        "--seeds",
+        str(wanted.seeds),
+    ]
+    return shlex.join(["explainfb", "sweep", *where, *words[2:]])
+
+
+def _write(wanted: GridSettings, summary: dict[str, Any]) -> None:
+    text = json.dumps(summary, indent=1) + "\n"
+    wanted.folder.mkdir(parents=True, exist_ok=True)
+    write_whole(wanted.folder / FILE, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -1,0 +1,125 @@
+"""Cells over seeds: resumed, seen half-way, tested together, written up."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from explainfb import grid as module
+from explainfb.cli import main
+from explainfb.errors import InputError
+from explainfb.grid import Grid, GridSettings, run_grid
+from explainfb.grid_page import Row, contrast_table, figure, rows_of, table
+from tiny import TINY
+
+QUIET = Console(quiet=True)
+SMALL = replace(TINY, rounds=1, controls=("cross_entropy",), evaluation=replace(TINY.evaluation, linf=(0.1,), l2=()))
+CELLS = {"plain": SMALL, "one-member": replace(SMALL, reward=replace(SMALL.reward, members=1))}
+GRID = Grid(cells=CELLS, reference="plain")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> GridSettings:
+    wanted = GridSettings(folder=tmp_path_factory.mktemp("grid"), seeds=2, first_seed=3, jobs=1)
+    run_grid(GRID, wanted, QUIET)
+    return wanted
+
+
+def written(wanted: GridSettings) -> dict[str, object]:
+    found: dict[str, object] = json.loads((wanted.folder / "grid.json").read_text())
+    return found
+
+
+def test_what_is_done_is_not_done_again(run: GridSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "run_study", lambda *_, **__: pytest.fail("a finished study was run again"))
+    assert run_grid(GRID, run, QUIET) == written(run)
+
+
+def test_an_interrupted_grid_can_be_looked_at_and_goes_on(
+    run: GridSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, ran = module.run_study, 0
+
+    def interrupted(*given: object, **named: object) -> object:
+        nonlocal ran
+        ran += 1
+        if ran == 3:
+            raise KeyboardInterrupt
+        return whole(*given, **named)
+
+    monkeypatch.setattr(module, "run_study", interrupted)
+    again = replace(run, folder=tmp_path / "grid")
+    with pytest.raises(KeyboardInterrupt):
+        run_grid(GRID, again, QUIET)
+    half = json.loads((again.folder / "grid.json").read_text())
+    assert {name: cell["seeds"] for name, cell in half["cells"].items()} == {"plain": [3], "one-member": [3]}
+    ended, once = run_grid(GRID, again, QUIET), written(run)
+    assert ended["contrasts"] == once["contrasts"]
+    assert {name: cell["arms"] for name, cell in ended["cells"].items()} == {
+        name: cell["arms"]
+        for name, cell in once["cells"].items()  # type: ignore[attr-defined]
+    }
+
+
+def test_every_contrast_of_the_grid_is_corrected_together(run: GridSettings) -> None:
+    found = run_grid(GRID, run, QUIET)["contrasts"]
+    assert {(each["cell"], each["arm"]) for each in found} == {
+        ("plain", "before"),
+        ("plain", "cross_entropy"),
+        ("one-member", "before"),
+        ("one-member", "cross_entropy"),
+        ("plain", "one-member"),
+    }
+    assert {each["measure"] for each in found} == set(module.MEASURES)
+    largest = max(found, key=lambda each: each["p_seeds"])
+    smallest = min(found, key=lambda each: max(each["p_seeds"], each["p_images"] or 0))
+    raw = max(smallest["p_seeds"], smallest["p_images"] or 0)
+    assert smallest["p"] == pytest.approx(min(1, raw * len(found)))
+    assert largest["p"] >= smallest["p"]
+
+
+def test_the_command_of_a_cell_finds_the_cell_done(run: GridSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = run_grid(GRID, run, QUIET)["cells"]["one-member"]["command"].split()
+    assert command[:2] == ["explainfb", "sweep"]
+    kept = run.folder / "one-member" / "seed-4" / "classifiers" / "round-1.safetensors"
+    written_at = kept.stat().st_mtime_ns
+    with pytest.raises(SystemExit) as ended:
+        main([*command[1:], "--jobs", "1"])
+    assert ended.value.code == 0
+    assert kept.stat().st_mtime_ns == written_at
+    assert (run.folder / "one-member" / "sweep.json").is_file()
+
+
+def test_a_cell_of_other_settings_is_refused(run: GridSettings) -> None:
+    other = Grid(cells={"plain": replace(SMALL, error_rate=0.4)})
+    with pytest.raises(InputError, match=r"error_rate was 0\.1, now 0\.4"):
+        run_grid(other, run, QUIET)
+    with pytest.raises(InputError, match="no cell 'plane'"):
+        Grid(cells=CELLS, reference="plane")
+    with pytest.raises(InputError, match="at least 1 seed"):
+        GridSettings(folder=run.folder, seeds=0)
+
+
+def test_the_page_shows_every_arm_and_every_contrast(run: GridSettings, tmp_path: Path) -> None:
+    summary = run_grid(GRID, run, QUIET)
+    rows = rows_of(summary, "plain")
+    assert [row.arm for row in rows] == ["before", "cross_entropy", "after", "ceiling"][: len(rows)]
+    lines = table(summary, rows).splitlines()
+    assert len(lines) == 2 + len(rows)
+    mean = summary["cells"]["plain"]["arms"]["after"]["shifted_accuracy"]["mean"]
+    assert f"| {mean:.3f}".replace("0.", ".") in next(line for line in lines if "after feedback" in line)
+    assert len(contrast_table(summary).splitlines()) == 2 + len(summary["contrasts"])
+    figure(summary, [*rows, Row("one member", "one-member")], tmp_path / "figure.svg")
+    drawn = (tmp_path / "figure.svg").read_text()
+    figure(summary, rows, tmp_path / "shorter.svg")
+    assert len(drawn) > len((tmp_path / "shorter.svg").read_text())
+
+
+def test_a_failed_check_is_starred() -> None:
+    value = {"mean": 0.5, "low": 0.4, "high": 0.6, "values": [0.5]}
+    arms = {"after": {"linf 0.1": value}}
+    cells = {"a": {"arms": arms, "unreliable": {"after": {"linf 0.1": [3]}}}, "b": {"arms": arms, "unreliable": {}}}
+    lines = table({"cells": cells}, [Row("first", "a"), Row("second", "b")]).splitlines()
+    assert ["\\*" in line for line in lines[2:]] == [True, False]
