@@ -12,6 +12,8 @@ from explainfb.cli import main
 from explainfb.errors import InputError
 from explainfb.grid import Grid, GridSettings, run_grid
 from explainfb.grid_page import Row, contrast_table, figure, rows_of, table
+from explainfb.results import read_results
+from explainfb.study import Study
 from tiny import TINY
 
 QUIET = Console(quiet=True)
@@ -61,6 +63,17 @@ def test_an_interrupted_grid_can_be_looked_at_and_goes_on(
         name: cell["arms"]
         for name, cell in once["cells"].items()  # type: ignore[attr-defined]
     }
+
+
+def test_cells_with_one_start_train_it_once(run: GridSettings, tmp_path: Path) -> None:
+    """And end as if each had trained its own, which the studies of the sweep's command would do."""
+    starts = [(run.folder / cell / "seed-3" / "classifiers" / "round-0.safetensors") for cell in CELLS]
+    assert starts[0].read_bytes() == starts[1].read_bytes()
+    trained = [list((run.folder / cell / "seed-3").glob("tensorboard/training/*")) for cell in CELLS]
+    assert [len(each) for each in trained] == [1, 0]
+    alone = Study.open(tmp_path / "alone", replace(CELLS["one-member"], seed=3)).run()
+    kept = read_results(run.folder / "one-member" / "seed-3" / "results.json")
+    assert alone | {"seconds": {}} == kept | {"seconds": {}}
 
 
 def test_every_contrast_of_the_grid_is_corrected_together(run: GridSettings) -> None:

@@ -64,6 +64,15 @@ class AttackSettings:
 
 ATTACKS = AttackSettings()
 """The default: some ten seconds a classifier for LeNet on 28×28 images and seven threat models."""
+BRIEF = AttackSettings(
+    targeted_images=0,
+    deepfool_images=0,
+    transfer_images=0,
+    square_images=50,
+    hop_skip_jump_images=0,
+    gen_attack_images=0,
+)
+"""For many classifiers that are compared with each other: what breaks most images, and the honesty checks."""
 EVERY = 1_000_000
 THOROUGH = AttackSettings(
     pgd_steps=100,

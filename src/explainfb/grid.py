@@ -10,6 +10,7 @@ same numbers. grid.json is written anew after every study that ends, and can be 
 import json
 import os
 import shlex
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,12 +24,15 @@ from explainfb.errors import InputError
 from explainfb.evaluation import Evaluation
 from explainfb.files import write_whole
 from explainfb.results import Results
-from explainfb.settings import StudySettings, command_line
+from explainfb.settings import StudySettings, as_plain, command_line, read_settings
+from explainfb.study_folder import RESULTS, SETTINGS
 from explainfb.sweep import evaluations_of, finished, run_study, summarise
 
 MEASURES = ("shifted accuracy", "calibration error", "robust accuracy, linf 0.1")
 """What is tested unless other measures are named: the fewer, the less is lost to the correction."""
 FILE = "grid.json"
+START = ("classifiers/round-0.safetensors", "classifiers/round-0.budget.json", "evaluations/before.safetensors")
+DECIDES_START = ("task", "seed", "train_images", "shortcut", "image_size", "weights", "training", "evaluation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,26 @@ def _folder(wanted: GridSettings, name: str, seed: int) -> Path:
 
 
 def _run(wanted: GridSettings, name: str, study: StudySettings) -> tuple[str, Results]:
+    _borrow_start(wanted, name, study)
     return name, run_study(_folder(wanted, name, study.seed), study, data_dir=wanted.data_dir)
+
+
+def _borrow_start(wanted: GridSettings, name: str, study: StudySettings) -> None:
+    """Copy the classifier before feedback, and what was measured on it, from a finished cell with the same one."""
+    own = _folder(wanted, name, study.seed)
+    if (own / SETTINGS).is_file():
+        return
+    for other in sorted(wanted.folder.glob(f"*/seed-{study.seed}")):
+        if (other / RESULTS).is_file() and _start(read_settings(other / SETTINGS)) == _start(study):
+            for file in START:
+                (own / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(other / file, own / file)
+            return
+
+
+def _start(study: StudySettings) -> dict[str, Any]:
+    """All that decides the classifier before feedback, and how it is measured."""
+    return {name: value for name, value in as_plain(study).items() if name in DECIDES_START}
 
 
 def summary_of(grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, Results]]) -> dict[str, Any]:

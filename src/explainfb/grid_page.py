@@ -1,5 +1,6 @@
 """A grid's summary for a page: tables in Markdown and a figure."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,16 @@ def contrast_table(summary: Mapping[str, Any], cell: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write_page(
+    summary: Mapping[str, Any], folder: Path, *, tables: str, rows: Sequence[Row], panels: Sequence[str] = PANELS
+) -> None:
+    """results.json, tables.md and figure.svg in `folder`."""
+    numbers = json.dumps(summary, indent=1) + "\n"
+    write_whole(folder / "results.json", lambda partial: partial.write_text(numbers, encoding="utf-8"))
+    write_whole(folder / "tables.md", lambda partial: partial.write_text(tables, encoding="utf-8"))
+    figure(summary, rows, folder / "figure.svg", panels)
+
+
 def figure(summary: Mapping[str, Any], rows: Sequence[Row], path: Path, panels: Sequence[str] = PANELS) -> None:
     """A panel a measure, a line a row: every seed as a dot, mean and 95 % t-interval over them; hollow where an honesty
     check failed on some seed."""
@@ -104,7 +115,8 @@ def figure(summary: Mapping[str, Any], rows: Sequence[Row], path: Path, panels: 
     axes[0][0].set_yticks(range(len(known)), [row.label for row in known])
     axes[0][0].invert_yaxis()
     drawing.tight_layout()
-    write_whole(path, lambda partial: drawing.savefig(partial, format=path.suffix.removeprefix("."), dpi=150))
+    kind = path.suffix.removeprefix(".")
+    write_whole(path, lambda partial: drawing.savefig(partial, format=kind, dpi=150))
 
 
 def _panel(axis: Axes, summary: Mapping[str, Any], rows: Sequence[Row], key: str) -> None:

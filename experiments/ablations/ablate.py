@@ -1,0 +1,93 @@
+"""What does each part of the method contribute? One part taken out or changed at a time.
+
+    python experiments/ablations/ablate.py
+
+Writes results.json, tables.md and figure.svg to --output. Stopped and started again it goes on; every cell can be rerun
+alone by the command that results.json gives for it.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+
+from explainfb.attack_settings import BRIEF
+from explainfb.evaluation import EvaluationSettings
+from explainfb.grid import Grid, GridSettings, run_grid
+from explainfb.grid_page import Row, contrast_table, table, write_page
+from explainfb.settings import StudySettings
+
+BASE = "as-it-is"
+QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(1.0,), attacked=200, attacks=BRIEF)
+
+
+def changed(study: StudySettings, **parts: Any) -> StudySettings:
+    """The study with some settings of its parts changed: `changed(study, reward={"members": 1}, rounds=1)`."""
+    new = {
+        name: replace(getattr(study, name), **value) if isinstance(value, dict) else value
+        for name, value in parts.items()
+    }
+    return replace(study, **new)
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    BASE: {},
+    "one-reward-model": {"reward": {"members": 1}},
+    "no-online-rounds": {"rounds": 1, "comparisons": 1000, "finetune": {"steps": 640}},
+    "random-queries": {"queries": {"choice": "random"}},
+    "no-regularisation": {"reward": {"weight_decay": 0.0}},
+    "no-normalisation": {"reward": {"normalised": False}},
+    "utilities-for-comparisons": {"reward": {"learned_from": "utilities"}},
+    "same-image-only": {"queries": {"same_image": 1.0}},
+    "cross-image-only": {"queries": {"same_image": 0.0}},
+    "64-masks": {"lime": {"masks": 64}},
+    "papers-masks": {"lime": {"sampling": "lime", "fill": "mean"}},
+    "half-exchanged": {"finetune": {"exchanged": 0.5}},
+    "gradient-for-exchange": {"finetune": {"exchanged": 0.0, "strength": 0.7}},
+    "gradient-and-exchange": {"finetune": {"strength": 0.2}},
+    "coin-followed": {"error_rate": 0.5, "finetune": {"evidence": 1.0}},
+}
+"""What is changed in each cell; everything else stays as it is."""
+MORE: dict[str, dict[str, Any]] = {
+    "1000-masks": {"lime": {"masks": 1000}},
+    "free-reward": {"reward": {"kind": "free"}, "finetune": {"exchanged": 0.0, "strength": 0.7}},
+    "lambda-0.3": {"finetune": {"exchanged": 0.0, "strength": 0.3}},
+    "lambda-1.5": {"finetune": {"exchanged": 0.0, "strength": 1.5}},
+}
+"""In the full setting besides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablations:
+    """Which cells are run."""
+
+    setting: Literal["quick", "full"] = "quick"
+    """`full`: more changes, and every attack of a study."""
+    task: str = "digits-decoy"
+    grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: GridSettings(folder=Path("studies/ablations"))
+    )
+    output: Path = Path("studies/ablations")
+    """Where the tables and the figure are written."""
+
+    @property
+    def cells(self) -> dict[str, StudySettings]:
+        full = self.setting == "full"
+        study = StudySettings(task=self.task, controls=(), evaluation=EvaluationSettings() if full else QUICK)
+        return {name: changed(study, **parts) for name, parts in (CHANGES | (MORE if full else {})).items()}
+
+
+def main(wanted: Ablations) -> None:
+    console = Console()
+    grid = Grid(cells=wanted.cells, reference=BASE, against_arms=False)
+    summary = run_grid(grid, wanted.grid, console)
+    rows = [Row("before", BASE, "before"), *(Row(name.replace("-", " "), name) for name in wanted.cells)]
+    tables = f"{table(summary, rows)}\n{contrast_table(summary)}"
+    write_page(summary, wanted.output, tables=tables, rows=rows)
+    console.print(tables, markup=False)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Ablations))
