@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import torch
 
-from explainfb.annotators import CoinAnnotator, SimulatedAnnotator, check_annotator, relevant_share
+from explainfb.annotators import CoinAnnotator, Crowd, SimulatedAnnotator, check_annotator, relevant_share, simulated
 from explainfb.errors import InputError
 from explainfb.tasks import Split, load_task
 from explainfb.types import Answer, Comparison, Explanation, ExplanationKey
@@ -105,3 +105,58 @@ def test_a_task_whose_masks_nobody_knows_needs_people() -> None:
 def test_an_impossible_error_rate_is_refused(error_rate: float) -> None:
     with pytest.raises(InputError, match=r"An error rate lies in \[0, 1\]"):
         SimulatedAnnotator(split=split(2), seed=0, error_rate=error_rate)
+
+
+RATES = (0.0, 0.3, 1.0)
+
+
+def test_a_crowd_shares_the_comparisons_and_each_errs_as_it_should() -> None:
+    crowd, right = simulated(split(), seed=0, error_rate=0.7, crowd=RATES), {}
+    for image in range(2000):
+        name = crowd.asked(comparison(image)).name
+        right.setdefault(name, []).append(crowd.answer(comparison(image), GOOD, BAD) is Answer.LEFT)
+    assert sorted(right) == ["simulated-1", "simulated-2", "simulated-3"]
+    for name, rate in zip(sorted(right), RATES, strict=True):
+        assert scipy.stats.binomtest(len(right[name]), 2000, 1 / 3).pvalue > 1e-3
+        assert scipy.stats.binomtest(sum(right[name]), len(right[name]), 1 - rate).pvalue > 1e-3
+
+
+def test_who_is_asked_depends_on_the_comparison_and_the_seed_alone() -> None:
+    def names(seed: int, images: range) -> dict[int, str]:
+        crowd = simulated(split(), seed=seed, error_rate=0, crowd=RATES)
+        return {image: crowd.asked(comparison(image)).name for image in images}
+
+    assert names(0, range(200)) == names(0, range(199, -1, -1))
+    assert names(0, range(200)) != names(1, range(200))
+
+
+def test_without_a_crowd_there_is_one_annotator_with_its_old_name() -> None:
+    alone = simulated(split(), seed=0, error_rate=0.2)
+    assert alone == SimulatedAnnotator(split=alone.split, seed=0, error_rate=0.2)
+    assert alone.asked(comparison(0)).name == "simulated"
+    assert CoinAnnotator(seed=0).asked(comparison(0)).name == "coin"
+
+
+KEYS = [ExplanationKey("round-0", image) for image in range(1000)]
+SHOWN = [explanation(image, 0, 1000 - image, 0) for image in range(1000)]  # worth image / 1000
+
+
+@pytest.mark.parametrize("error_rate", [0.0, 0.3, 1.0])
+def test_who_errs_gives_an_explanation_the_worth_of_another(error_rate: float) -> None:
+    annotator = SimulatedAnnotator(split=split(), seed=0, error_rate=error_rate)
+    said, true = annotator.utilities(SHOWN, KEYS), np.arange(1000) / 1000
+    wrong = ~np.isclose(said, true)
+    assert scipy.stats.binomtest(int(wrong.sum()), 1000, error_rate).pvalue > 1e-3
+    assert np.isclose(said[:, None], true).any(1).all()
+    if error_rate == 1:
+        assert abs(scipy.stats.spearmanr(said, true).statistic) < 0.1  # nothing is left of it, and nothing turned round
+
+
+def test_a_coin_says_any_worth_and_a_crowd_none() -> None:
+    said = CoinAnnotator(seed=0).utilities(SHOWN, KEYS)
+    assert scipy.stats.kstest(said, "uniform").pvalue > 1e-3
+    assert said[:10].tolist() == CoinAnnotator(seed=0).utilities(SHOWN[:10], KEYS[:10]).tolist()
+    crowd = simulated(split(), seed=0, error_rate=0, crowd=RATES)
+    assert isinstance(crowd, Crowd)
+    with pytest.raises(InputError, match="leave --crowd out"):
+        crowd.utilities(SHOWN, KEYS)

@@ -1,6 +1,7 @@
 """A round's reward is followed only with evidence that it foretells answers, and exchanges only through the loop."""
 
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -77,9 +78,9 @@ def test_the_evidence_is_what_a_coin_would_hardly_do(
     right: int,
     follows: bool,
 ) -> None:
-    """Twice the probability with which a coin foretells 18 or more of 22 answers is .0043, 17 or more .017."""
-    monkeypatch.setattr(foretelling, "_correct", lambda *_: torch.arange(11) < right - 11)
-    monkeypatch.setattr(foretelling, "correct_answers", lambda *_: torch.arange(11) < right)
+    """A coin foretells 18 or more of 22 answers with probability .0022, 17 or more with .0085; two members try."""
+    told = cycle([torch.arange(22) < right, torch.zeros(0, dtype=torch.bool)])  # out of the bag, held out
+    monkeypatch.setattr(foretelling, "_correct", lambda *_: next(told))
     loop = run(tmp_path / "study", task, trained, replace(ONE_ROUND.finetune, evidence=0.01), coin=False)
     assert moved(loop) == follows
 

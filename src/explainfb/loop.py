@@ -30,7 +30,7 @@ from explainfb.explanations import (
 from explainfb.files import write_whole
 from explainfb.finetune import FinetunePoint, Method, finetune, leave
 from explainfb.fitting import fit_ensemble
-from explainfb.foretelling import Known, foretell_unseen, round_accuracy
+from explainfb.foretelling import Known, best_member, round_accuracy
 from explainfb.gold import gold_comparisons
 from explainfb.lime import explain
 from explainfb.progress import Progress
@@ -230,12 +230,13 @@ class Loop:
         if self.settings.finetune.evidence == 1:
             return None
         settings, seed = self.settings.reward, self._reward_seed(number)
-        foretold = foretell_unseen(reward, self.known(number), settings=settings, seed=seed)
-        if foretold.p_value <= self.settings.finetune.evidence:
+        best = best_member(reward, self.known(number), settings=settings, seed=seed)
+        if best.p_value <= self.settings.finetune.evidence:
             return None
+        who = "it" if settings.members == 1 else f"the best of its {settings.members} members"
         return (
-            f"The reward was not followed: it foretells {foretold.right} of {foretold.asked} answers that it was not "
-            "fitted to, as a coin's might be."
+            f"The reward was not followed: {who} foretells {best.right} of {best.asked} answers that it was not fitted "
+            "to, as a coin's might be."
         )
 
     def preferences(self) -> Results:

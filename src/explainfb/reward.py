@@ -139,8 +139,9 @@ def preference_loss(
     """Cross-entropy of answers (B,), the probability that left is better, under Bradley–Terry.
 
     A share `noise` of the answers, one number or (B,), is taken to be uniformly random (Christiano et al. 2017, section
-    2.2.3); above 1, up to 2, answers say the opposite more often than not. With rewards 1 and 0 and noise 0.1 the left is preferred with probability 0.9 · 0.7311 + 0.05 = 0.7080: the answer left (1) loses
-    0.3454, right (0) 1.2308 and equal (½) their mean, 0.7881.
+    2.2.3); above 1, up to 2, answers say the opposite more often than not. With rewards 1 and 0 and noise 0.1 the left
+    is preferred with probability 0.9 · 0.7311 + 0.05 = 0.7080: the answer left (1) loses 0.3454, right (0) 1.2308 and
+    equal (½) their mean, 0.7881.
     """
     probability = (1 - noise) * torch.sigmoid(reward_left - reward_right) + noise / 2
     return F.binary_cross_entropy(probability, share_left)
