@@ -65,7 +65,7 @@ def test_the_budget_is_what_arithmetic_says(every_arm: Path) -> None:
     assert shown > 0
     assert shown % (TINY.lime.masks + 1) == 0
     asked = {"forward": batch + shown, "backward": batch}
-    attacks = 1 + TINY.baselines.adversarial_steps
+    attacks = 1 + TINY.finetune.adversarial_steps
     assert budget == {
         "before": {"forward": training + looks, "backward": training},
         "ceiling": {"forward": training + looks, "backward": training},

@@ -17,19 +17,20 @@ from explainfb.baselines import (
     OracleReward,
     adversarial_training,
     input_gradient,
-    pgd,
     rrr,
     wrong_annotator,
 )
 from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
 from explainfb.explanations import as_seen_by_reward
-from explainfb.finetune import FinetunePoint, FinetuneSettings, finetune
+from explainfb.finetune import FinetunePoint, FinetuneSettings, batch_draws, descend, finetune
 from explainfb.lime import LimeSettings, explain
+from explainfb.pgd import attack_batch, pgd_attack, random_change
 from explainfb.robustness import robust_accuracy
 from explainfb.seeds import torch_generator
+from explainfb.square import margin
 from explainfb.tasks import Split, load_task
-from explainfb.training import TrainingSettings, train
+from explainfb.training import TrainingSettings, draw_batch, train
 from explainfb.types import Answer, Comparison, Explanation, ExplanationKey, ThreatModel
 
 TASK = load_task("digits-decoy")
@@ -80,8 +81,12 @@ def smoothed(classifier: Classifier, settings: FinetuneSettings = QUICK, **named
 
 
 def hardened(classifier: Classifier, settings: FinetuneSettings = QUICK, **named: Any) -> Classifier:
-    options = {"epsilon": 0.1, "pgd_steps": 5, "relative_step": 0.3, "seed": 0} | named
-    return adversarial_training(classifier, TASK.train, settings=settings, **options).classifier
+    options = {"epsilon": 0.1, "seed": 0} | named
+    return adversarial_training(classifier, TASK.train, settings=attacked(settings), **options).classifier
+
+
+def attacked(settings: FinetuneSettings, epsilon: float = 0.0) -> FinetuneSettings:
+    return replace(settings, adversarial_epsilon=epsilon, adversarial_steps=5, adversarial_relative_step=0.3)
 
 
 def log_probability_gradients(classifier: Classifier, images: Tensor) -> Tensor:
@@ -157,8 +162,7 @@ def test_adversarial_training_survives_attacks_that_are_not_its_own(sound: Class
         )
         return found.accuracy.estimate
 
-    options: Any = {"epsilon": 0.1, "pgd_steps": 5, "relative_step": 0.3, "seed": 0}
-    hardened = adversarial_training(sound, SOUND.train, settings=QUICK, **options).classifier
+    hardened = adversarial_training(sound, SOUND.train, epsilon=0.1, settings=attacked(QUICK), seed=0).classifier
     control = finetune(sound, SOUND.train, None, lime=LIME, settings=QUICK).classifier
     assert robust(hardened) > robust(control) + 0.2
     assert accuracy(hardened, PLAIN) > 0.8
@@ -219,6 +223,55 @@ def test_adversarial_training_draws_the_same_images(trained: Classifier) -> None
     assert not same(hardened(trained, SHORT), alone)
 
 
+def test_adversarial_training_is_the_loop_of_madry_to_the_last_bit(trained: Classifier) -> None:
+    """Written out: attack in evaluation mode, train on nothing but the attacked images."""
+    draws, starts = batch_draws(2), torch_generator(2, "adversarial training", "starts")
+
+    def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
+        images, labels = draw_batch(TASK.train, SHORT.batch, draws, tuned.device)
+        tuned.eval()
+        options: Any = {"epsilon": 0.1, "steps": 5, "relative_step": 0.3, "generator": starts}
+        worst = attack_batch(tuned, images, labels, **options)
+        tuned.train()
+        cross_entropy = F.cross_entropy(tuned(worst), labels)
+        cross_entropy.backward()
+        return cross_entropy.detach(), cross_entropy.new_zeros(())
+
+    by_hand = descend(trained, add_gradient, settings=SHORT, seed=2).classifier
+    assert same(by_hand, hardened(trained, SHORT, seed=2))
+    assert same(by_hand, cross_entropy(trained, attacked(SHORT, 0.1), seed=2))
+    assert not same(by_hand, cross_entropy(trained, attacked(SHORT), seed=2))
+    assert same(cross_entropy(trained, SHORT, seed=2), cross_entropy(trained, attacked(SHORT), seed=2))
+
+
+def test_feedback_on_top_of_adversarial_training_holds_against_pgd(trained: Classifier) -> None:
+    """What exchanging alone leaves to PGD on images whose shortcut is wrong, both together keep."""
+    assert TASK.shifted is not None
+    some, longer = TASK.shifted.take(slice(0, 200)), replace(QUICK, steps=100)
+
+    def worth(images: Tensor) -> Tensor:
+        return (~IRRELEVANT[:1]).float().expand(len(images), -1, -1)
+
+    def followed(epsilon: float) -> Classifier:
+        settings = replace(attacked(longer, epsilon), exchanged=1.0, strength=0.0)
+        return finetune(trained, TASK.train, None, lime=LIME, settings=settings, worth=worth).classifier
+
+    def robust(classifier: Classifier) -> float:
+        start = random_change(some.images, "linf", 0.1, torch_generator(7))
+        options: Any = {"norm": "linf", "epsilon": 0.1, "steps": 20, "step": 0.02, "loss": margin_loss, "start": start}
+        worst = pgd_attack(classifier, some.images, some.labels, **options)
+        return accuracy(classifier, replace(some, images=worst))
+
+    alone, both = followed(0.0), followed(0.1)
+    assert robust(both) > robust(alone) + 0.15
+    assert accuracy(both, some) > accuracy(trained, some) + 0.2
+    assert robust(hardened(trained, longer)) < robust(both) - 0.15, "without feedback the shortcut stays"
+
+
+def margin_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    return -margin(logits, labels)
+
+
 @pytest.mark.parametrize("method", [told, smoothed, hardened])
 def test_the_same_seed_gives_the_same_classifier(method: Callable[..., Classifier], trained: Classifier) -> None:
     before = torch.get_rng_state()
@@ -250,7 +303,9 @@ def first_penalty(method: Callable[..., Classifier], classifier: Classifier) -> 
 def test_pgd_stays_within_its_box_and_finds_worse_images(sound: Classifier) -> None:
     def attack(steps: int) -> Tensor:
         start = torch_generator(1)
-        return pgd(sound, PLAIN.images, PLAIN.labels, epsilon=0.1, steps=steps, relative_step=0.25, generator=start)
+        return attack_batch(
+            sound, PLAIN.images, PLAIN.labels, epsilon=0.1, steps=steps, relative_step=0.25, generator=start
+        )
 
     def loss(attacked: Tensor) -> float:
         with torch.no_grad():
@@ -320,8 +375,6 @@ def test_without_masks_there_is_nothing_to_get_wrong() -> None:
         {"input_gradient_strength": float("nan")},
         {"adversarial_epsilon": 0.0},
         {"adversarial_epsilon": 8.0},
-        {"adversarial_steps": 0},
-        {"adversarial_relative_step": 0.0},
     ],
 )
 def test_impossible_settings_are_refused_and_named(given: dict[str, Any]) -> None:

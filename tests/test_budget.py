@@ -1,6 +1,7 @@
 """What is counted is what arithmetic says: images forward, and gradients backward."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,22 @@ METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
     ),
     "adversarial_training": (
         lambda c: baselines.adversarial_training(
-            c, SPLIT, epsilon=0.1, pgd_steps=4, relative_step=0.3, settings=SETTINGS, seed=0
+            c, SPLIT, epsilon=0.1, settings=replace(SETTINGS, adversarial_steps=4), seed=0
         ),
         3 * 10 * (4 + 1),
         3 * 10 * (4 + 1),
+    ),
+    "feedback on top of adversarial training": (
+        lambda c: finetune(
+            c,
+            SPLIT,
+            lambda explained: explained.weights.sum(1),
+            lime=LIME,
+            settings=replace(SETTINGS, adversarial_epsilon=0.1, adversarial_steps=4, exchanged=1.0),
+            worth=lambda images: images[:, 0],
+        ),
+        3 * (10 * (4 + 1) + 5 * 8),
+        3 * (10 * (4 + 1) + 5 * 8),
     ),
     "explaining": (lambda c: explain(c, SPLIT.images[:4], settings=LIME, background=SPLIT.images), 4 * (20 + 1), 0),
     "training": (

@@ -1,5 +1,6 @@
 import importlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -145,6 +146,41 @@ def test_a_constant_rate_is_plain_adam_and_a_falling_one_is_not(trained: Classif
     assert not same(states(tuned(trained, None, SHORT).classifier), states(by_hand))
     with pytest.raises(InputError, match=r"finetune\.schedule is 'linear' or 'constant'; found 'cosine'"):
         FinetuneSettings(schedule="cosine")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "given", [{"adversarial_epsilon": -0.1}, {"adversarial_epsilon": 8.0}, {"adversarial_steps": 0}]
+)
+def test_impossible_attacks_are_refused_and_named(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"finetune.{next(iter(given))}"):
+        FinetuneSettings(**given)
+
+
+def test_what_is_attacked_is_what_was_exchanged(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels from elsewhere are changed by as much as the others, and the classifier learns from nothing else."""
+    exchanged, given, seen = [], [], []
+    exchange, attack_batch = MODULE.exchange, MODULE.attack_batch
+
+    def watched(classifier: Classifier, images: Tensor, labels: Tensor, **options: Any) -> Tensor:
+        given.append((images.clone(), classifier.training))
+        seen.append(attack_batch(classifier, images, labels, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(
+        MODULE, "exchange", lambda *a, **named: exchanged.append(exchange(*a, **named)) or exchanged[-1]
+    )
+    monkeypatch.setattr(MODULE, "attack_batch", watched)
+    settings = replace(SHORT, steps=2, exchanged=0.5, adversarial_epsilon=0.1, strength=0.0)
+    after = finetune(trained, SPLIT, None, lime=LIME, settings=settings, worth=lambda images: images[:, 0]).classifier
+    assert [training for _, training in given] == [False, False]
+    for swapped, (images, _), worst in zip(exchanged, given, seen, strict=True):
+        assert torch.equal(images[: len(swapped)], swapped)
+        assert (worst - images).abs().amax((1, 2, 3)).min() > 0.09
+        assert (worst - images).abs().max() <= 0.1 + 1e-6
+    without = replace(settings, adversarial_epsilon=0.0)
+    plain = finetune(trained, SPLIT, None, lime=LIME, settings=without, worth=lambda images: images[:, 0]).classifier
+    assert not same(states(after), states(plain))
+    assert len(seen) == 2
 
 
 class Spoilt:

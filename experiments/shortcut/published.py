@@ -118,9 +118,13 @@ def main(settings: Settings) -> None:
     for record in parallel(joblib.delayed(one)(run, settings) for run in in_time):
         records.append(record)
         print(json.dumps(record), flush=True)
-        text = "[\n" + ",\n".join(json.dumps(each) for each in sorted(records, key=order)) + "\n]\n"
-        write_whole(settings.results, lambda partial, text=text: partial.write_text(text, encoding="utf-8"))
+        keep(records, settings.results)
     print("\n".join(table(records)))
+
+
+def keep(records: list[dict[str, Any]], path: Path) -> None:
+    text = "[\n" + ",\n".join(json.dumps(each) for each in sorted(records, key=order)) + "\n]\n"
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def runs(settings: Settings) -> Iterator[Run]:

@@ -124,13 +124,7 @@ def input_gradient(bench: Bench) -> Method:
 
 
 def adversarial_training(bench: Bench) -> Method:
-    settings = bench.settings.baselines
-    return partial(
-        baselines.adversarial_training,
-        epsilon=settings.adversarial_epsilon,
-        pgd_steps=settings.adversarial_steps,
-        relative_step=settings.adversarial_relative_step,
-    )
+    return partial(baselines.adversarial_training, epsilon=bench.settings.baselines.adversarial_epsilon)
 
 
 ARMS: dict[Control, Arm] = {

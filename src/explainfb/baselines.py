@@ -21,7 +21,6 @@ from explainfb.reward import ExplainedImages, pool, to_scale
 from explainfb.seeds import torch_generator
 from explainfb.superpixels import batch_superpixels
 from explainfb.tasks import Split
-from explainfb.training import draw_batch
 
 Masks = Literal["relevance", "shortcut"]
 Region = Literal["turned_round", "random"]
@@ -44,19 +43,12 @@ class BaselineSettings:
     input_gradient_strength: float = 6.0
     """λ of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
     adversarial_epsilon: float = 0.1
-    """The largest change of a pixel in `adversarial_training`."""
-    adversarial_steps: int = 7
-    """Steps of PGD for each batch."""
-    adversarial_relative_step: float = 0.25
-    """A step of PGD as a share of epsilon."""
+    """The largest change of a pixel in `adversarial_training`; its steps are those of `finetune.adversarial_steps`."""
 
     def __post_init__(self) -> None:
         for name in ("rrr_strength", "input_gradient_strength"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")
-        for name in ("adversarial_steps", "adversarial_relative_step"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"baselines.{name} must be greater than 0; found {getattr(self, name)}.")
         if not 0 < self.adversarial_epsilon <= 1:
             raise InputError(
                 f"baselines.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."
@@ -167,52 +159,16 @@ def adversarial_training(
     split: Split,
     *,
     epsilon: float,
-    pgd_steps: int,
-    relative_step: float,
     settings: FinetuneSettings,
     seed: int,
     on_step: OnStep | None = None,
 ) -> Finetuned:
-    """Cross-entropy on the worst images that PGD finds within `epsilon` in L∞, and on no others (Madry et al. 2018)."""
-    draws, starts = batch_draws(seed), torch_generator(seed, "adversarial training", "starts")
+    """Cross-entropy on the worst images that PGD finds within `epsilon` in L∞, and on no others (Madry et al. 2018).
 
-    def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
-        images, labels = draw_batch(split, settings.batch, draws, tuned.device)
-        tuned.eval()
-        attacked = pgd(
-            tuned, images, labels, epsilon=epsilon, steps=pgd_steps, relative_step=relative_step, generator=starts
-        )
-        tuned.train()
-        cross_entropy = F.cross_entropy(tuned(attacked), labels)
-        cross_entropy.backward()
-        return cross_entropy.detach(), cross_entropy.new_zeros(())
-
-    return descend(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
-
-
-def pgd(
-    classifier: Classifier,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    epsilon: float,
-    steps: int,
-    relative_step: float,
-    generator: torch.Generator,
-) -> Tensor:
-    """Images (B, C, H, W) in [0, 1] within `epsilon` of the given ones, after `steps` steps up the cross-entropy.
-
-    Each step moves every pixel by `relative_step` · `epsilon`; the start is drawn from the whole box.
+    PGD's steps are those of `settings`. It is fine-tuning without a reward.
     """
-    start = torch.rand(images.shape, generator=generator).to(images)
-    attacked = (images + epsilon * (2 * start - 1)).clamp(0, 1)
-    for _ in range(steps):
-        attacked.requires_grad_()
-        loss = F.cross_entropy(classifier(attacked), labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, attacked)
-        moved = attacked.detach() + relative_step * epsilon * gradient.sign()
-        attacked = moved.clamp(images - epsilon, images + epsilon).clamp(0, 1)
-    return attacked
+    attacked = replace(settings, adversarial_epsilon=epsilon)
+    return finetune(classifier, split, None, lime=LimeSettings(), settings=attacked, seed=seed, on_step=on_step)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
 from explainfb.exchange import Worth, exchange
 from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
+from explainfb.pgd import attack_batch
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator, torch_globally
 from explainfb.superpixels import batch_superpixels
@@ -49,18 +50,30 @@ class FinetuneSettings:
     """Masks an explanation in a step, drawn anew each time."""
     exchanged: float = 1.0
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
+    adversarial_epsilon: float = 0.0
+    """The largest change of a pixel by which the cross-entropy's images, exchanged or not, are made worse for the
+    classifier before it learns from them (Madry et al. 2018); 0 leaves them as they are."""
+    adversarial_steps: int = 7
+    """Steps of PGD for each batch."""
+    adversarial_relative_step: float = 0.25
+    """A step of PGD as a share of epsilon."""
     evidence: float = 0.01
     """A round's reward is followed only if a coin foretells as many held-out answers with no greater probability than
     this, else the round leaves the classifier as it is; 1 follows every reward."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "learning_rate", "batch", "explained"):
+        positive = ("steps", "learning_rate", "batch", "explained", "adversarial_steps", "adversarial_relative_step")
+        for name in positive:
             if not getattr(self, name) > 0:
                 raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
         if self.schedule not in ("linear", "constant"):
             raise InputError(f"finetune.schedule is 'linear' or 'constant'; found {self.schedule!r}.")
         if not 0 <= self.exchanged <= 1:
             raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
+        if not 0 <= self.adversarial_epsilon <= 1:
+            raise InputError(
+                f"finetune.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."
+            )
         if not 0 < self.evidence <= 1:
             raise InputError(f"finetune.evidence is a probability in (0, 1]; found {self.evidence}.")
         if self.masks < 4 or self.masks % 2:
@@ -118,8 +131,9 @@ def finetune(
 ) -> Finetuned:
     """A copy of `classifier` tuned on `split`; without a reward, by cross-entropy alone on the same images.
 
-    `worth` says which superpixels `settings.exchanged` is about; by default an ensemble's own maps do. Raises
-    `InputError` where a reward is given that these settings would not follow.
+    `worth` says which superpixels `settings.exchanged` is about; by default an ensemble's own maps do. With
+    `settings.adversarial_epsilon` the cross-entropy is that of the images that PGD makes of those, and of no others.
+    Raises `InputError` where a reward is given that these settings would not follow.
     Stops before a step whose loss or gradient is not finite, and says so; the classifier is then the last good one.
     """
     if worth is None and isinstance(reward, RewardEnsemble) and settings.exchanged > 0:
@@ -131,6 +145,7 @@ def finetune(
         )
     draws, explained_draws = batch_draws(seed), torch_generator(seed, "finetune", "explained")
     exchanges = torch_generator(seed, "finetune", "exchanged")
+    starts = torch_generator(seed, "adversarial training", "starts")
     lime = replace(lime, masks=settings.masks, backend="closed_form")
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
@@ -140,6 +155,8 @@ def finetune(
             some = images[: round(settings.exchanged * len(images))]
             wanted = worth(some, chosen[: len(some)])
             images[: len(some)] = exchange(some, wanted, lime=lime, background=split.images, generator=exchanges)
+        if settings.adversarial_epsilon > 0:
+            images = _worst(tuned, images, labels, settings, starts)
         cross_entropy = F.cross_entropy(tuned(images), labels)
         cross_entropy.backward()
         gain = cross_entropy.new_zeros(())
@@ -212,6 +229,24 @@ def leave(
 def batch_draws(seed: int) -> torch.Generator:
     """Where a round's batches are drawn from: every method that draws them from here sees the same images."""
     return torch_generator(seed, "finetune", "batches")
+
+
+def _worst(
+    tuned: Classifier, images: Tensor, labels: Tensor, settings: FinetuneSettings, starts: torch.Generator
+) -> Tensor:
+    """The images as PGD changes them against the classifier as it will be used, with its running statistics kept."""
+    tuned.eval()
+    attacked = attack_batch(
+        tuned,
+        images,
+        labels,
+        epsilon=settings.adversarial_epsilon,
+        steps=settings.adversarial_steps,
+        relative_step=settings.adversarial_relative_step,
+        generator=starts,
+    )
+    tuned.train()
+    return attacked
 
 
 def _groups(images: int, settings: FinetuneSettings, comfortable: int, generator: torch.Generator) -> Iterator[Tensor]:
