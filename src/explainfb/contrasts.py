@@ -65,8 +65,8 @@ def contrasts(
         pairs = list(zip(map(_outcomes, reference), map(_outcomes, evaluations), strict=True))
         wanted = pairs[0][0] if measures is None else measures
         shared = [name for name in wanted if all(name in here and name in there for here, there in pairs)]
-        found += [_contrast(arm, name, [(here[name], there[name]) for here, there in pairs]) for name in shared]
-    return sorted(corrected(found), key=lambda contrast: -abs(contrast.difference))
+        found += [contrast(arm, name, [(here[name], there[name]) for here, there in pairs]) for name in shared]
+    return sorted(corrected(found), key=lambda each: -abs(each.difference))
 
 
 def _outcomes(evaluation: Evaluation) -> dict[str, FloatArray]:
@@ -84,9 +84,13 @@ def _outcomes(evaluation: Evaluation) -> dict[str, FloatArray]:
     return found
 
 
-def _contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArray]]) -> Contrast:
+def contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArray]]) -> Contrast:
+    """One contrast, its p-value not corrected yet: `pairs` has for each seed what the reference and the arm scored.
+
+    A score is one value for each image, 0 or 1, or a single value, for which there is no test over images.
+    """
     by_seed = np.array([here.mean() - there.mean() for here, there in pairs])
-    p_seeds, half = _p_seeds(by_seed), _half_width(by_seed)
+    p_seeds, half = _p_seeds(by_seed), half_width(by_seed)
     mean = float(by_seed.mean())
     p_images = _p_images(pairs) if len(pairs[0][0]) > 1 else None
     return Contrast(
@@ -102,7 +106,8 @@ def _contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArr
     )
 
 
-def _half_width(by_seed: FloatArray) -> float | None:
+def half_width(by_seed: FloatArray) -> float | None:
+    """Half of the 95 % t-interval of the mean over seeds; None for one seed."""
     if len(by_seed) < 2:
         return None
     return float(scipy.stats.sem(by_seed) * scipy.stats.t.ppf(0.975, len(by_seed) - 1))
