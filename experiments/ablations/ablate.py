@@ -43,8 +43,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "same-image-only": {"queries": {"same_image": 1.0}},
     "cross-image-only": {"queries": {"same_image": 0.0}},
     "64-masks": {"lime": {"masks": 64}},
-    "papers-masks": {"lime": {"sampling": "lime", "fill": "mean"}},
-    "half-exchanged": {"finetune": {"exchanged": 0.5}},
     "gradient-for-exchange": {"finetune": {"exchanged": 0.0, "strength": 0.7}},
     "gradient-and-exchange": {"finetune": {"strength": 0.2}},
     "coin-followed": {"error_rate": 0.5, "finetune": {"evidence": 1.0}},
@@ -52,6 +50,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 """What is changed in each cell; everything else stays as it is."""
 MORE: dict[str, dict[str, Any]] = {
     "1000-masks": {"lime": {"masks": 1000}},
+    "papers-masks": {"lime": {"sampling": "lime", "fill": "mean"}},
+    "half-exchanged": {"finetune": {"exchanged": 0.5}},
     "free-reward": {"reward": {"kind": "free"}, "finetune": {"exchanged": 0.0, "strength": 0.7}},
     "lambda-0.3": {"finetune": {"exchanged": 0.0, "strength": 0.3}},
     "lambda-1.5": {"finetune": {"exchanged": 0.0, "strength": 1.5}},
