@@ -60,13 +60,13 @@ class LabelEfficiency:
     @property
     def cells(self) -> dict[str, StudySettings]:
         full = self.setting == "full"
-        sizes = tuple(SCHEDULE) if full else (25, 50, 100, 250, 1000, 4000)
-        few = sizes if full else (100, 1000)
+        sizes = tuple(SCHEDULE) if full else (25, 100, 250, 1000, 4000)
+        few = sizes if full else (100,)
         found = {f"{size}-answers": of_size(self.study, size) for size in sizes}
         found[BASE] = replace(found[BASE], controls=("random_exchange", "no_shortcut"))
         random = QuerySettings(choice="random")
         found |= {f"{size}-answers-random": of_size(self.study, size, queries=random) for size in few}
-        wrong = dict.fromkeys(sizes, (0.0, 0.2, 0.3, 0.4)) if full else {250: (0.0, 0.2, 0.4), 1000: (0.2, 0.4)}
+        wrong = dict.fromkeys(sizes, (0.0, 0.2, 0.3, 0.4)) if full else {250: (0.0, 0.2, 0.4), 1000: (0.4,)}
         for size, rates in wrong.items():
             for rate in rates:
                 found[f"{size}-answers-{rate:.0%}-wrong".replace("%", "")] = of_size(self.study, size, error_rate=rate)
