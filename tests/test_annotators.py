@@ -138,7 +138,7 @@ def test_without_a_crowd_there_is_one_annotator_with_its_old_name() -> None:
 
 
 KEYS = [ExplanationKey("round-0", image) for image in range(1000)]
-SHOWN = [explanation(image, 0, 1000 - image, 0) for image in range(1000)]  # worth image / 1000
+SHOWN = [explanation(image, 1000 - image, 0, 0) for image in range(1000)]  # worth image / 1000
 
 
 @pytest.mark.parametrize("error_rate", [0.0, 0.3, 1.0])

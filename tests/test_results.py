@@ -34,7 +34,17 @@ def test_every_object_is_closed_except_where_open_by_design() -> None:
                 walk(inner, f"{path}/{key}")
 
     walk(schema(), "")
-    by_name = ["attack_images", "attacks", "budget", "controls", "differences", "environment", "seconds", "settings"]
+    by_name = [
+        "attack_images",
+        "attacks",
+        "budget",
+        "controls",
+        "differences",
+        "environment",
+        "reliability",
+        "seconds",
+        "settings",
+    ]
     assert sorted(open_objects) == by_name
 
 
