@@ -79,10 +79,10 @@ def best_member(ensemble: RewardEnsemble, known: Known, *, settings: RewardSetti
     happen to lean to is learned from some and confirmed by others.
 
     Measured on round 1 of digits-decoy, the share of refits in which a test passes at .01: of a coin's 60 answers, this
-    one 1 of 65 and all together 2; of its 250 answers, 1 of 63 and 2; of 60 answers with one in ten wrong, 29 of 63, all
-    together 42 and held-out ones alone none; of 250, all of 15, and held-out ones alone 9. Two things keep the test from
-    being exact: out-of-bag answers steer the weight decay, and in later rounds they took part in the choice of what is
-    compared.
+    one 1 of 65 and all together 2; of its 250 answers, 1 of 63 and 2; of 60 answers with one in ten wrong, 29 of 63,
+    all together 42 and held-out ones alone none; of 250, all of 15, and held-out ones alone 9. A single member's test
+    passed at .01 in 4 of 387 for a coin. Two things keep it from being exact: out-of-bag answers steer the weight
+    decay, and in later rounds they took part in the choice of what is compared.
     """
     unseen = out_of_bag(len(known.fitted), settings=settings, seed=seed).to(known.fitted.left.device)
     found = []
