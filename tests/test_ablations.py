@@ -58,7 +58,7 @@ def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., L
 def test_one_member_is_no_ensemble_and_works(run: Callable[..., Loop]) -> None:
     loop = run(members=1, rounds=2)
     assert len(loop.ensemble(2).members) == 1
-    assert "reliability" not in loop.preferences()
+    assert "annotator_reliability" not in loop.preferences()
 
 
 def test_without_normalisation_members_keep_their_own_scale(run: Callable[..., Loop]) -> None:
@@ -86,11 +86,13 @@ def test_a_crowd_answers_under_its_own_names(run: Callable[..., Loop]) -> None:
     loop = run(crowd=(0.0, 0.5, 1.0), reliability="learned")
     preferences = loop.preferences()
     assert preferences["annotators"] == ["simulated-1", "simulated-2", "simulated-3"]
-    assert list(preferences["reliability"]) == preferences["annotators"]
-    assert all(0 < share < 1 for share in preferences["reliability"].values())
+    assert list(preferences["annotator_reliability"]) == preferences["annotators"]
+    assert all(0 < share < 1 for share in preferences["annotator_reliability"].values())
     check_results(example_results() | {"preferences": preferences})
     with pytest.raises(InputError, match="reliability"):
-        check_results(example_results() | {"preferences": preferences | {"reliability": {"simulated-1": 2.0}}})
+        check_results(
+            example_results() | {"preferences": preferences | {"annotator_reliability": {"simulated-1": 2.0}}}
+        )
 
 
 def test_reliability_is_kept_in_the_file_and_older_files_say_nothing_of_it(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class RewardSettings:
     the same, so that answers judge both."""
     reliability: Literal["equal", "learned"] = "equal"
     """Whether all annotators are taken to err as often as `noise` says, or each one's share of noise is learned beside
-    the reward (Chen et al. 2013)."""
+    the reward (Chen et al. 2013). From few answers, which the reward learns by heart, everyone seems reliable: of five
+    annotators, hundreds of answers put them in order and a hundred did not."""
     steps: int = 150
     batch: int = 64
     learning_rate: float = 1e-2

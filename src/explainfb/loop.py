@@ -251,7 +251,7 @@ class Loop:
             "reward_accuracy": last["reward_accuracy"],
             "reward_accuracy_interval": None if last["low"] is None else [last["low"], last["high"]],
             "by_round": rounds,
-            **({"reliability": reliability} if reliability else {}),
+            **({"annotator_reliability": reliability} if reliability else {}),
         }
 
     def reward_accuracies(self) -> list[Results]:
