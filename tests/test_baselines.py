@@ -249,7 +249,7 @@ def test_feedback_on_top_of_adversarial_training_holds_against_pgd(trained: Clas
     assert TASK.shifted is not None
     some, longer = TASK.shifted.take(slice(0, 200)), replace(QUICK, steps=100)
 
-    def worth(images: Tensor) -> Tensor:
+    def worth(images: Tensor, _: Tensor) -> Tensor:
         return (~IRRELEVANT[:1]).float().expand(len(images), -1, -1)
 
     def followed(epsilon: float) -> Classifier:

@@ -60,7 +60,7 @@ METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
             lambda explained: explained.weights.sum(1),
             lime=LIME,
             settings=replace(SETTINGS, adversarial_epsilon=0.1, adversarial_steps=4, exchanged=1.0),
-            worth=lambda images: images[:, 0],
+            worth=lambda images, _: images[:, 0],
         ),
         3 * (10 * (4 + 1) + 5 * 8),
         3 * (10 * (4 + 1) + 5 * 8),
