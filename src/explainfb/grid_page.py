@@ -50,13 +50,16 @@ def number(value: float) -> str:
 
 
 def table(summary: Mapping[str, Any], rows: Sequence[Row], measures: Mapping[str, str] = MEASURES) -> str:
-    """Markdown: one line a row, mean ± half the 95 % t-interval over seeds; a star where an honesty check failed."""
+    """Markdown: one line a row, mean ± half the 95 % t-interval over seeds; a star where an honesty check failed.
+
+    The last column has the thousands of images that went forward and backward through the network on the first seed.
+    """
     known = [row for row in rows if row.cell in summary["cells"]]
     present = {key: name for key, name in measures.items() if any(_value(summary, row, key) for row in known)}
-    lines = ["| | " + " | ".join(present.values()) + " |", "|---" * (len(present) + 1) + "|"]
+    lines = ["| | " + " | ".join([*present.values(), "passes"]) + " |", "|---" * (len(present) + 2) + "|"]
     for row in known:
         strong = "**" if row.arm == "after" and len({each.arm for each in rows}) > 1 else ""
-        cells = (_written(summary, row, key) for key in present)
+        cells = [*(_written(summary, row, key) for key in present), _passes(summary, row)]
         lines.append(f"| {strong}{row.label}{strong} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -76,6 +79,11 @@ def _written(summary: Mapping[str, Any], row: Row, key: str) -> str:
         return "–"
     interval = "" if value["low"] is None else f" ± {number(value['high'] - value['mean'])}"
     return number(value["mean"]) + interval + ("\\*" if _doubtful(summary, row, key) else "")
+
+
+def _passes(summary: Mapping[str, Any], row: Row) -> str:
+    budget = summary["cells"][row.cell].get("budget", {}).get(row.arm)
+    return "–" if budget is None else f"{budget['forward'] / 1000:.0f} / {budget['backward'] / 1000:.0f}"
 
 
 def contrast_table(summary: Mapping[str, Any], cell: str | None = None) -> str:

@@ -157,6 +157,7 @@ def summarise(results: list[Results], settings: StudySettings) -> dict[str, Any]
         "environment": results[0]["environment"],
         "arms": {arm: {name: _over_seeds(values) for name, values in row.items()} for arm, row in rows.items()},
         "unreliable": unreliable,
+        "budget": results[0]["budget"],
         "stopped": [message for result in results for message in result["stopped"]],
     }
     if "ceiling" in rows and "shifted_accuracy" in rows["ceiling"]:
