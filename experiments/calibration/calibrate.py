@@ -203,12 +203,13 @@ def draw(rows: list[Record], path: Path) -> None:
     sets = list(dict.fromkeys(row["images"] for row in rows))
     panels = [(arm, way) for arm, way in PANELS if of(rows, arm, sets[0], way)]
     with mpl.rc_context({"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "calibration"}):
-        figure = Figure(figsize=(2 * len(panels), 2.25 * len(sets) + 0.2), layout="constrained")
+        figure = Figure(figsize=(2 * len(panels), 2.35 * len(sets) + 0.2), layout="constrained")
         grid = figure.subplots(len(sets), len(panels), sharex=True, sharey=True, squeeze=False)
         for line, images in zip(grid, sets, strict=True):
             for axes, (arm, way) in zip(line, panels, strict=True):
                 panel(axes, of(rows, arm, images, way), COLOURS[arm], "o" if way == AS_IT_IS else "D")
-                axes.set_title(arm + ("" if way == AS_IT_IS else f" + {way}"), fontsize=8.5)
+                ece = over_seeds([row["ece"] for row in of(rows, arm, images, way)])
+                axes.set_title(arm + ("" if way == AS_IT_IS else f" + {way}") + f"\nECE {ece}", fontsize=8)
             line[0].set_ylabel(f"{images} images\naccuracy")
         for axes in grid[-1]:
             axes.set_xlabel("confidence")
@@ -224,9 +225,8 @@ def panel(axes: Axes, group: list[Record], colour: str, marker: str) -> None:
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
     for place, low, high in intervals(bins):
         axes.vlines(place, low, high, color=colour, linewidth=1.1, alpha=0.7)
-    axes.scatter(x, y, s=8 + 160 * count[some] / count.sum(), color=colour, marker=marker, alpha=0.85, linewidth=0)
-    ece = over_seeds([row["ece"] for row in group])
-    axes.text(0.04, 0.95, f"ECE {ece}", transform=axes.transAxes, va="top", fontsize=7.5)
+    size = 8 + 160 * count[some] / count.sum()
+    axes.scatter(x, y, s=size, color=colour, marker=marker, alpha=0.85, linewidth=0, clip_on=False)
     axes.set(xlim=(0, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.spines[["top", "right"]].set_visible(False)
 

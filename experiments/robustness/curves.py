@@ -69,7 +69,7 @@ QUICK = AttackSettings(
 )
 """PGD and the minimum-norm attacks as by default; the others on few images, for gross faults, or not at all."""
 DEPTHS = {
-    "quick": Depth(attacked=100, linf=(0.02, 0.05, 0.1, 0.15, 0.2, 0.3), l2=(0.5, 1.0, 1.5, 2.0, 3.0), attacks=QUICK),
+    "quick": Depth(attacked=100, linf=(0.02, 0.05, 0.1, 0.2, 0.3), l2=(0.5, 1.0, 2.0, 3.0), attacks=QUICK),
     "full": Depth(attacked=200, attacks=AttackSettings()),
     "thorough": Depth(attacked=500, attacks=THOROUGH),
 }
@@ -237,7 +237,9 @@ def tests(groups: dict[Group, list[Row]]) -> list[Row]:
         if arm == "feedback":
             first = firsts[rows[0]["task"]]
             pairs = [(f"{start}: feedback", rows, f"{first}: feedback", groups[first, images, norm, arm])]
-        for name, here, other, there in pairs if arm != "feedback" or firsts[rows[0]["task"]] != start else ():
+        for name, here, other, there in pairs:
+            if here is there or [row["seed"] for row in here] != [row["seed"] for row in there]:
+                continue
             for measure_name, values in scores(here, there, norm).items():
                 found.append(contrast(other, measure_name, values))
                 named.append({"images": images, "reference": name})

@@ -54,7 +54,7 @@ def curve(axes: Axes, row: dict[str, Any]) -> None:
     colour, marker, dashes, width = STROKES.get(row["arm"], OTHER)
     x, y = row["epsilons"], [point["mean"] for point in row["accuracy"]]
     half = [point["half"] or 0.0 for point in row["accuracy"]]
-    low, high = [max(0.0, a - b) for a, b in zip(y, half, strict=True)], [a + b for a, b in zip(y, half, strict=True)]
+    low, high = ([min(1.0, max(0.0, a + sign * b)) for a, b in zip(y, half, strict=True)] for sign in (-1, 1))
     axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0)
     style = {"color": colour, "linewidth": width, "linestyle": dashes, "marker": marker, "markersize": 4.5}
     axes.plot(x, y, label=row["arm"], **style)
