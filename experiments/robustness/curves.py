@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,9 +28,9 @@ from explainfb.contrasts import LEVEL, contrast, corrected, half_width
 from explainfb.curves import RobustCurve, robust_curve
 from explainfb.finished import FinishedStudy, finished_studies
 from explainfb.seeds import derive, torch_generator
-from explainfb.settings import StudySettings, task_of
+from explainfb.settings import task_of
 from explainfb.surroundings import environment
-from explainfb.tasks import Split, Task
+from explainfb.tasks import Split
 from explainfb.types import Norm
 
 HERE = Path(__file__).parent
@@ -154,15 +153,10 @@ def measured(jobs: list[Job], settings: Settings, path: Path) -> list[Row]:
     return [known[key] for both in keys for key in both]
 
 
-@lru_cache(2)
-def task_for(settings: StudySettings, data_dir: Path | None) -> Task:
-    return task_of(settings, data_dir)
-
-
 def measure(job: Job, depth: str, data_dir: Path | None) -> list[Row]:
     """One row a norm. The same images, by index, are attacked on either set and in every arm of a seed."""
     torch.set_num_threads(1)
-    task, seed, wanted = task_for(job.study.settings, data_dir), job.study.settings.seed, DEPTHS[depth]
+    task, seed, wanted = task_of(job.study.settings, data_dir), job.study.settings.seed, DEPTHS[depth]
     split: Split | None = {"shifted": task.shifted, "clean": task.clean}[job.images]
     assert split is not None
     chosen = torch.randperm(len(split), generator=torch_generator(seed, "curves", "images"))[: wanted.attacked]
