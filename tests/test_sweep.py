@@ -59,6 +59,18 @@ def test_ten_arms_fit_eighty_characters() -> None:
     assert "adversarial" in printed
 
 
+def test_what_stopped_is_told_once_for_each_arm() -> None:
+    result = example_results()
+    result["stopped"] = [f"random_answers, round {number}: The reward was not followed." for number in (1, 2, 3)]
+    result["stopped"].append("after, round 4: Fine-tuning stopped at step 3.")
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_sweep(console, summarise([result], StudySettings()))
+    printed = console.export_text()
+    assert "random_answers, round 1: The reward was not followed. (and 2 rounds more" in printed
+    assert "round 2" not in printed
+    assert "after, round 4: Fine-tuning stopped at step 3.\n" in re.sub(" +\n", "\n", printed)
+
+
 def test_a_backend_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match="pip install"):

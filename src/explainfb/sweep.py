@@ -182,14 +182,25 @@ def print_sweep(console: Console, summary: dict[str, Any]) -> None:
         console.print(_table(summary, names[start : start + ABREAST]))
     if summary["unreliable"]:
         console.print("* not to be relied on: an honesty check failed on some seed, named in its study's report.")
-    for message in summary["stopped"]:
-        console.print(message)
+    for line in _in_few_words(summary["stopped"]):
+        console.print(line)
     if summary.get("contrasts"):
         console.print(_contrast_table(summary))
     if "gap_closed" in summary:
         gap = summary["gap_closed"]
         each = ", ".join(f"{value:.2f}" for value in gap["values"])
         console.print(f"Share of the gap to the ceiling closed: {gap['mean']:.2f}, by seed {each}.")
+
+
+def _in_few_words(stopped: Sequence[str]) -> list[str]:
+    """What had to stop, an arm's first message and how many more there are."""
+    by_arm: dict[str, list[str]] = {}
+    for message in stopped:
+        by_arm.setdefault(message.partition(",")[0], []).append(message)
+    return [
+        messages[0] + (f" (and {len(messages) - 1} rounds more; sweep.json has them.)" if len(messages) > 1 else "")
+        for messages in by_arm.values()
+    ]
 
 
 def _contrast_table(summary: dict[str, Any]) -> Table:
