@@ -265,3 +265,12 @@ def test_numbers_are_written_for_readers() -> None:
     assert [duration(value).replace("\N{NO-BREAK SPACE}", " ") for value in (3.21, 96.2, 3725)] == [
         "3.2 s", "1 min 36 s", "1 h 2 min 5 s",
     ]  # fmt: skip
+
+
+def test_what_was_learned_of_each_annotator_is_told(text: str) -> None:
+    results = example_results()
+    results["preferences"]["annotator_reliability"] = {"Ada": 0.97, SCRIPT: 0.5}
+    told = Page(render_report(results, EMPTY)).text
+    assert re.search(r"as learned beside the reward: Ada 97\.0\s%", told)
+    assert SCRIPT in told
+    assert "as learned beside the reward" not in Page(text).text
