@@ -1,12 +1,13 @@
 """A difference is called one where seeds and images both say so, and seldom where there is none."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from explainfb.contrasts import LEVEL, contrasts
+from explainfb.contrasts import LEVEL, contrasts, corrected
 from explainfb.errors import InputError
 from explainfb.evaluation import Evaluation
 from explainfb.types import Interval, RobustAccuracy, ThreatModel
@@ -100,3 +101,23 @@ def test_one_seed_is_an_anecdote() -> None:
 def test_an_arm_with_fewer_seeds_is_refused() -> None:
     with pytest.raises(InputError, match="other has 1 seeds"):
         contrasts(over_seeds([0.9, 0.9], 0), {"other": over_seeds([0.1], 1)})
+
+
+def test_a_number_that_failed_a_check_is_never_a_difference() -> None:
+    strong, weak = over_seeds([0.9] * 5, 0), over_seeds([0.1] * 5, 1)
+    robust = tuple(replace(one, flags=("zero_gradients",)) for one in weak[4].robust)
+    names = ("shifted accuracy", "robust accuracy, linf 0.1")
+    assert [each.is_one for each in contrasts(strong, {"weak": weak}, names)] == [True, True]
+    found = {
+        each.measure: each for each in contrasts(strong, {"weak": [*weak[:4], replace(weak[4], robust=robust)]}, names)
+    }
+    assert [found[name].is_one for name in names] == [True, False]
+    assert found[names[1]].p is not None
+
+
+def test_all_that_is_tested_together_is_corrected_together() -> None:
+    first = contrasts(over_seeds([0.9] * 5, 0), {"one": over_seeds([0.5] * 5, 1)}, ["shifted accuracy"])
+    second = contrasts(over_seeds([0.9] * 5, 2), {"other": over_seeds([0.85] * 5, 3)}, ["shifted accuracy"])
+    alone = [each.p or 0 for each in (*first, *second)]
+    together = [each.p for each in corrected([*first, *second])]
+    assert together == [pytest.approx(2 * alone[0]), pytest.approx(max(alone[1], 2 * alone[0]))]

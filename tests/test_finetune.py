@@ -171,14 +171,16 @@ def test_what_is_attacked_is_what_was_exchanged(trained: Classifier, monkeypatch
     )
     monkeypatch.setattr(MODULE, "attack_batch", watched)
     settings = replace(SHORT, steps=2, exchanged=0.5, adversarial_epsilon=0.1, strength=0.0)
-    after = finetune(trained, SPLIT, None, lime=LIME, settings=settings, worth=lambda images: images[:, 0]).classifier
+    after = finetune(
+        trained, SPLIT, None, lime=LIME, settings=settings, worth=lambda images, _: images[:, 0]
+    ).classifier
     assert [training for _, training in given] == [False, False]
     for swapped, (images, _), worst in zip(exchanged, given, seen, strict=True):
         assert torch.equal(images[: len(swapped)], swapped)
         assert (worst - images).abs().amax((1, 2, 3)).min() > 0.09
         assert (worst - images).abs().max() <= 0.1 + 1e-6
     without = replace(settings, adversarial_epsilon=0.0)
-    plain = finetune(trained, SPLIT, None, lime=LIME, settings=without, worth=lambda images: images[:, 0]).classifier
+    plain = finetune(trained, SPLIT, None, lime=LIME, settings=without, worth=lambda images, _: images[:, 0]).classifier
     assert not same(states(after), states(plain))
     assert len(seen) == 2
 

@@ -86,11 +86,9 @@ def test_every_contrast_of_the_grid_is_corrected_together(run: GridSettings) -> 
         ("plain", "one-member"),
     }
     assert {each["measure"] for each in found} == set(module.MEASURES)
-    largest = max(found, key=lambda each: each["p_seeds"])
     smallest = min(found, key=lambda each: max(each["p_seeds"], each["p_images"] or 0))
     raw = max(smallest["p_seeds"], smallest["p_images"] or 0)
     assert smallest["p"] == pytest.approx(min(1, raw * len(found)))
-    assert largest["p"] >= smallest["p"]
 
 
 def test_the_command_of_a_cell_finds_the_cell_done(run: GridSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +116,7 @@ def test_a_cell_of_other_settings_is_refused(run: GridSettings) -> None:
 def test_the_page_shows_every_arm_and_every_contrast(run: GridSettings, tmp_path: Path) -> None:
     summary = run_grid(GRID, run, QUIET)
     rows = rows_of(summary, "plain")
-    assert [row.arm for row in rows] == ["before", "cross_entropy", "after", "ceiling"][: len(rows)]
+    assert [row.arm for row in rows] == ["before", "cross_entropy", "after"]
     lines = table(summary, rows).splitlines()
     assert len(lines) == 2 + len(rows)
     mean = summary["cells"]["plain"]["arms"]["after"]["shifted_accuracy"]["mean"]

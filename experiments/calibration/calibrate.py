@@ -91,7 +91,8 @@ def measure(study: FinishedStudy, data_dir: Path | None) -> list[Record]:
     task, seed = task_of(study.settings, data_dir), study.settings.seed
     rows = []
     for arm, path in study.arms.items():
-        fitted = fit_temperature(predict_logits(classifiers.load(path), task.validation.images), task.validation.labels)
+        own = task.sound_validation if arm == "ceiling" and task.sound_validation is not None else task.validation
+        fitted = fit_temperature(predict_logits(classifiers.load(path), own.images), own.labels)
         measured = study.evaluation(arm)
         sets = {"shifted": measured.shifted_logits, "clean": measured.clean_logits}
         for images, logits in sets.items():

@@ -97,11 +97,12 @@ def main(wanted: LabelEfficiency) -> None:
 
 
 def curves(summary: Mapping[str, Any], cells: Mapping[str, StudySettings], path: Path) -> None:
-    """Accuracy over the number of answers, a line for each way of answering."""
-    drawing = Figure(figsize=(10, 4))
-    for axis, (key, title) in zip(drawing.subplots(1, len(PANELS)), PANELS.items(), strict=True):
-        for (name, chosen), style in zip(lines_of(cells).items(), STYLES, strict=False):
-            _line(axis, summary, name, chosen, key, style)
+    """Accuracy over the number of answers, a line for each way of answering, moved aside so that none hides another."""
+    drawing = Figure(figsize=(11, 4.2), layout="constrained")
+    lines = lines_of(cells)
+    for axis, (key, title) in zip(drawing.subplots(1, len(PANELS), sharey=True), PANELS.items(), strict=True):
+        for place, ((name, chosen), style) in enumerate(zip(lines.items(), STYLES, strict=False)):
+            _line(axis, summary, name, chosen, key, style, aside=1.06 ** (place - len(lines) // 2))
         for arm, dashes in (("before", ":"), ("random_exchange", "-."), ("ceiling", "--")):
             known = summary["cells"].get(BASE, {"arms": {}})["arms"].get(arm)
             if known:
@@ -113,8 +114,8 @@ def curves(summary: Mapping[str, Any], cells: Mapping[str, StudySettings], path:
         axis.set_title(title, fontsize=10)
         axis.set_ylim(0, 1.02)
         axis.grid(alpha=0.3)
-    drawing.axes[0].legend(fontsize=7, loc="lower right")
-    drawing.tight_layout()
+    handles, names = drawing.axes[0].get_legend_handles_labels()
+    drawing.legend(handles, names, fontsize=8, loc="outside right center")
     write_whole(path, lambda partial: drawing.savefig(partial, format="svg"))
 
 
@@ -126,6 +127,7 @@ STYLES = [
     ("#E69F00", "D"),
     ("#56B4E9", "P"),
     ("#000000", "x"),
+    ("#999999", "*"),
 ]
 
 
@@ -145,14 +147,18 @@ def _line(
     points: Sequence[tuple[int, str]],
     key: str,
     style: tuple[str, str],
+    aside: float,
 ) -> None:
+    """Means, and every seed as a small dot: seeds on which no round was followed lie far from the others."""
     known = [(size, summary["cells"][cell]["arms"]["after"][key]) for size, cell in points if cell in summary["cells"]]
     if not known:
         return
-    sizes, values = zip(*known, strict=True)
-    means = [value["mean"] for value in values]
-    half = [0.0 if value["low"] is None else value["high"] - value["mean"] for value in values]
-    axis.errorbar(sizes, means, half, color=style[0], marker=style[1], markersize=4, capsize=2, label=name)
+    sizes = [size * aside for size, _ in known]
+    axis.plot(sizes, [value["mean"] for _, value in known], color=style[0], marker=style[1], markersize=5, label=name)
+    for size, (_, value) in zip(sizes, known, strict=True):
+        axis.plot([size] * len(value["values"]), value["values"], ".", color=style[0], markersize=3, alpha=0.7)
+        if value["low"] is not None:
+            axis.vlines(size, max(value["low"], 0), min(value["high"], 1), color=style[0], linewidth=0.8, alpha=0.7)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def random_exchange(probe: Probe, settings: StudySettings, task: Task) -> tuple[
             None,
             lime=settings.lime,
             settings=settings.finetune,
-            worth=lambda images: random_worth(images, settings.lime, generator),
+            worth=lambda images, _: random_worth(images, settings.lime, generator),
             seed=derive(settings.seed, "finetune", number),
         ).classifier
     return classifier, {}

@@ -84,7 +84,7 @@ class Settings:
     """`full` attacks as a study does by default, `thorough` as for final numbers."""
     data_dir: Path | None = None
     output: Path | None = None
-    """A folder; one beside this script named after the depth if not given."""
+    """A folder; one beside this script named after task and depth if not given."""
     jobs: int = os.cpu_count() or 1
 
 
@@ -112,9 +112,12 @@ class Job:
 
 
 def main(settings: Settings) -> None:
-    output = settings.output or HERE / settings.depth
-    output.mkdir(parents=True, exist_ok=True)
     wanted = {folder.name: finished_studies(folder) for folder in settings.studies}
+    if len(wanted) < len(settings.studies):
+        raise SystemExit("Two of these folders have the same name, which is what their start is called; rename one.")
+    base = next(iter(wanted.values()))[0].settings.task.removesuffix("-decoy")
+    output = settings.output or HERE / f"{base}-{settings.depth}"
+    output.mkdir(parents=True, exist_ok=True)
     rows = measured(list(jobs_of(wanted)), settings, output / "curves.jsonl")
     summary = [summarise(group, found) for group, found in grouped(rows).items()]
     tested = tests(grouped(rows))
@@ -235,7 +238,7 @@ def tests(groups: dict[Group, list[Row]]) -> list[Row]:
             if here is there or [row["seed"] for row in here] != [row["seed"] for row in there]:
                 continue
             for measure_name, values in scores(here, there, norm).items():
-                found.append(contrast(other, measure_name, values))
+                found.append(contrast(other, measure_name, values, reliable=not doubtful(here + there, measure_name)))
                 named.append({"images": images, "reference": name})
     return [name | asdict(each) | {"is_one": each.is_one} for name, each in zip(named, corrected(found), strict=True)]
 
@@ -254,6 +257,14 @@ def scores(here: list[Row], there: list[Row], norm: Norm) -> dict[str, list[tupl
             (a.held[place].astype(float), b.held[place].astype(float)) for a, b in curves
         ]
     return found
+
+
+def doubtful(rows: list[Row], measure_name: str) -> bool:
+    """Whether a check failed on some seed: at the fixed size, or for a distance anywhere on the curve."""
+    curves = [curve_of(row) for row in rows]
+    if measure_name.startswith("mean"):
+        return any(any(curve.flags) for curve in curves)
+    return any(curve.flags[curve.epsilons.index(FIXED)] for curve in curves)
 
 
 def table(summary: list[Row], tested: list[Row]) -> str:
@@ -275,6 +286,7 @@ def table(summary: list[Row], tested: list[Row]) -> str:
         interval = "–" if test["low"] is None else f"{test['low']:+.3f} to {test['high']:+.3f}"
         p = "–" if test["p"] is None else f"{test['p']:.2g}"
         verdict = f"a difference (p < {LEVEL})" if test["is_one"] else "not shown"
+        verdict = verdict if test["reliable"] else "not to be relied on"
         what = f"{test['reference']} less {test['arm']}"
         cells = [test["images"], test["measure"], what, f"{test['difference']:+.3f}", interval, p, verdict]
         lines.append("| " + " | ".join(cells) + " |")

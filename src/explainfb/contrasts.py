@@ -17,7 +17,7 @@ from statsmodels.stats.multitest import multipletests
 from explainfb.errors import InputError
 from explainfb.evaluation import Evaluation
 from explainfb.statistics import calibration_error
-from explainfb.types import FloatArray
+from explainfb.types import FloatArray, RobustAccuracy
 
 LEVEL = 0.01
 
@@ -41,11 +41,13 @@ class Contrast:
     """Of McNemar's test; None for a measure that is not a share of images."""
     p: float | None
     """The larger of the two, corrected by Holm's method; None where there was only one seed."""
+    reliable: bool = True
+    """False for a robust accuracy that failed an honesty check on some seed, of either arm."""
 
     @property
     def is_one(self) -> bool:
         """Whether it may be called a difference."""
-        return self.p is not None and self.p < LEVEL
+        return self.reliable and self.p is not None and self.p < LEVEL
 
 
 def contrasts(
@@ -65,7 +67,11 @@ def contrasts(
         pairs = list(zip(map(_outcomes, reference), map(_outcomes, evaluations), strict=True))
         wanted = pairs[0][0] if measures is None else measures
         shared = [name for name in wanted if all(name in here and name in there for here, there in pairs)]
-        found += [contrast(arm, name, [(here[name], there[name]) for here, there in pairs]) for name in shared]
+        doubted = {name for evaluation in (*reference, *evaluations) for name in _doubtful(evaluation)}
+        found += [
+            contrast(arm, name, [(here[name], there[name]) for here, there in pairs], reliable=name not in doubted)
+            for name in shared
+        ]
     return sorted(corrected(found), key=lambda each: -abs(each.difference))
 
 
@@ -79,12 +85,22 @@ def _outcomes(evaluation: Evaluation) -> dict[str, FloatArray]:
     error = calibration_error(evaluation.test_logits.double().softmax(1), labels, seed=0, resamples=1)
     found["calibration error"] = np.array([error.estimate])
     for robust in evaluation.robust:
-        name = f"robust accuracy, {robust.threat_model.norm} {robust.threat_model.epsilon:g}"
-        found[name] = np.array(robust.survived, dtype=np.float64)
+        found[_name(robust)] = np.array(robust.survived, dtype=np.float64)
     return found
 
 
-def contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArray]]) -> Contrast:
+def _doubtful(evaluation: Evaluation) -> set[str]:
+    """The robust accuracies that failed an honesty check."""
+    return {_name(robust) for robust in evaluation.robust if not robust.reliable}
+
+
+def _name(robust: RobustAccuracy) -> str:
+    return f"robust accuracy, {robust.threat_model.norm} {robust.threat_model.epsilon:g}"
+
+
+def contrast(
+    arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArray]], *, reliable: bool = True
+) -> Contrast:
     """One contrast, its p-value not corrected yet: `pairs` has for each seed what the reference and the arm scored.
 
     A score is one value for each image, 0 or 1, or a single value, for which there is no test over images.
@@ -103,6 +119,7 @@ def contrast(arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArra
         p_seeds=p_seeds,
         p_images=p_images,
         p=None,
+        reliable=reliable,
     )
 
 

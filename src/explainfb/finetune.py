@@ -154,8 +154,9 @@ def finetune(
         images, labels = split.images[chosen].to(tuned.device), split.labels[chosen].to(tuned.device)
         if worth is not None and settings.exchanged > 0:
             some = images[: round(settings.exchanged * len(images))]
-            wanted = worth(some, chosen[: len(some)])
-            images[: len(some)] = exchange(some, wanted, lime=lime, background=split.images, generator=exchanges)
+            if len(some):
+                wanted = worth(some, chosen[: len(some)])
+                images[: len(some)] = exchange(some, wanted, lime=lime, background=split.images, generator=exchanges)
         if settings.adversarial_epsilon > 0:
             images = _worst(tuned, images, labels, settings, starts)
         cross_entropy = F.cross_entropy(tuned(images), labels)

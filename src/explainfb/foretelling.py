@@ -1,7 +1,9 @@
 """How well a reward foretells answers that it was not fitted to, and whether a coin's might be foretold as well."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,7 +12,9 @@ from torch import Tensor
 
 from explainfb.answers import Answers, as_answers
 from explainfb.ensemble import RewardEnsemble, RewardSettings
+from explainfb.errors import InputError
 from explainfb.explanations import as_seen_by_reward
+from explainfb.files import write_whole
 from explainfb.fitting import out_of_bag
 from explainfb.reward import ExplainedImages
 from explainfb.statistics import pair_accuracy_interval
@@ -92,6 +96,25 @@ def best_member(ensemble: RewardEnsemble, known: Known, *, settings: RewardSetti
         found.append((int(correct.sum()), len(correct)))
     best = min((_coin(right, asked), right, asked) for right, asked in found)
     return Foretold(best[1], best[2], min(1.0, len(found) * best[0]))
+
+
+def save_foretold(foretold: Foretold, reward: Path) -> None:
+    """Keep it beside the file of a reward: answers that are left out later would change what is out of bag."""
+    text = json.dumps(asdict(foretold)) + "\n"
+    write_whole(_beside(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def load_foretold(reward: Path) -> Foretold:
+    """What `save_foretold` kept. Raises `InputError` naming the file when it is missing or damaged."""
+    path = _beside(reward)
+    try:
+        return Foretold(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is missing or damaged; delete {reward} as well and run again.") from error
+
+
+def _beside(reward: Path) -> Path:
+    return reward.with_suffix(".foretold.json")
 
 
 def _coin(right: int, asked: int) -> float:

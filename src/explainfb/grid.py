@@ -13,6 +13,7 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ from explainfb.sweep import evaluations_of, finished, run_study, summarise
 MEASURES = ("shifted accuracy", "calibration error", "robust accuracy, linf 0.1")
 """What is tested unless other measures are named: the fewer, the less is lost to the correction."""
 FILE = "grid.json"
-START = ("classifiers/round-0.safetensors", "classifiers/round-0.budget.json", "evaluations/before.safetensors")
+START = ("evaluations/before.safetensors", "classifiers/round-0.budget.json", "classifiers/round-0.safetensors")
+"""In the order in which they are copied: the classifier last, since a study that has it does not train one."""
 DECIDES_START = ("task", "seed", "train_images", "shortcut", "image_size", "weights", "training", "evaluation")
 
 
@@ -115,8 +117,7 @@ def _borrow_start(wanted: GridSettings, name: str, study: StudySettings) -> None
     for other in sorted(wanted.folder.glob(f"*/seed-{study.seed}")):
         if (other / RESULTS).is_file() and _start(read_settings(other / SETTINGS)) == _start(study):
             for file in START:
-                (own / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(other / file, own / file)
+                write_whole(own / file, partial(shutil.copyfile, other / file))
             return
 
 

@@ -93,7 +93,7 @@ def contrast_table(summary: Mapping[str, Any], cell: str | None = None) -> str:
         if cell not in (None, each["cell"]) or each["p"] is None:
             continue
         interval = f"{each['low']:+.3f} to {each['high']:+.3f}"
-        verdict = "a difference" if each["is_one"] else "not shown"
+        verdict = "a difference" if each["is_one"] else "not shown" if each["reliable"] else "not to be relied on"
         arm = each["arm"].replace("_", " ")
         lines.append(
             f"| {arm} | {each['measure']} | {each['difference']:+.3f} | {interval} | {each['p']:.2g} | {verdict} |"

@@ -30,7 +30,7 @@ from explainfb.explanations import (
 from explainfb.files import write_whole
 from explainfb.finetune import FinetunePoint, Method, finetune, leave
 from explainfb.fitting import fit_ensemble
-from explainfb.foretelling import Known, best_member, round_accuracy
+from explainfb.foretelling import Known, best_member, load_foretold, round_accuracy, save_foretold
 from explainfb.gold import gold_comparisons
 from explainfb.lime import explain
 from explainfb.progress import Progress
@@ -200,6 +200,8 @@ class Loop:
                 utilities=utilities,
                 on_member=lambda: step(1),
             )
+        best = best_member(ensemble, known, settings=self.settings.reward, seed=self._reward_seed(number))
+        save_foretold(best, self.reward_path(number))
         save_ensemble(ensemble, self.reward_path(number))
 
     def _utilities(self, number: int, keys: Sequence[ExplanationKey]) -> Tensor:
@@ -225,15 +227,15 @@ class Loop:
     def _reward_seed(self, number: int) -> int:
         return derive(self.settings.seed, "reward", number)
 
-    def _doubt(self, number: int, reward: RewardEnsemble) -> str | None:
+    def _doubt(self, number: int) -> str | None:
         """Why the reward of round `number` is not followed, in a sentence; None where it is."""
         if self.settings.finetune.evidence == 1:
             return None
-        settings, seed = self.settings.reward, self._reward_seed(number)
-        best = best_member(reward, self.known(number), settings=settings, seed=seed)
+        best = load_foretold(self.reward_path(number))
         if best.p_value <= self.settings.finetune.evidence:
             return None
-        who = "it" if settings.members == 1 else f"the best of its {settings.members} members"
+        members = self.settings.reward.members
+        who = "it" if members == 1 else f"the best of its {members} members"
         return (
             f"The reward was not followed: {who} foretells {best.right} of {best.asked} answers that it was not fitted "
             "to, as a coin's might be."
@@ -264,7 +266,7 @@ class Loop:
         ]
 
     def _follow(self, number: int, reward: RewardEnsemble) -> Method:
-        doubt = self._doubt(number, reward)
+        doubt = self._doubt(number)
         if doubt is not None:
             return partial(leave, why=doubt)
         return partial(finetune, reward=reward, lime=self.settings.lime)

@@ -150,9 +150,16 @@ def command_line(settings: StudySettings) -> str:
     words = ["explainfb", "run"]
     for name, value in flatten(as_plain(settings)).items():
         if value != usual.get(name):
-            values = value if isinstance(value, list) else [value]
-            words += ["--" + name.replace("_", "-"), *(str(item) for item in values)]
+            words += _option(name.replace("_", "-"), value)
     return shlex.join(words)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """As tyro takes it: `--a.b VALUE`, and of a switch `--a.b` or `--a.no-b`."""
+    if isinstance(value, bool):
+        record, dot, switch = name.rpartition(".")
+        return [f"--{record}{dot}{'' if value else 'no-'}{switch}"]
+    return ["--" + name, *(str(item) for item in (value if isinstance(value, list) else [value]))]
 
 
 def write_settings(settings: StudySettings, path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The scripts of experiments/: what they would run is what the program takes."""
+
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import tyro
+
+from explainfb.cli import Command, Sweep
+from explainfb.grid import GridSettings, sweep_command
+from explainfb.settings import StudySettings
+
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+GRIDS = {
+    "shortcut/shortcut.py": "Shortcut",
+    "ablations/ablate.py": "Ablations",
+    "label_efficiency/answers.py": "LabelEfficiency",
+}
+
+
+def script(path: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    name = f"experiment_{Path(path).stem}"
+    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("setting", ["quick", "full"])
+@pytest.mark.parametrize("path", GRIDS)
+def test_the_command_of_every_cell_means_the_cell(path: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells: dict[str, StudySettings] = getattr(script(path, monkeypatch), GRIDS[path])(setting=setting).cells
+    assert len(cells) > 1
+    wanted = GridSettings(folder=Path("studies") / "some folder")
+    for name, settings in cells.items():
+        words = shlex.split(sweep_command(settings, wanted, name))
+        read: Sweep = tyro.cli(Command, args=words[1:])
+        assert read.sweep.folder == wanted.folder / name
+        assert read.sweep.arms == settings.controls
+        assert read.settings == StudySettings(**{**vars(settings), "controls": StudySettings().controls})
+    assert len({str(settings) for settings in cells.values()}) == len(cells)
