@@ -126,6 +126,8 @@ def test_the_page_shows_every_arm_and_every_contrast(run: GridSettings, tmp_path
     drawn = (tmp_path / "figure.svg").read_text()
     figure(summary, rows, tmp_path / "shorter.svg")
     assert len(drawn) > len((tmp_path / "shorter.svg").read_text())
+    figure(summary, rows, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "shorter.svg").read_bytes()
 
 
 def test_a_failed_check_is_starred() -> None:

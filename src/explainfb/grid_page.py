@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -123,8 +124,8 @@ def figure(summary: Mapping[str, Any], rows: Sequence[Row], path: Path, panels: 
     axes[0][0].set_yticks(range(len(known)), [row.label for row in known])
     axes[0][0].invert_yaxis()
     drawing.tight_layout()
-    kind = path.suffix.removeprefix(".")
-    write_whole(path, lambda partial: drawing.savefig(partial, format=kind, dpi=150))
+    with mpl.rc_context({"svg.hashsalt": "grid"}):  # the same numbers make the same file
+        write_whole(path, lambda partial: drawing.savefig(partial, format="svg", metadata={"Date": None}))
 
 
 def _panel(axis: Axes, summary: Mapping[str, Any], rows: Sequence[Row], key: str) -> None:
