@@ -84,9 +84,12 @@ class Settings:
     """What is run, and where."""
 
     recipes: tuple[Literal["mlp", "cnn", "cnn-fashion"], ...] = ("mlp", "cnn", "cnn-fashion")
+    arms: tuple[Arm, ...] = ("cross_entropy", "rrr", "no_shortcut")
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     quick: bool = False
     """The first 10,000 training images, and a fifth of the epochs for the convolutional networks."""
+    epochs: int | None = None
+    """In place of the recipe's."""
     minutes: float = math.inf
     """No run is begun after this long."""
     data_dir: Path | None = None
@@ -133,8 +136,8 @@ def runs(settings: Settings) -> Iterator[Run]:
         recipe = RECIPES[name]
         images, epochs = (FEW, recipe.quick_epochs) if settings.quick else (FULL, recipe.epochs)
         for seed in settings.seeds:
-            for arm in recipe.published:
-                yield Run(name, arm, seed, images, epochs)
+            for arm in (arm for arm in recipe.published if arm in settings.arms):
+                yield Run(name, arm, seed, images, settings.epochs or epochs)
 
 
 def order(record: dict[str, Any]) -> tuple[Any, ...]:
