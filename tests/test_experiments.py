@@ -45,3 +45,11 @@ def test_the_command_of_every_cell_means_the_cell(path: str, setting: str, monke
         assert read.sweep.arms == settings.controls
         assert read.settings == StudySettings(**{**vars(settings), "controls": StudySettings().controls})
     assert len({str(settings) for settings in cells.values()}) == len(cells)
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*/*.py")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_script_finds_what_it_imports(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(path.parent)
+    for beside in path.parent.glob("*.py"):
+        monkeypatch.delitem(sys.modules, beside.stem, raising=False)
+    script(str(path.relative_to(EXPERIMENTS)), monkeypatch)

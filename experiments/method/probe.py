@@ -9,34 +9,29 @@ once; a probe whose name, arm, task, seed and depth are in it is not run again.
 import json
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import tyro
+from arms import ARMS
+from leads import LEADS, with_random_patches
 from torch import Tensor
 
-from explainfb import classifiers
-from explainfb.annotators import CoinAnnotator, SimulatedAnnotator
-from explainfb.attacks import Attacker, AttackSettings, target_of
+from explainfb.attack_settings import AttackSettings
+from explainfb.attacks import Attacker
 from explainfb.classifiers import Classifier
+from explainfb.errors import InputError
 from explainfb.evaluation import evaluate
-from explainfb.finetune import finetune
-from explainfb.lime import LimeSettings, explain
-from explainfb.loop import Loop
 from explainfb.outcomes import as_results
-from explainfb.progress import Progress
-from explainfb.reward import ExplainedImages, pool
 from explainfb.robustness import break_with_pgd
 from explainfb.seeds import derive, torch_generator
 from explainfb.settings import StudySettings, command_line
 from explainfb.square import margin
-from explainfb.store import Store
 from explainfb.study import task_of
-from explainfb.superpixels import batch_superpixels
+from explainfb.target import target_of
 from explainfb.tasks import Split, Task
-from explainfb.training import predict_logits, train
+from explainfb.training import predict_logits
 
 HERE = Path(__file__).parent
 EPSILONS = (0.05, 0.1)
@@ -48,10 +43,8 @@ class Probe:
 
     name: str
     """What is changed, in a word or two; a result already kept under it is not computed again."""
-    arm: Literal["feedback", "coin", "oracle", "random_exchange", "before", "ceiling", "longer_ceiling"] = "feedback"
-    """`oracle` follows the annotator's utility itself; `coin` learns from a coin's answers;
-    `random_exchange` asks nobody and exchanges half of the superpixels, drawn anew each time; `longer_ceiling` is the
-    ceiling after as many more steps of cross-entropy, at the same rates, as feedback takes."""
+    arm: str = "feedback"
+    """What is done, by its name in `arms.py` or `leads.py`."""
     seeds: tuple[int, ...] = (0, 1)
     depth: Literal["pgd", "full"] = "pgd"
     """`pgd`: two restarts on 200 shifted images, for exploring; `full`: the study's own evaluation."""
@@ -64,6 +57,9 @@ class Probe:
 
 def main(probe: Probe) -> None:
     torch.set_num_threads(1)
+    arm = (ARMS | LEADS).get(probe.arm)
+    if arm is None:
+        raise InputError(f"Unknown arm {probe.arm!r}; expected one of {', '.join(ARMS | LEADS)}.")
     for seed in probe.seeds:
         settings = replace(probe.study, seed=seed)
         key = {"name": probe.name, "arm": probe.arm, "task": settings.task, "seed": seed, "depth": probe.depth}
@@ -71,9 +67,11 @@ def main(probe: Probe) -> None:
             continue
         start = time.monotonic()
         task = task_of(settings, probe.data_dir)
-        classifier, learned = ARMS[probe.arm](probe, settings, task)
+        folder = probe.work / f"{probe.name}-{probe.arm}-{settings.task}-{seed}"
+        classifier, learned = arm(folder, settings, task)
         tuned = time.monotonic()
         found = {"pgd": measure, "full": measure_fully}[probe.depth](classifier, task, seed)
+        found["validation"] = validation_accuracy(classifier, task, settings)
         times = {"seconds": round(tuned - start, 1), "evaluation_seconds": round(time.monotonic() - tuned, 1)}
         row = key | {"command": command_line(settings)} | found | learned | times
         with probe.results.open("a", encoding="utf-8") as file:
@@ -84,122 +82,6 @@ def main(probe: Probe) -> None:
 def kept(path: Path) -> list[dict[str, Any]]:
     """Every result so far."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-
-
-def start_of(probe: Probe, settings: StudySettings, task: Task, *, sound: bool = False) -> Path:
-    """The file of the classifier before feedback, or of the one that never saw a shortcut."""
-    path = probe.work / "start" / f"{settings.task}-{settings.seed}{'-sound' * sound}.safetensors"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if sound:
-            assert task.sound_train is not None
-            assert task.sound_validation is not None
-            task = replace(task, train=task.sound_train, validation=task.sound_validation)
-        classifiers.save(train(task, settings=settings.training, seed=settings.seed), path)
-    return path
-
-
-def before(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
-    return classifiers.load(start_of(probe, settings, task)), {}
-
-
-def ceiling(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
-    return classifiers.load(start_of(probe, settings, task, sound=True)), {}
-
-
-def longer_ceiling(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
-    classifier = ceiling(probe, settings, task)[0]
-    assert task.sound_train is not None
-    for number in range(1, settings.rounds + 1):
-        seed = derive(settings.seed, "finetune", number)
-        classifier = finetune(
-            classifier, task.sound_train, None, lime=settings.lime, settings=settings.finetune, seed=seed
-        ).classifier
-    return classifier, {}
-
-
-def random_exchange(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
-    classifier = before(probe, settings, task)[0]
-    generator = torch_generator(settings.seed, "random exchange")
-    for number in range(1, settings.rounds + 1):
-        classifier = finetune(
-            classifier,
-            task.train,
-            None,
-            lime=settings.lime,
-            settings=settings.finetune,
-            worth=lambda images, _: random_worth(images, settings.lime, generator),
-            seed=derive(settings.seed, "finetune", number),
-        ).classifier
-    return classifier, {}
-
-
-def random_worth(images: Tensor, lime: LimeSettings, generator: torch.Generator) -> Tensor:
-    segments = batch_superpixels(images, lime.superpixels, lime.segments)
-    values = torch.rand(len(images), int(segments.max()) + 1, generator=generator)
-    return values.gather(1, segments.flatten(1)).view_as(segments)
-
-
-def feedback(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
-    folder = probe.work / f"{probe.name}-{probe.arm}-{settings.task}-{settings.seed}"
-    (folder / "classifiers").mkdir(parents=True, exist_ok=True)
-    classifiers.save(before(probe, settings, task)[0], folder / "classifiers" / "round-0.safetensors")
-    annotator: SimulatedAnnotator | CoinAnnotator = CoinAnnotator(seed=settings.seed)
-    if probe.arm == "feedback":
-        annotator = SimulatedAnnotator(split=task.train, seed=settings.seed, error_rate=settings.error_rate)
-    with Store(folder / "study.db") as store:
-        loop = Loop(
-            folder=folder,
-            task=task,
-            settings=settings,
-            device=torch.device("cpu"),
-            progress=Progress(),
-            name=probe.arm,
-            store=store,
-            annotator=annotator,
-        )
-        loop.run()
-        accuracies = [row["reward_accuracy"] for row in loop.preferences()["by_round"]]
-    return loop.classifier(settings.rounds), {"reward_accuracy": accuracies, "stopped": loop.stopped}
-
-
-def oracle(probe: Probe, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
-    """Every round follows the annotator's utility, brought to a standard deviation of 1 over 200 explanations."""
-    assert task.train.relevance is not None
-    relevance = task.train.relevance.float()
-
-    def utility(explained: ExplainedImages, deviation: float) -> Tensor:
-        inside = pool(relevance[explained.image_index][:, None], explained.segments, explained.weights.shape[1])[:, 0]
-        strength = explained.weights.abs()
-        return (strength * inside).sum(1) / strength.sum(1).clamp_min(1e-8) / deviation
-
-    classifier = before(probe, settings, task)[0]
-    annotator = SimulatedAnnotator(split=task.train, seed=settings.seed)
-    for number in range(1, settings.rounds + 1):
-        some = torch.randperm(len(task.train), generator=torch_generator(settings.seed, "oracle", number))[:200]
-        images = task.train.images[some]
-        explained = explain(classifier, images, settings=settings.lime, background=task.train.images)
-        shares = torch.tensor([annotator.utility(item, int(i)) for item, i in zip(explained, some, strict=True)])
-        classifier = finetune(
-            classifier,
-            task.train,
-            partial(utility, deviation=float(shares.std())),
-            lime=settings.lime,
-            settings=settings.finetune,
-            seed=derive(settings.seed, "finetune", number),
-        ).classifier
-    return classifier, {}
-
-
-ARMS = {
-    "before": before,
-    "ceiling": ceiling,
-    "longer_ceiling": longer_ceiling,
-    "feedback": feedback,
-    "coin": feedback,
-    "oracle": oracle,
-    "random_exchange": random_exchange,
-}
 
 
 def measure(classifier: Classifier, task: Task, seed: int) -> dict[str, Any]:
@@ -221,6 +103,13 @@ def measure(classifier: Classifier, task: Task, seed: int) -> dict[str, Any]:
 
 def accuracy(classifier: Classifier, split: Split) -> float:
     return round((predict_logits(classifier, split.images).argmax(1) == split.labels).float().mean().item(), 4)
+
+
+def validation_accuracy(classifier: Classifier, task: Task, settings: StudySettings) -> float | None:
+    """On validation images whose shortcut points at a random class: what may be chosen by."""
+    if task.sound_validation is None:
+        return None
+    return accuracy(classifier, with_random_patches(task.sound_validation, task, settings, "validation"))
 
 
 def where(classifier: Classifier, some: Split) -> dict[str, float]:
