@@ -76,6 +76,17 @@ def test_cells_with_one_start_train_it_once(run: GridSettings, tmp_path: Path) -
     assert alone | {"seconds": {}} == kept | {"seconds": {}}
 
 
+def test_a_study_beside_whose_settings_cannot_be_read_is_no_start(run: GridSettings) -> None:
+    study = replace(SMALL, seed=3)
+    assert module._starts_alike(run.folder / "plain" / "seed-3", study)
+    assert not module._starts_alike(run.folder / "plain" / "seed-4", study)
+    kept = run.folder / "old" / "seed-3"
+    kept.mkdir(parents=True)
+    (kept / "results.json").write_text("{}")
+    (kept / "study.toml").write_text("[baselines]\nadversarial_steps = 7\n")
+    assert not module._starts_alike(kept, study)
+
+
 def test_every_contrast_of_the_grid_is_corrected_together(run: GridSettings) -> None:
     found = run_grid(GRID, run, QUIET)["contrasts"]
     assert {(each["cell"], each["arm"]) for each in found} == {

@@ -39,7 +39,7 @@ Row = dict[str, Any]
 Group = tuple[str, str, Norm, str]
 """Start, set of images, norm, arm."""
 NORMS: dict[Norm, str] = {"linf": "L∞", "l2": "L2"}
-KEY = ("start", "seed", "arm", "images", "norm", "depth", "classifier")
+KEY = ("start", "seed", "arm", "images", "norm", "attacked", "classifier")
 FIXED = 0.1
 """The L∞ epsilon at which accuracies are tested."""
 
@@ -142,9 +142,9 @@ def measured(jobs: list[Job], settings: Settings, path: Path) -> list[Row]:
     """The curves of these jobs, in their order; what is not in the file is measured and put there."""
     kept = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
     known = {tuple(row[name] for name in KEY): row for row in kept}
+    how = digest_of(DEPTHS[settings.depth])
     keys = [
-        [tuple((job.row | {"norm": norm, "depth": settings.depth})[name] for name in KEY) for norm in NORMS]
-        for job in jobs
+        [tuple((job.row | {"norm": norm, "attacked": how})[name] for name in KEY) for norm in NORMS] for job in jobs
     ]
     left = [job for job, both in zip(jobs, keys, strict=True) if not all(key in known for key in both)]
     running = joblib.Parallel(n_jobs=settings.jobs, return_as="generator_unordered")(
@@ -180,8 +180,13 @@ def measure(job: Job, depth: str, data_dir: Path | None) -> list[Row]:
         )
         found = {"epsilons": curve.epsilons, "held": ["".join(map(str, row)) for row in curve.held.astype(int)]}
         took = {"flags": curve.flags, "seconds": round(time.monotonic() - start, 2)}
-        rows.append(job.row | {"norm": norm, "depth": depth} | found | took)
+        rows.append(job.row | {"norm": norm, "depth": depth, "attacked": digest_of(wanted)} | found | took)
     return rows
+
+
+def digest_of(depth: Depth) -> str:
+    """What tells curves apart that were measured otherwise."""
+    return hashlib.sha256(json.dumps(asdict(depth)).encode()).hexdigest()[:16]
 
 
 def curve_of(row: Row) -> RobustCurve:

@@ -115,10 +115,18 @@ def _borrow_start(wanted: GridSettings, name: str, study: StudySettings) -> None
     if (own / SETTINGS).is_file():
         return
     for other in sorted(wanted.folder.glob(f"*/seed-{study.seed}")):
-        if (other / RESULTS).is_file() and _start(read_settings(other / SETTINGS)) == _start(study):
+        if _starts_alike(other, study):
             for file in START:
                 write_whole(own / file, partial(shutil.copyfile, other / file))
             return
+
+
+def _starts_alike(folder: Path, study: StudySettings) -> bool:
+    """Whether a finished study lies there, in settings that can be read, that began with this one's classifier."""
+    try:
+        return (folder / RESULTS).is_file() and _start(read_settings(folder / SETTINGS)) == _start(study)
+    except InputError:
+        return False
 
 
 def _start(study: StudySettings) -> dict[str, Any]:
