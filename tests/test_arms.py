@@ -10,6 +10,7 @@ import torch
 
 from explainfb import arms, classifiers
 from explainfb import study as study_module
+from explainfb.annotators import Crowd, SimulatedAnnotator
 from explainfb.arms import ARMS
 from explainfb.bench import Bench
 from explainfb.errors import InputError
@@ -149,3 +150,18 @@ def test_rrr_is_told_what_the_settings_say(tmp_path: Path) -> None:
     settings = dataclasses.replace(TINY, baselines=dataclasses.replace(TINY.baselines, rrr_masks="shortcut"))
     bench = dataclasses.replace(bench, settings=settings)
     assert torch.equal(arms.rrr(bench).keywords["irrelevant"], task.train.shortcut)
+
+
+def test_those_who_want_wrong_reasons_are_as_many_and_err_as_often(tmp_path: Path) -> None:
+    task = load_task("digits-decoy", train_images=50)
+    bench = Bench(folder=tmp_path, settings=TINY, task=task, device=torch.device("cpu"))
+    alone = arms.wrong_masks(bench)
+    assert isinstance(alone, SimulatedAnnotator)
+    assert alone.error_rate == TINY.error_rate
+    crowd = arms.wrong_masks(dataclasses.replace(bench, settings=dataclasses.replace(TINY, crowd=(0.0, 0.3))))
+    assert isinstance(crowd, Crowd)
+    assert [member.error_rate for member in crowd.members] == [0.0, 0.3]
+    assert task.train.relevance is not None
+    for member in (alone, *crowd.members):
+        assert member.split.relevance is not None
+        assert torch.equal(member.split.relevance, ~task.train.relevance)

@@ -123,12 +123,14 @@ class Crowd:
 Annotator = SimulatedAnnotator | CoinAnnotator | Crowd
 
 
-def simulated(split: Split, *, seed: int, error_rate: float, crowd: Sequence[float] = ()) -> Annotator:
-    """One simulated annotator, or a crowd, `simulated-1` and so on, with an error rate each."""
+def simulated(
+    split: Split, *, seed: int, error_rate: float, crowd: Sequence[float] = (), name: str = "simulated"
+) -> Annotator:
+    """One simulated annotator called `name`, or a crowd, NAME-1 and so on, with an error rate each."""
     if not crowd:
-        return SimulatedAnnotator(split=split, seed=seed, error_rate=error_rate)
+        return SimulatedAnnotator(split=split, seed=seed, error_rate=error_rate, name=name)
     members = [
-        SimulatedAnnotator(split=split, seed=seed, error_rate=rate, name=f"simulated-{number}")
+        SimulatedAnnotator(split=split, seed=seed, error_rate=rate, name=f"{name}-{number}")
         for number, rate in enumerate(crowd, 1)
     ]
     return Crowd(members=tuple(members), seed=seed)

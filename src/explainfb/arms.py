@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from explainfb import baselines, classifiers
-from explainfb.annotators import Annotator, CoinAnnotator
+from explainfb.annotators import Annotator, CoinAnnotator, simulated
 from explainfb.bench import TRAINING_COST, Bench, Outcome, first_classifier
 from explainfb.errors import InputError
 from explainfb.explanations import as_seen_by_reward, load_explanations
@@ -89,8 +89,9 @@ def coin(bench: Bench) -> Annotator:
 
 def wrong_masks(bench: Bench) -> Annotator:
     settings = bench.settings
-    return baselines.wrong_annotator(
-        bench.task.train, region=settings.baselines.wrong_masks, seed=settings.seed, error_rate=settings.error_rate
+    wrong = baselines.wrong_reasons(bench.task.train, region=settings.baselines.wrong_masks, seed=settings.seed)
+    return simulated(
+        wrong, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd, name="wrong_masks"
     )
 
 

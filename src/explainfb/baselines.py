@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainfb.annotators import SimulatedAnnotator
 from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
 from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, batch_draws, descend, finetune
@@ -201,8 +200,8 @@ class OracleReward:
         return replace(self, mean=shares.mean().item(), std=max(shares.std().item(), 1e-6))
 
 
-def wrong_annotator(split: Split, *, region: Region, seed: int, error_rate: float) -> SimulatedAnnotator:
-    """A simulated annotator who wants the reason where it should not be.
+def wrong_reasons(split: Split, *, region: Region, seed: int) -> Split:
+    """The split as an annotator sees it who wants the reason where it should not be.
 
     Turned round, the region is the rest of the image: a reward can learn it as well as the right one, so that the arm
     differs from feedback in nothing but what is asked for. Whatever helps here does not help because of what the
@@ -211,10 +210,7 @@ def wrong_annotator(split: Split, *, region: Region, seed: int, error_rate: floa
     """
     if split.relevance is None:
         raise InputError("A wrong annotator needs relevance masks to turn round, and these images have none.")
-    wrong = ~split.relevance if region == "turned_round" else _moved(split.relevance, seed)
-    return SimulatedAnnotator(
-        split=replace(split, relevance=wrong), seed=seed, error_rate=error_rate, name="wrong_masks"
-    )
+    return replace(split, relevance=~split.relevance if region == "turned_round" else _moved(split.relevance, seed))
 
 
 def _moved(masks: Tensor, seed: int) -> Tensor:

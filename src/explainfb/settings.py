@@ -67,7 +67,8 @@ class StudySettings:
     error_rate: float = 0.1
     """The share of the simulated annotator's answers that are wrong."""
     crowd: tuple[float, ...] = ()
-    """Error rates of several simulated annotators, who share the comparisons; none: one annotator with error_rate."""
+    """Error rates of several simulated annotators, who share the comparisons, in place of one with error_rate; those of
+    the arm wrong_masks err as often."""
     controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
