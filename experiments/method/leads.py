@@ -13,7 +13,7 @@ from torch import Tensor
 from explainfb import classifiers
 from explainfb.classifiers import Classifier
 from explainfb.ensemble import RewardEnsemble
-from explainfb.exchange import exchange
+from explainfb.exchange import exchange, unwanted
 from explainfb.explanations import Explanations, save_explanations
 from explainfb.finetune import Finetuned, Method, finetune
 from explainfb.lime import neighbourhood
@@ -22,6 +22,7 @@ from explainfb.queries import Pool
 from explainfb.seeds import derive, torch_generator
 from explainfb.settings import StudySettings
 from explainfb.shortcuts import Shortcut
+from explainfb.superpixels import batch_superpixels
 from explainfb.tasks import Split, Task
 
 MOVED = 2
@@ -39,6 +40,24 @@ class SharedWorth(Loop):
         everywhere = reward.worth(self.task.train.images[:500]).mean(0)
         worth = lambda images, _: everywhere.expand(len(images), -1, -1)  # noqa: E731
         return partial(finetune, reward=reward, lime=self.settings.lime, worth=worth)
+
+
+class Agreed(Loop):
+    """A superpixel is exchanged only where every member of the ensemble finds it worth less than its image's mean."""
+
+    def _follow(self, number: int, reward: RewardEnsemble) -> Method:
+        doubt = self._doubt(number)
+        if doubt is not None:
+            return super()._follow(number, reward)
+        members = [RewardEnsemble([member]) for member in reward.members]  # type: ignore[list-item]
+        lime = self.settings.lime
+
+        def wanted_by_some(images: Tensor, _: Tensor) -> Tensor:
+            segments = batch_superpixels(images, lime.superpixels, lime.segments)
+            by_all = torch.stack([unwanted(member.worth(images), segments) for member in members]).all(0)
+            return (~by_all).float().gather(1, segments.flatten(1)).view(segments.shape)
+
+        return partial(finetune, reward=reward, lime=lime, worth=wanted_by_some)
 
 
 class TwoClasses(Loop):
@@ -151,6 +170,7 @@ def with_random_patches(split: Split, task: Task, settings: StudySettings, name:
 
 LEADS: dict[str, Arm] = {
     "shared_worth": partial(feedback, kind=SharedWorth),
+    "agreed": partial(feedback, kind=Agreed),
     "two_classes": partial(feedback, kind=TwoClasses),
     "exchanged_explained": exchanged_explained,
     "augmented": augmented,
