@@ -21,7 +21,6 @@ from torch import Tensor
 from explainfb.attack_settings import AttackSettings
 from explainfb.attacks import Attacker
 from explainfb.classifiers import Classifier
-from explainfb.errors import InputError
 from explainfb.evaluation import evaluate
 from explainfb.outcomes import as_results
 from explainfb.robustness import break_with_pgd
@@ -59,7 +58,7 @@ def main(probe: Probe) -> None:
     torch.set_num_threads(1)
     arm = (ARMS | LEADS).get(probe.arm)
     if arm is None:
-        raise InputError(f"Unknown arm {probe.arm!r}; expected one of {', '.join(ARMS | LEADS)}.")
+        raise SystemExit(f"Unknown arm {probe.arm!r}; expected one of {', '.join(ARMS | LEADS)}.")
     for seed in probe.seeds:
         settings = replace(probe.study, seed=seed)
         key = {"name": probe.name, "arm": probe.arm, "task": settings.task, "seed": seed, "depth": probe.depth}
