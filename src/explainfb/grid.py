@@ -26,8 +26,9 @@ from explainfb.evaluation import Evaluation
 from explainfb.files import write_whole
 from explainfb.results import Results
 from explainfb.settings import StudySettings, as_plain, command_line, read_settings
+from explainfb.spreading import run_study
 from explainfb.study_folder import RESULTS, SETTINGS
-from explainfb.sweep import evaluations_of, finished, run_study, summarise
+from explainfb.sweep import evaluations_of, finished, summarise
 
 MEASURES = ("shifted accuracy", "calibration error", "robust accuracy, linf 0.1")
 """What is tested unless other measures are named: the fewer, the less is lost to the correction."""

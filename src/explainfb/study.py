@@ -48,7 +48,7 @@ from explainfb.settings import (
     write_settings,
 )
 from explainfb.store import Store
-from explainfb.study_folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise
+from explainfb.study_folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, locked
 from explainfb.surroundings import environment
 from explainfb.tasks import Task
 
@@ -56,6 +56,8 @@ NO_SHORTCUT = "no_shortcut"
 BEFORE = "before"
 EVALUATION_COST = 200.0
 """What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
+Made = tuple[Outcome, Evaluation]
+"""What an arm ended with, and what was measured on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,22 +110,37 @@ class Study:
 
     def run(self, progress: Progress | None = None) -> Results:
         """Do what is left of the study and write results.json and the report; returns what results.json holds."""
+        progress = progress or Progress()
+        made = self.run_feedback(progress)
+        for name in self.controls:
+            made[name] = self.run_arm(name, progress)
+        with Store(self.database) as store:
+            preferences = self._bench(progress).feedback(store).preferences()
+        write_results(self._results(preferences, made), self.results_path)
+        return self.report()
+
+    def run_feedback(self, progress: Progress | None = None) -> dict[str, Made]:
+        """Do what is left of the classifier before any feedback and of feedback, and measure both."""
         torch.set_num_threads(1)  # sums in another order would differ in the last bit
         progress = progress or Progress()
         bench = self._bench(progress)
-        outcomes = {BEFORE: bench.train(self.folder, self.task, "training")}
+        before = bench.train(self.folder, self.task, "training")
         with Store(self.database) as store:
             loop = bench.feedback(store)
             loop.run()
-            outcomes[FEEDBACK] = Outcome.of(loop)
-            evaluations = {name: self._evaluate(name, outcome, progress) for name, outcome in outcomes.items()}
-            for name in self.controls:
-                outcomes[name] = ARMS[name].run(name, bench)
-                evaluations[name] = self._evaluate(name, outcomes[name], progress)
-            results = self._results(loop.preferences(), outcomes, evaluations)
-        write_results(results, self.results_path)
-        self.report()
-        return results
+        outcomes = {BEFORE: before, FEEDBACK: Outcome.of(loop)}
+        return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}
+
+    def run_arm(self, name: Control, progress: Progress | None = None) -> Made:
+        """Do what is left of one of `controls`, and measure it. Feedback must have been run.
+
+        Raises `InputError` when another process is running it.
+        """
+        torch.set_num_threads(1)
+        progress = progress or Progress()
+        with locked(self.folder / "controls" / name):
+            outcome = ARMS[name].run(name, self._bench(progress))
+            return outcome, self._evaluate(name, outcome, progress)
 
     def report(self) -> Results:
         """Write the report from results.json; returns what it holds."""
@@ -197,12 +214,11 @@ class Study:
         self.seconds[f"{name}: evaluation"] = time.monotonic() - start
         return evaluation
 
-    def _results(
-        self, preferences: Results, outcomes: dict[str, Outcome], evaluations: dict[str, Evaluation]
-    ) -> Results:
-        seed, after = self.settings.seed, evaluations[FEEDBACK]
-        arms = {_key(name): as_results(evaluation, seed=seed) for name, evaluation in evaluations.items()}
-        others = {_key(name): evaluation for name, evaluation in evaluations.items() if name != FEEDBACK}
+    def _results(self, preferences: Results, made: dict[str, Made]) -> Results:
+        seed, after = self.settings.seed, made[FEEDBACK][1]
+        arms = {_key(name): as_results(evaluation, seed=seed) for name, (_, evaluation) in made.items()}
+        others = {_key(name): evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
+        outcomes = {name: outcome for name, (outcome, _) in made.items()}
         return {
             "task": self.task.name,
             "seed": seed,

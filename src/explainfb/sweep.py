@@ -1,30 +1,27 @@
 """The same study over several seeds: one seed is an anecdote."""
 
-import importlib
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import joblib
 import numpy as np
 import scipy.stats
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from explainfb.bench import FEEDBACK
 from explainfb.contrasts import LEVEL, contrasts
-from explainfb.devices import DeviceName, resolve_device
+from explainfb.devices import DeviceName
 from explainfb.errors import InputError
 from explainfb.evaluation import Evaluation, load_evaluation
 from explainfb.files import write_whole
 from explainfb.results import Results, arms, read_results
 from explainfb.settings import Control, StudySettings, as_plain, check_same, read_settings
-from explainfb.study import Study
-from explainfb.study_folder import RESULTS, SETTINGS, locked
+from explainfb.spreading import Backend, Processes, run_studies
+from explainfb.study_folder import RESULTS, SETTINGS
 
 LEAST_GAP = 0.05
 """Where the ceiling is not this far above before on every seed, there is no gap to speak of."""
@@ -45,8 +42,8 @@ class SweepSettings:
     arms: tuple[Control, ...] = StudySettings().controls
     """What feedback is compared with on every seed."""
     jobs: int = os.cpu_count() or 1
-    """Processes, each with one thread."""
-    backend: Literal["loky", "ray", "dask"] = "loky"
+    """Processes, each with one thread; they share the seeds, and then the arms of each."""
+    backend: Backend = "loky"
     """Where joblib runs them; ray and dask must be installed."""
     data_dir: Path | None = None
     device: DeviceName = "auto"
@@ -62,16 +59,10 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
         raise InputError("A sweep's seeds are given by --first-seed and --seeds, its arms by --arms.")
     seeds = range(wanted.first_seed, wanted.first_seed + wanted.seeds)
     studies = [replace(settings, seed=seed, controls=wanted.arms) for seed in seeds]
+    processes = Processes(jobs=wanted.jobs, backend=wanted.backend, data_dir=wanted.data_dir, device=wanted.device)
     results: list[Results] = []
-    with (
-        joblib.parallel_config(backend=_backend(wanted)),
-        console.status(f"{len(studies)} studies over {wanted.jobs} processes; each keeps its own folder"),
-    ):
-        as_they_end = "generator_unordered" if wanted.backend == "loky" else "list"
-        found = joblib.Parallel(n_jobs=wanted.jobs, return_as=as_they_end)(
-            joblib.delayed(_run)(wanted, study) for study in studies
-        )
-        for result in found:
+    with console.status(f"{len(studies)} studies over {wanted.jobs} processes; each keeps its own folder"):
+        for result in run_studies({wanted.folder / f"seed-{study.seed}": study for study in studies}, processes):
             results.append(result)
             console.print(f"Seed {result['seed']} is done ({len(results)} of {wanted.seeds}).")
     summary = summarise(sorted(results, key=lambda result: int(result["seed"])), studies[0])
@@ -79,36 +70,6 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
     text = json.dumps(summary, indent=2) + "\n"
     write_whole(wanted.folder / "sweep.json", lambda partial: partial.write_text(text, encoding="utf-8"))
     return summary
-
-
-def _backend(wanted: SweepSettings) -> str:
-    """The backend's name for joblib, made ready: Dask gets a cluster of this machine."""
-    try:
-        if wanted.backend == "ray":
-            importlib.import_module("ray.util.joblib").register_ray()
-        elif wanted.backend == "dask":
-            importlib.import_module("distributed").Client(
-                n_workers=wanted.jobs, threads_per_worker=1, dashboard_address=None
-            )
-    except ImportError as error:
-        raise InputError(
-            f"The backend {wanted.backend!r} is not installed; pip install {error.name}, or use loky."
-        ) from error
-    return wanted.backend
-
-
-def _run(wanted: SweepSettings, settings: StudySettings) -> Results:
-    folder = wanted.folder / f"seed-{settings.seed}"
-    return run_study(folder, settings, data_dir=wanted.data_dir, device=wanted.device)
-
-
-def run_study(
-    folder: Path, settings: StudySettings, *, data_dir: Path | None = None, device: DeviceName = "auto"
-) -> Results:
-    """Do what is left of one study, on one thread."""
-    torch.set_num_threads(1)
-    with locked(folder):
-        return Study.open(folder, settings, data_dir=data_dir, device=resolve_device(device)).run()
 
 
 def finished(folder: Path, settings: StudySettings) -> Results | None:
