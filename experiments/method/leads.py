@@ -66,9 +66,12 @@ class TwoClasses(Loop):
     def _explain(self, pool: Pool) -> None:
         found: Explanations = {}
         coin = torch_generator(self.settings.seed, "two classes", pool.round)
+        asked = {
+            name: self.classifier(int(name.removeprefix("round-"))) for name in {key.classifier for key in pool.keys}
+        }
         for key in pool.keys:
             near = neighbourhood(
-                self.classifier(int(key.classifier.removeprefix("round-"))),
+                asked[key.classifier],
                 self.task.train.images[key.image],
                 settings=self.settings.lime,
                 background=self.task.train.images,
