@@ -132,6 +132,11 @@ def test_rrr_takes_the_gradient_off_what_it_is_told_is_irrelevant(trained: Class
     assert accuracy(after) > 0.8
 
 
+def test_rrr_takes_the_gradient_off_on_adversarial_images_too(trained: Classifier) -> None:
+    after, without = (told(trained, attacked(QUICK, 0.05), strength=strength) for strength in (DEFAULT.rrr_strength, 0))
+    assert irrelevant_gradient(after) < 0.2 * irrelevant_gradient(without)
+
+
 def test_rrr_told_the_opposite_leaves_the_gradient_there(trained: Classifier, control: Classifier) -> None:
     opposite = told(trained, irrelevant=~IRRELEVANT)
     assert irrelevant_gradient(opposite) > 0.2 * irrelevant_gradient(control)
@@ -207,12 +212,17 @@ def test_the_oracle_is_the_annotators_own_utility(trained: Classifier) -> None:
     assert explained.weights.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("epsilon", [0.0, 0.1])
 @pytest.mark.parametrize("method", [told, smoothed])
-def test_without_strength_it_is_cross_entropy_on_the_same_images(method: Callable[..., Classifier], trained) -> None:
-    alone = cross_entropy(trained, SHORT, seed=5)
-    assert same(method(trained, SHORT, strength=0.0, seed=5), alone)
-    assert not same(method(trained, SHORT, seed=5), alone)
-    assert not same(method(trained, SHORT, strength=0.0, seed=6), alone)
+def test_without_strength_it_is_cross_entropy_on_the_same_images(
+    method: Callable[..., Classifier], epsilon: float, trained: Classifier
+) -> None:
+    settings = attacked(SHORT, epsilon)
+    alone = cross_entropy(trained, settings, seed=5)
+    assert same(method(trained, settings, strength=0.0, seed=5), alone)
+    assert not same(method(trained, settings, seed=5), alone)
+    assert not same(method(trained, settings, strength=0.0, seed=6), alone)
+    assert same(alone, cross_entropy(trained, SHORT, seed=5)) == (epsilon == 0)
 
 
 def test_adversarial_training_draws_the_same_images(trained: Classifier) -> None:

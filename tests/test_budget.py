@@ -53,6 +53,18 @@ METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
         3 * 10 * (4 + 1),
         3 * 10 * (4 + 1),
     ),
+    "rrr on top of adversarial training": (
+        lambda c: baselines.rrr(
+            c,
+            SPLIT,
+            irrelevant=~SPLIT.relevance,
+            strength=1.0,
+            settings=replace(SETTINGS, adversarial_epsilon=0.1, adversarial_steps=4),
+            seed=0,
+        ),
+        3 * 10 * (4 + 1),
+        3 * 10 * (4 + 3),
+    ),
     "feedback on top of adversarial training": (
         lambda c: finetune(
             c,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
-from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, batch_draws, descend, finetune
+from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, adversary, batch_draws, descend, finetune
 from explainfb.lime import LimeSettings
 from explainfb.reward import ExplainedImages, pool, to_scale
 from explainfb.seeds import torch_generator
@@ -114,12 +114,13 @@ def _penalised(
     seed: int,
     on_step: OnStep | None,
 ) -> Finetuned:
-    draws = batch_draws(seed)
+    """Cross-entropy and `strength` times the penalty on the same images, both on those that `settings` makes worse."""
+    draws, worsened = batch_draws(seed), adversary(settings, seed)
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
         chosen = torch.randint(len(split), (settings.batch,), generator=draws)
-        images = split.images[chosen].to(tuned.device).requires_grad_()
         labels = split.labels[chosen].to(tuned.device)
+        images = worsened(tuned, split.images[chosen].to(tuned.device), labels).requires_grad_()
         logits = tuned(images)
         cross_entropy = F.cross_entropy(logits, labels)
         against = penalty(images, logits, labels, chosen)

@@ -103,6 +103,8 @@ class Finetuned:
 OnStep = Callable[[FinetunePoint], None]
 AddGradient = Callable[[Classifier], tuple[Tensor, Tensor]]
 """Adds the gradient of one step's loss to a classifier in training mode; returns the cross-entropy and the reward."""
+Adversary = Callable[[Classifier, Tensor, Tensor], Tensor]
+"""(classifier in training mode, images, labels) → the images that it learns from."""
 
 
 class Method(Protocol):
@@ -146,7 +148,7 @@ def finetune(
         )
     draws, explained_draws = batch_draws(seed), torch_generator(seed, "finetune", "explained")
     exchanges = torch_generator(seed, "finetune", "exchanged")
-    starts = torch_generator(seed, "adversarial training", "starts")
+    worsened = adversary(settings, seed)
     lime = replace(lime, masks=settings.masks, backend="closed_form")
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
@@ -157,9 +159,7 @@ def finetune(
             if len(some):
                 wanted = worth(some, chosen[: len(some)])
                 images[: len(some)] = exchange(some, wanted, lime=lime, background=split.images, generator=exchanges)
-        if settings.adversarial_epsilon > 0:
-            images = _worst(tuned, images, labels, settings, starts)
-        cross_entropy = F.cross_entropy(tuned(images), labels)
+        cross_entropy = F.cross_entropy(tuned(worsened(tuned, images, labels)), labels)
         cross_entropy.backward()
         gain = cross_entropy.new_zeros(())
         if reward is not None and settings.strength != 0:
@@ -233,22 +233,30 @@ def batch_draws(seed: int) -> torch.Generator:
     return torch_generator(seed, "finetune", "batches")
 
 
-def _worst(
-    tuned: Classifier, images: Tensor, labels: Tensor, settings: FinetuneSettings, starts: torch.Generator
-) -> Tensor:
-    """The images as PGD changes them against the classifier as it will be used, with its running statistics kept."""
-    tuned.eval()
-    attacked = attack_batch(
-        tuned,
-        images,
-        labels,
-        epsilon=settings.adversarial_epsilon,
-        steps=settings.adversarial_steps,
-        relative_step=settings.adversarial_relative_step,
-        generator=starts,
-    )
-    tuned.train()
-    return attacked
+def adversary(settings: FinetuneSettings, seed: int) -> Adversary:
+    """The images as PGD changes them against the classifier as it will be used, with its running statistics kept.
+
+    Where `settings.adversarial_epsilon` is 0, the images as they are.
+    """
+    starts = torch_generator(seed, "adversarial training", "starts")
+
+    def worsened(tuned: Classifier, images: Tensor, labels: Tensor) -> Tensor:
+        if settings.adversarial_epsilon == 0:
+            return images
+        tuned.eval()
+        attacked = attack_batch(
+            tuned,
+            images,
+            labels,
+            epsilon=settings.adversarial_epsilon,
+            steps=settings.adversarial_steps,
+            relative_step=settings.adversarial_relative_step,
+            generator=starts,
+        )
+        tuned.train()
+        return attacked
+
+    return worsened
 
 
 def _groups(images: int, settings: FinetuneSettings, comfortable: int, generator: torch.Generator) -> Iterator[Tensor]:
