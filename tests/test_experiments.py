@@ -3,6 +3,7 @@
 import importlib.util
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -53,3 +54,16 @@ def test_every_script_finds_what_it_imports(path: Path, monkeypatch: pytest.Monk
     for beside in path.parent.glob("*.py"):
         monkeypatch.delitem(sys.modules, beside.stem, raising=False)
     script(str(path.relative_to(EXPERIMENTS)), monkeypatch)
+
+
+def test_the_pairs_that_fall_less_can_be_had_with_the_attacks_of_the_quick_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kind = script("shortcut/shortcut.py", monkeypatch).Shortcut
+    other = kind(shortcuts=("position",), networks=("mlp",)).cells
+    assert list(other) == ["mnist-position-mlp"]
+    assert list(kind().cells) == ["mnist-position-lenet", "mnist-grey-mlp"]
+    assert other["mnist-position-mlp"].evaluation == kind().cells["mnist-grey-mlp"].evaluation
+    assert other["mnist-position-mlp"] == replace(
+        kind(setting="full").cells["mnist-position-mlp"], evaluation=StudySettings().evaluation
+    )

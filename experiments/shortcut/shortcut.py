@@ -1,6 +1,7 @@
 """Does feedback on explanations mend a shortcut? Two shortcuts, three data sets, two networks, every arm.
 
     python experiments/shortcut/shortcut.py --data-dir DATA                    # quick: MNIST
+    python experiments/shortcut/shortcut.py --data-dir DATA --shortcuts position --networks mlp
     python experiments/shortcut/shortcut.py --data-dir DATA --setting full --tasks digits mnist fashion-mnist
 
 Writes results.json, tables.md and figure.svg to --output. Stopped and started again it goes on; every cell can be rerun
@@ -24,7 +25,8 @@ from explainfb.shortcuts import Kind
 from explainfb.training import TrainingSettings
 
 Name = Literal["digits", "mnist", "fashion-mnist"]
-BAIT: dict[Kind, str] = {"position": "lenet", "grey": "mlp"}
+Network = Literal["lenet", "mlp"]
+BAIT: dict[Kind, Network] = {"position": "lenet", "grey": "mlp"}
 """The network that falls for each shortcut harder, on validation seeds."""
 DRAWN = ("before", "random_exchange", "rrr", "after", "ceiling")
 
@@ -37,6 +39,8 @@ class Shortcut:
     """`full`: both networks for both shortcuts, and the attacks for final numbers."""
     tasks: tuple[Name, ...] = ("mnist",)
     shortcuts: tuple[Kind, ...] = ("position", "grey")
+    networks: tuple[Network, ...] = ()
+    """For every shortcut; without any, `quick` takes the one that falls for it harder."""
     grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: GridSettings(folder=Path("studies/shortcut"))
     )
@@ -56,7 +60,7 @@ class Shortcut:
             )
             for task in self.tasks
             for kind in self.shortcuts
-            for network in (("lenet", "mlp") if self.setting == "full" else (BAIT[kind],))
+            for network in self.networks or (get_args(Network) if self.setting == "full" else (BAIT[kind],))
         }
 
 
