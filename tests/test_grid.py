@@ -56,7 +56,7 @@ def test_an_interrupted_grid_can_be_looked_at_and_goes_on(
     with pytest.raises(KeyboardInterrupt):
         run_grid(GRID, again, QUIET)
     half = json.loads((again.folder / "grid.json").read_text())
-    assert {name: cell["seeds"] for name, cell in half["cells"].items()} == {"plain": [3], "one-member": [3]}
+    assert {name: cell["seeds"] for name, cell in half["cells"].items()} == {"plain": [3, 4]}
     ended, once = run_grid(GRID, again, QUIET), written(run)
     assert ended["contrasts"] == once["contrasts"]
     assert {name: cell["arms"] for name, cell in ended["cells"].items()} == {
@@ -65,26 +65,65 @@ def test_an_interrupted_grid_can_be_looked_at_and_goes_on(
     }
 
 
-def test_cells_with_one_start_train_it_once(run: GridSettings, tmp_path: Path) -> None:
-    """And end as if each had trained its own, which the studies of the sweep's command would do."""
-    starts = [(run.folder / cell / "seed-3" / "classifiers" / "round-0.safetensors") for cell in CELLS]
-    assert starts[0].read_bytes() == starts[1].read_bytes()
+def test_cells_with_one_start_train_and_explain_it_once(run: GridSettings, tmp_path: Path) -> None:
+    """And end as if each had done so by itself, as the studies of the sweep's command do."""
+    for file in ("classifiers/round-0.safetensors", "explanations/round-1.safetensors"):
+        assert len({(run.folder / cell / "seed-3" / file).read_bytes() for cell in CELLS}) == 1
     trained = [list((run.folder / cell / "seed-3").glob("tensorboard/training/*")) for cell in CELLS]
     assert [len(each) for each in trained] == [1, 0]
     alone = Study.open(tmp_path / "alone", replace(CELLS["one-member"], seed=3)).run()
     kept = read_results(run.folder / "one-member" / "seed-3" / "results.json")
     assert alone | {"seconds": {}} == kept | {"seconds": {}}
+    borrowed = alone["seconds"].keys() - kept["seconds"].keys()
+    assert borrowed == {"training", "before: evaluation", "feedback: explaining"}
 
 
-def test_a_study_beside_whose_settings_cannot_be_read_is_no_start(run: GridSettings) -> None:
+@pytest.mark.parametrize(
+    ("changed", "borrowed"),
+    [
+        ({}, {"classifiers", "evaluations", "explanations"}),
+        ({"error_rate": 0.2}, {"classifiers", "evaluations", "explanations"}),
+        ({"evaluation": replace(SMALL.evaluation, linf=(0.2,))}, {"classifiers", "explanations"}),
+        ({"lime": replace(SMALL.lime, masks=20)}, {"classifiers", "evaluations"}),
+        ({"comparisons": SMALL.comparisons + 1}, {"classifiers", "evaluations"}),
+        ({"training": replace(SMALL.training, steps=7)}, set()),
+        ({"seed": 5}, set()),
+    ],
+)
+def test_only_what_the_settings_decide_alike_is_borrowed(
+    changed: dict[str, object], borrowed: set[str], run: GridSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "grid"
+    (folder / "plain").mkdir(parents=True)
+    (folder / "plain" / "seed-3").symlink_to(run.folder / "plain" / "seed-3")
+    monkeypatch.setattr(module, "run_study", lambda *_, **__: None)
+    study = replace(SMALL, **({"seed": 3} | changed))  # type: ignore[arg-type]
+    module._run(replace(run, folder=folder), "other", study)
+    assert {path.name for path in folder.glob(f"other/seed-{study.seed}/*")} == borrowed
+
+
+def test_the_studies_others_borrow_from_come_first() -> None:
+    asked = [(name, replace(cell, seed=seed)) for seed in (3, 4) for name, cell in CELLS.items()]
+    ordered = module._lenders_first(asked)
+    assert [(name, study.seed) for name, study in ordered] == [
+        ("plain", 3),
+        ("plain", 4),
+        ("one-member", 3),
+        ("one-member", 4),
+    ]
+    apart = [(name, replace(study, train_images=index)) for index, (name, study) in enumerate(asked)]
+    assert module._lenders_first(apart) == apart
+
+
+def test_a_study_beside_whose_settings_cannot_be_read_lends_nothing(run: GridSettings) -> None:
     study = replace(SMALL, seed=3)
-    assert module._starts_alike(run.folder / "plain" / "seed-3", study)
-    assert not module._starts_alike(run.folder / "plain" / "seed-4", study)
+    assert module._agree(run.folder / "plain" / "seed-3", study, module.START)
+    assert not module._agree(run.folder / "plain" / "seed-4", study, module.START)
     kept = run.folder / "old" / "seed-3"
     kept.mkdir(parents=True)
     (kept / "results.json").write_text("{}")
     (kept / "study.toml").write_text("[baselines]\nadversarial_steps = 7\n")
-    assert not module._starts_alike(kept, study)
+    assert not module._agree(kept, study, module.START)
 
 
 def test_every_contrast_of_the_grid_is_corrected_together(run: GridSettings) -> None:

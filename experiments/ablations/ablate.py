@@ -44,13 +44,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "cross-image-only": {"queries": {"same_image": 0.0}},
     "64-masks": {"lime": {"masks": 64}},
     "gradient-for-exchange": {"finetune": {"exchanged": 0.0, "strength": 0.7}},
-    "gradient-and-exchange": {"finetune": {"strength": 0.2}},
     "coin-followed": {"error_rate": 0.5, "finetune": {"evidence": 1.0}},
 }
 """What is changed in each cell; everything else stays as it is."""
 MORE: dict[str, dict[str, Any]] = {
     "1000-masks": {"lime": {"masks": 1000}},
     "papers-masks": {"lime": {"sampling": "lime", "fill": "mean"}},
+    "gradient-and-exchange": {"finetune": {"strength": 0.2}},
     "half-exchanged": {"finetune": {"exchanged": 0.5}},
     "free-reward": {"reward": {"kind": "free"}, "finetune": {"exchanged": 0.0, "strength": 0.7}},
     "lambda-0.3": {"finetune": {"exchanged": 0.0, "strength": 0.3}},

@@ -33,9 +33,20 @@ from explainfb.sweep import evaluations_of, finished, summarise
 MEASURES = ("shifted accuracy", "calibration error", "robust accuracy, linf 0.1")
 """What is tested unless other measures are named: the fewer, the less is lost to the correction."""
 FILE = "grid.json"
-START = ("evaluations/before.safetensors", "classifiers/round-0.budget.json", "classifiers/round-0.safetensors")
-"""In the order in which they are copied: the classifier last, since a study that has it does not train one."""
-DECIDES_START = ("task", "seed", "train_images", "shortcut", "image_size", "weights", "training", "evaluation")
+START = ("task", "seed", "train_images", "shortcut", "image_size", "weights", "training")
+"""The settings that decide the classifier before feedback."""
+BORROWED = {
+    ("classifiers/round-0.budget.json", "classifiers/round-0.safetensors"): START,
+    ("evaluations/before.safetensors",): (*START, "evaluation"),
+    ("explanations/round-1.budget.json", "explanations/round-1.safetensors"): (
+        *START,
+        "lime",
+        "comparisons",
+        "queries",
+    ),
+}
+"""What one study takes from another where they agree in these settings. A study that has the last file of a group does
+not make it anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +88,12 @@ class Grid:
 
 
 def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, Any]:
-    """Run what is not done of every cell, seed by seed; returns what grid.json holds."""
+    """Run what is not done of every cell, seed by seed; returns what grid.json holds.
+
+    A study from which others take the classifier before feedback comes before all that take one.
+    """
     asked = [(name, replace(cell, seed=seed)) for seed in wanted.all_seeds for name, cell in grid.cells.items()]
+    asked = _lenders_first(asked)
     done: dict[str, dict[int, Results]] = {name: {} for name in grid.cells}
     left = []
     for name, study in asked:
@@ -101,38 +116,46 @@ def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, An
     return summary
 
 
+def _lenders_first(asked: list[tuple[str, StudySettings]]) -> list[tuple[str, StudySettings]]:
+    """The first study with each classifier before feedback, and then the others."""
+    starts = [_chosen(study, START) for _, study in asked]
+    borrows = [start in starts[:place] for place, start in enumerate(starts)]
+    return [each for last in (False, True) for each, late in zip(asked, borrows, strict=True) if late is last]
+
+
 def _folder(wanted: GridSettings, name: str, seed: int) -> Path:
     return wanted.folder / name / f"seed-{seed}"
 
 
 def _run(wanted: GridSettings, name: str, study: StudySettings) -> tuple[str, Results]:
-    _borrow_start(wanted, name, study)
-    return name, run_study(_folder(wanted, name, study.seed), study, data_dir=wanted.data_dir)
+    folder = _folder(wanted, name, study.seed)
+    if not (folder / SETTINGS).is_file():
+        for files, decided_by in BORROWED.items():
+            _borrow(folder, study, files, decided_by)
+    return name, run_study(folder, study, data_dir=wanted.data_dir)
 
 
-def _borrow_start(wanted: GridSettings, name: str, study: StudySettings) -> None:
-    """Copy the classifier before feedback, and what was measured on it, from a finished cell with the same one."""
-    own = _folder(wanted, name, study.seed)
-    if (own / SETTINGS).is_file():
-        return
-    for other in sorted(wanted.folder.glob(f"*/seed-{study.seed}")):
-        if _starts_alike(other, study):
-            for file in START:
-                write_whole(own / file, partial(shutil.copyfile, other / file))
+def _borrow(folder: Path, study: StudySettings, files: Sequence[str], decided_by: Sequence[str]) -> None:
+    """Copy `files` from the study of a finished cell that agrees with this one in what decides them."""
+    for other in sorted(folder.parents[1].glob(f"*/{folder.name}")):
+        if _agree(other, study, decided_by):
+            for file in files:
+                write_whole(folder / file, partial(shutil.copyfile, other / file))
             return
 
 
-def _starts_alike(folder: Path, study: StudySettings) -> bool:
-    """Whether a finished study lies there, in settings that can be read, that began with this one's classifier."""
+def _agree(folder: Path, study: StudySettings, names: Sequence[str]) -> bool:
+    """Whether a finished study lies there, in settings that can be read, that has these settings as `study` has."""
     try:
-        return (folder / RESULTS).is_file() and _start(read_settings(folder / SETTINGS)) == _start(study)
+        return (folder / RESULTS).is_file() and _chosen(read_settings(folder / SETTINGS), names) == _chosen(
+            study, names
+        )
     except InputError:
         return False
 
 
-def _start(study: StudySettings) -> dict[str, Any]:
-    """All that decides the classifier before feedback, and how it is measured."""
-    return {name: value for name, value in as_plain(study).items() if name in DECIDES_START}
+def _chosen(study: StudySettings, names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in as_plain(study).items() if name in names}
 
 
 def summary_of(grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, Results]]) -> dict[str, Any]:
