@@ -11,6 +11,7 @@ import pytest
 import tyro
 
 from explainfb.cli import Command, Sweep
+from explainfb.finished import FinishedStudy
 from explainfb.grid import GridSettings, sweep_command
 from explainfb.settings import StudySettings
 
@@ -67,3 +68,16 @@ def test_the_pairs_that_fall_less_can_be_had_with_the_attacks_of_the_quick_setti
     assert other["mnist-position-mlp"] == replace(
         kind(setting="full").cells["mnist-position-mlp"], evaluation=StudySettings().evaluation
     )
+
+
+def test_curves_are_measured_of_the_arms_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "robustness")
+    for beside in ("picture", "tables"):
+        monkeypatch.delitem(sys.modules, beside, raising=False)
+    module = script("robustness/curves.py", monkeypatch)
+    arms = dict.fromkeys(("before", "rrr", "feedback", "ceiling"), Path("nowhere"))
+    wanted = {"decoy": [FinishedStudy(Path("nowhere"), StudySettings(), arms)]}
+    assert {job.arm for job in module.jobs_of(wanted)} == set(arms)
+    assert {job.arm for job in module.jobs_of(wanted, ("rrr",))} == {"rrr", "feedback"}
+    with pytest.raises(SystemExit, match=r"No study has an arm rrrr; found before, ceiling, feedback, rrr\."):
+        list(module.jobs_of(wanted, ("rrrr",)))

@@ -81,6 +81,8 @@ class Settings:
 
     studies: tuple[Path, ...]
     """Sweeps' folders, one for each kind of start, which is called as its folder is."""
+    arms: tuple[str, ...] = ()
+    """Which arms of the studies beside feedback, such as before or rrr; every one if none is named."""
     depth: Literal["quick", "full", "thorough"] = "quick"
     """`full` attacks as a study does by default, `thorough` as for final numbers."""
     data_dir: Path | None = None
@@ -119,7 +121,7 @@ def main(settings: Settings) -> None:
     base = next(iter(wanted.values()))[0].settings.task.removesuffix("-decoy")
     output = settings.output or HERE / f"{base}-{settings.depth}"
     output.mkdir(parents=True, exist_ok=True)
-    rows = measured(list(jobs_of(wanted)), settings, output / "curves.jsonl")
+    rows = measured(list(jobs_of(wanted, settings.arms)), settings, output / "curves.jsonl")
     summary = [summarise(group, found) for group, found in grouped(rows).items()]
     tested = tests(grouped(rows))
     kept = {"depth": settings.depth, **asdict(DEPTHS[settings.depth]), "environment": environment()}
@@ -130,10 +132,13 @@ def main(settings: Settings) -> None:
     print((output / "table.md").read_text(encoding="utf-8"))
 
 
-def jobs_of(wanted: dict[str, list[FinishedStudy]]) -> Iterator[Job]:
+def jobs_of(wanted: dict[str, list[FinishedStudy]], arms: tuple[str, ...] = ()) -> Iterator[Job]:
+    found = {arm for studies in wanted.values() for study in studies for arm in study.arms}
+    if unknown := set(arms) - found:
+        raise SystemExit(f"No study has an arm {', '.join(sorted(unknown))}; found {', '.join(sorted(found))}.")
     for start, studies in wanted.items():
         for study in studies:
-            for arm in study.arms:
+            for arm in (arm for arm in study.arms if not arms or arm in (*arms, "feedback")):
                 for images in ("shifted", "clean") if study.settings.task.endswith("-decoy") else ("clean",):
                     yield Job(study, arm, images, start)
 
