@@ -1,7 +1,10 @@
 """Studies over processes end as each does alone."""
 
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,3 +83,24 @@ def test_an_arm_that_another_process_runs_is_left_to_it(tmp_path: Path) -> None:
     with locked(study.folder / "controls" / "cross_entropy"), pytest.raises(InputError, match="another process"):
         study.run_arm("cross_entropy")
     study.run_arm("cross_entropy")
+
+
+def test_the_cluster_of_dask_is_closed_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = []
+
+    class Client:
+        def __init__(self, **named: object) -> None:
+            assert named["n_workers"] == 2
+
+        def __enter__(self) -> None:
+            state.append("open")
+
+        def __exit__(self, *_: object) -> None:
+            state.append("closed")
+
+    monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=Client))
+    monkeypatch.setattr(spreading.joblib, "parallel_config", lambda **_: nullcontext())
+    with pytest.raises(KeyboardInterrupt), spreading._backend(Processes(jobs=2, backend="dask")):
+        assert state == ["open"]
+        raise KeyboardInterrupt
+    assert state == ["open", "closed"]

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,17 +92,17 @@ def _finish(processes: Processes, folder: Path, settings: StudySettings, seconds
 
 @contextmanager
 def _backend(processes: Processes) -> Iterator[str]:
-    """Within, joblib uses the backend; yields how results come back. Dask gets a cluster of this machine."""
-    try:
-        if processes.backend == "ray":
-            importlib.import_module("ray.util.joblib").register_ray()
-        elif processes.backend == "dask":
-            importlib.import_module("distributed").Client(
-                n_workers=processes.jobs, threads_per_worker=1, dashboard_address=None
-            )
-    except ImportError as error:
-        raise InputError(
-            f"The backend {processes.backend!r} is not installed; pip install {error.name}, or use loky."
-        ) from error
-    with joblib.parallel_config(backend=processes.backend):
+    """Within, joblib uses the backend; yields how results come back. Dask gets a cluster of this machine, for as long."""
+    with ExitStack() as opened:
+        try:
+            if processes.backend == "ray":
+                importlib.import_module("ray.util.joblib").register_ray()
+            elif processes.backend == "dask":
+                client = importlib.import_module("distributed").Client
+                opened.enter_context(client(n_workers=processes.jobs, threads_per_worker=1, dashboard_address=None))
+        except ImportError as error:
+            raise InputError(
+                f"The backend {processes.backend!r} is not installed; pip install {error.name}, or use loky."
+            ) from error
+        opened.enter_context(joblib.parallel_config(backend=processes.backend))
         yield "generator_unordered" if processes.backend == "loky" else "list"
