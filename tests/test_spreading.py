@@ -100,7 +100,12 @@ def test_the_cluster_of_dask_is_closed_whatever_happens(monkeypatch: pytest.Monk
 
     monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=Client))
     monkeypatch.setattr(spreading.joblib, "parallel_config", lambda **_: nullcontext())
-    with pytest.raises(KeyboardInterrupt), spreading._backend(Processes(jobs=2, backend="dask")):
-        assert state == ["open"]
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with spreading._backend(Processes(jobs=2, backend="dask")):
+            assert state == ["open"]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert state == ["open", "closed"]

@@ -92,7 +92,7 @@ def _finish(processes: Processes, folder: Path, settings: StudySettings, seconds
 
 @contextmanager
 def _backend(processes: Processes) -> Iterator[str]:
-    """Within, joblib uses the backend; yields how results come back. Dask gets a cluster of this machine, for as long."""
+    """Within, joblib uses the backend; yields how results come back. Dask gets a cluster of its own, for as long."""
     with ExitStack() as opened:
         try:
             if processes.backend == "ray":
