@@ -1,6 +1,7 @@
 """Cells over seeds: resumed, seen half-way, tested together, written up."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,17 @@ def test_only_what_the_settings_decide_alike_is_borrowed(
     study = replace(SMALL, **({"seed": 3} | changed))  # type: ignore[arg-type]
     module._run(replace(run, folder=folder), "other", study)
     assert {path.name for path in folder.glob(f"other/seed-{study.seed}/*")} == borrowed
+
+
+def test_what_a_finished_study_no_longer_has_is_not_borrowed(
+    run: GridSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "grid"
+    shutil.copytree(run.folder / "plain" / "seed-3", folder / "plain" / "seed-3")
+    shutil.rmtree(folder / "plain" / "seed-3" / "evaluations")
+    monkeypatch.setattr(module, "run_study", lambda *_, **__: None)
+    module._run(replace(run, folder=folder), "other", replace(SMALL, seed=3))
+    assert {path.name for path in folder.glob("other/seed-3/*")} == {"classifiers", "explanations"}
 
 
 def test_the_studies_others_borrow_from_come_first() -> None:

@@ -87,7 +87,7 @@ class Settings:
     """`full` attacks as a study does by default, `thorough` as for final numbers."""
     data_dir: Path | None = None
     output: Path | None = None
-    """A folder; one beside this script named after task and depth if not given."""
+    """A folder; one beside this script named after task and depth, and `chosen` where arms are named, if not given."""
     jobs: int = os.cpu_count() or 1
 
 
@@ -119,12 +119,13 @@ def main(settings: Settings) -> None:
     if len(wanted) < len(settings.studies):
         raise SystemExit("Two of these folders have the same name, which is what their start is called; rename one.")
     base = next(iter(wanted.values()))[0].settings.task.removesuffix("-decoy")
-    output = settings.output or HERE / f"{base}-{settings.depth}"
+    output = settings.output or HERE / f"{base}-{settings.depth}{'-chosen' * bool(settings.arms)}"
     output.mkdir(parents=True, exist_ok=True)
     rows = measured(list(jobs_of(wanted, settings.arms)), settings, output / "curves.jsonl")
     summary = [summarise(group, found) for group, found in grouped(rows).items()]
     tested = tests(grouped(rows))
-    kept = {"depth": settings.depth, **asdict(DEPTHS[settings.depth]), "environment": environment()}
+    how = {"depth": settings.depth, **asdict(DEPTHS[settings.depth])}
+    kept = how | {"arms": settings.arms or None, "environment": environment()}
     text = json.dumps(kept | {"curves": summary, "tests": tested}, indent=1)
     (output / "results.json").write_text(text + "\n", encoding="utf-8")
     (output / "table.md").write_text(table(summary, tested), encoding="utf-8")

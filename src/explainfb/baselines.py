@@ -68,7 +68,8 @@ def rrr(
 
         loss(θ) = cross-entropy + λ · mean_n Σ_d (A_nd · ∂/∂x_nd Σ_k log p_nk)²
 
-    `irrelevant` (N, H, W) bool is A for every image of `split`; `strength` is λ.
+    `irrelevant` (N, H, W) bool is A for every image of `split`; `strength` is λ; x are the images that `settings` makes
+    worse, where it does.
     """
 
     def penalty(images: Tensor, logits: Tensor, _: Tensor, chosen: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ def input_gradient(
 ) -> Finetuned:
     """Double backprop: small gradients everywhere (Drucker & Le Cun 1992; Ross & Doshi-Velez 2018).
 
-    loss(θ) = cross-entropy + λ · mean_n Σ_d (∂/∂x_nd cross-entropy(x_n, y_n))²
+    loss(θ) = cross-entropy + λ · mean_n Σ_d (∂/∂x_nd cross-entropy(x_n, y_n))²; x are the images of `rrr`.
     """
 
     def penalty(images: Tensor, logits: Tensor, labels: Tensor, _: Tensor) -> Tensor:

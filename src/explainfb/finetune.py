@@ -52,7 +52,8 @@ class FinetuneSettings:
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
     adversarial_epsilon: float = 0.0
     """The largest change of a pixel by which the cross-entropy's images, exchanged or not, are made worse for the
-    classifier before it learns from them (Madry et al. 2018); 0 leaves them as they are."""
+    classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of `rrr` and
+    `input_gradient`; 0 leaves them as they are."""
     adversarial_steps: int = 7
     """Steps of PGD for each batch."""
     adversarial_relative_step: float = 0.25

@@ -88,9 +88,9 @@ class Grid:
 
 
 def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, Any]:
-    """Run what is not done of every cell, seed by seed; returns what grid.json holds.
+    """Run what is not done of every cell; returns what grid.json holds.
 
-    A study from which others take the classifier before feedback comes before all that take one.
+    The studies from which others take the classifier before feedback come first, then the others, seed by seed.
     """
     asked = [(name, replace(cell, seed=seed)) for seed in wanted.all_seeds for name, cell in grid.cells.items()]
     asked = _lenders_first(asked)
@@ -136,9 +136,9 @@ def _run(wanted: GridSettings, name: str, study: StudySettings) -> tuple[str, Re
 
 
 def _borrow(folder: Path, study: StudySettings, files: Sequence[str], decided_by: Sequence[str]) -> None:
-    """Copy `files` from the study of a finished cell that agrees with this one in what decides them."""
+    """Copy `files` from a finished study that has them and agrees with this one in what decides them."""
     for other in sorted(folder.parents[1].glob(f"*/{folder.name}")):
-        if _agree(other, study, decided_by):
+        if _agree(other, study, decided_by) and all((other / file).is_file() for file in files):
             for file in files:
                 write_whole(folder / file, partial(shutil.copyfile, other / file))
             return
