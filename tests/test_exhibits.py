@@ -13,11 +13,10 @@ from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.exhibits import PLACES, VIEWS, Exhibit, Exhibits, colour_scale, regional_shares, scales
 from explainfb.explanations import explanations_path, save_explanations
-from explainfb.gold import BAD, GOOD
 from explainfb.settings import StudySettings
 from explainfb.superpixels import grid
 from explainfb.tasks import Split, Task
-from explainfb.types import Explanation, ExplanationKey, FloatArray, IntArray
+from explainfb.types import BAD, GOOD, Explanation, ExplanationKey, FloatArray, IntArray
 
 NINTHS = grid(30, 30, 9)
 EVERY_PLACE = [place for row in PLACES for place in row]

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainfb.annotators import relevant_share
-from explainfb.gold import BAD, GOOD, gold_comparisons, gold_explanation
+from explainfb.gold import gold_comparisons, gold_explanation
 from explainfb.superpixels import grid
-from explainfb.types import Answer, BoolArray, Explanation
+from explainfb.types import BAD, GOOD, Answer, BoolArray, Explanation
 
 SEGMENTS = grid(16, 16, 16)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from explainfb.errors import InputError
 from explainfb.store import Kind, Progress, Rating, Role, Store, comparisons_from_ratings
-from explainfb.types import Answer, Comparison, ExplanationKey, Preference
+from explainfb.types import BAD, GOOD, Answer, Comparison, ExplanationKey, Preference
 from store_backends import BACKENDS, NOON, comparison, comparisons, fresh_url, people, preference
 
 
@@ -248,6 +249,12 @@ def test_of_two_ratings_the_higher_wins(given_ratings: list[tuple[int, int]], se
         expected = Answer.EQUAL if difference == 0 else Answer.LEFT if difference > 0 else Answer.RIGHT
         assert each.answer is expected
     assert found == comparisons_from_ratings(ratings[::-1], seed=seed)
+
+
+def test_ratings_of_gold_explanations_are_not_compared() -> None:
+    given_ratings = [rating(0, 1), rating(1, 5)]
+    gold = [replace(rating(image, 3), explanation=ExplanationKey(name, image)) for image, name in ((2, GOOD), (3, BAD))]
+    assert len(comparisons_from_ratings(given_ratings + gold, seed=1)) == 1
 
 
 def test_sides_of_rated_pairs_are_drawn_from_the_seed() -> None:

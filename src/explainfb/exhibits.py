@@ -10,11 +10,11 @@ import numpy as np
 from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.explanations import Explanations, explanations_path, load_explanations
-from explainfb.gold import BAD, GOOD, gold_explanation
+from explainfb.gold import gold_explanation
 from explainfb.reward import Scale
 from explainfb.settings import StudySettings
 from explainfb.tasks import Task
-from explainfb.types import Explanation, ExplanationKey, FloatArray
+from explainfb.types import GOOD, Explanation, ExplanationKey, FloatArray
 
 View = Literal["overlay", "only what counted", "original"]
 VIEWS: tuple[View, ...] = ("overlay", "only what counted", "original")
@@ -118,7 +118,7 @@ class Exhibits:
 
         Raises `InputError` when the study's folder does not hold it.
         """
-        found = self._gold(key, round_number) if key.classifier in (GOOD, BAD) else self._found(key, round_number)
+        found = self._gold(key, round_number) if key.gold else self._found(key, round_number)
         image = self._task.train.images[key.image].double().numpy()
         return Exhibit(image, found, self._task.class_names[found.target])
 

@@ -10,10 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from explainfb.seeds import numpy_generator
-from explainfb.types import Answer, BoolArray, Comparison, Explanation, ExplanationKey
-
-GOOD, BAD = "gold-good", "gold-bad"
-"""What takes the place of the classifier's name in the key of a gold explanation."""
+from explainfb.types import BAD, GOOD, Answer, BoolArray, Comparison, Explanation, ExplanationKey
 
 
 def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:

@@ -73,6 +73,10 @@ class Explanation:
         return self.weights[self.segments]
 
 
+GOOD, BAD = "gold-good", "gold-bad"
+"""What takes the place of the classifier's name in the key of a gold explanation."""
+
+
 @dataclass(frozen=True, order=True)
 class ExplanationKey:
     """Where an explanation is found: which classifier of the run, and which training image."""
@@ -84,6 +88,11 @@ class ExplanationKey:
 
     def __str__(self) -> str:
         return f"{self.classifier}/{self.image}"
+
+    @property
+    def gold(self) -> bool:
+        """Whether it was made to check the annotator, and no classifier gave it."""
+        return self.classifier in (GOOD, BAD)
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -69,7 +69,7 @@ def load(connection: Connection, annotator: str | None, round: int | None) -> li
 
 
 def comparisons_from_ratings(ratings: Sequence[Rating], *, seed: int) -> list[Preference]:
-    """Every pair that one annotator rated in the same round, as an answered comparison.
+    """Every pair that one annotator rated in the same round, as an answered comparison; gold ones are left out.
 
     The explanation with the higher rating wins; the same rating is `EQUAL`. Which one stands left is drawn from
     `seed`. n ratings of a round give n (n − 1) / 2 comparisons, which are far from independent of each other.
@@ -78,7 +78,8 @@ def comparisons_from_ratings(ratings: Sequence[Rating], *, seed: int) -> list[Pr
     people = sorted({rating.annotator for rating in ratings})
     if len(people) > 1:
         raise InputError(f"Ratings are compared within one annotator; found {len(people)}: {', '.join(people[:3])}.")
-    ordered = sorted(ratings, key=lambda rating: (rating.round, rating.explanation))
+    ordinary = [rating for rating in ratings if not rating.explanation.gold]
+    ordered = sorted(ordinary, key=lambda rating: (rating.round, rating.explanation))
     pairs = [pair for pair in combinations(ordered, 2) if pair[0].round == pair[1].round]
     return [_preference(*pair, seed) for pair in pairs]
 
