@@ -15,7 +15,7 @@ from explainfb.export import (
     import_answers,
 )
 from explainfb.export.columns import ANSWERS
-from explainfb.store import Store
+from explainfb.store import Role, Store
 from explainfb.types import Answer
 from export_example import COMMENTS, ITEMS, Rows, fill, rows_of, write_rows
 from store_backends import (
@@ -50,9 +50,10 @@ def copy(backend: str, tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def untouched(backend: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A copy in which nothing may arrive."""
+    """A copy in which nothing may arrive, with a researcher."""
     with fresh_url(backend, tmp_path_factory.mktemp("untouched")) as url, Store(url) as store:
         store.add_comparisons(ITEMS, seed=2**62)
+        store.annotators.add("Rosa", role=Role.RESEARCHER)
         yield store
 
 
@@ -130,6 +131,7 @@ FAULTS = {
     "id in letters": (put(0, answer_id="١"), 1, "answer_id", "a whole number"),
     "no name": (put(0, annotator=""), 1, "annotator", "1 to 200 characters"),
     "name of lines": (put(4, annotator="a\nb"), 5, "annotator", "1 to 200 characters"),
+    "name of a researcher": (put(0, annotator="Rosa"), 1, "annotator", "in the study as researcher"),
     "name missing": (put(0, annotator=None), 1, "annotator", "found nothing; expected a text"),
     "version": (put(0, app_version="1" * 65), 1, "app_version", "1 to 64 characters"),
     "version with a NUL": (put(0, app_version="1\0"), 1, "app_version", "whole characters"),
@@ -151,7 +153,7 @@ def test_a_fault_is_named_and_nothing_is_imported(full: Store, untouched: Store,
     assert told in message
     assert message.endswith("; nothing was imported.")
     assert untouched.answers() == []
-    assert untouched.annotators.all() == []
+    assert [each.name for each in untouched.annotators.all()] == ["Rosa"]
 
 
 def test_in_csv_the_line_is_named_too(full: Store, untouched: Store, tmp_path: Path) -> None:

@@ -44,13 +44,14 @@ def id_of(connection: Connection, name: str) -> int:
 
 
 def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
-    """The id of the annotator called `name`, who is added when new."""
-    query = select(schema.annotators.c.id).where(schema.annotators.c.name == _checked(name))
-    found = connection.execute(query).scalar()
+    """The id of whoever is called `name`, who is added when new; raises `InputError` where another role holds it."""
+    people = schema.annotators.c
+    found = connection.execute(select(people.id, people.role).where(people.name == _checked(name))).first()
     if found is None:
-        values = {"name": name, "role": role, "added_at": now}
-        found = append(connection, schema.annotators, values)
-    return int(found)
+        return append(connection, schema.annotators, {"name": name, "role": role, "added_at": now})
+    if found.role != role:
+        raise InputError(f"{name!r} is in the study as {found.role}; choose another name.")
+    return int(found.id)
 
 
 def _checked(name: str) -> str:
@@ -84,11 +85,8 @@ class Annotators:
         with self._database.write() as connection:
             annotator = ensure(connection, name, role, now)
             known = next(each for each in self._load(connection) if each.id == annotator)
-            if known.has_link or known.role != role:
-                raise InputError(
-                    f"{name!r} is in the study as {known.role} {'with' if known.has_link else 'without'} a link; "
-                    "revoke the link first, or choose another name."
-                )
+            if known.has_link:
+                raise InputError(f"{name!r} has a link already; revoke it first, or choose another name.")
             connection.execute(
                 insert(schema.links).values(token_sha256=_hash(token), annotator_id=annotator, issued_at=now)
             )
