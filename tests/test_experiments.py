@@ -81,3 +81,22 @@ def test_curves_are_measured_of_the_arms_that_are_named(monkeypatch: pytest.Monk
     assert {job.arm for job in module.jobs_of(wanted, ("rrr",))} == {"rrr", "feedback"}
     with pytest.raises(SystemExit, match=r"No study has an arm rrrr; found before, ceiling, feedback, rrr\."):
         list(module.jobs_of(wanted, ("rrrr",)))
+
+
+def test_what_only_stronger_attacks_broke_is_counted_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "robustness")
+    monkeypatch.delitem(sys.modules, "tables", raising=False)
+    module = script("robustness/second_opinion.py", monkeypatch)
+    held = [
+        {"study": "1101", "thorough": "1100", "autoattack": "0101"},
+        {"study": "1111", "thorough": "1111", "autoattack": "1111"},
+    ]
+    threats = [
+        {"norm": "linf", "epsilon": 0.1, "flags": flags, "held": each}
+        for each, flags in zip(held, ((), ("x",)), strict=True)
+    ]
+    found = module.summary_of(threats)
+    assert found["held"]["worst"]["values"] == [0.25, 1.0]  # of the first only the second image holds
+    assert found["held"]["study"]["values"] == [0.75, 1.0]
+    assert found["fell_only_now"] == [2, 0]
+    assert (found["images"], found["flagged"]) == (8, 1)
