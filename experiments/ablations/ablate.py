@@ -1,11 +1,13 @@
 """What does each part of the method contribute? One part taken out or changed at a time.
 
     python experiments/ablations/ablate.py
+    python experiments/ablations/ablate.py --answers 250 --folder studies/ablations-250 --output studies/ablations-250
 
 Writes results.json, tables.md and figure.svg to --output. Stopped and started again it goes on; every cell can be rerun
 alone by the command that results.json gives for it.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +21,7 @@ from explainfb.grid import Grid, GridSettings, run_grid
 from explainfb.grid_page import Row, contrast_table, table, write_page
 from explainfb.settings import StudySettings
 
-BASE = "as-it-is"
+BASE, AT_ONCE = "as-it-is", "no-online-rounds"
 QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(1.0,), attacked=200, attacks=BRIEF)
 
 
@@ -35,7 +37,7 @@ def changed(study: StudySettings, **parts: Any) -> StudySettings:
 CHANGES: dict[str, dict[str, Any]] = {
     BASE: {},
     "one-reward-model": {"reward": {"members": 1}},
-    "no-online-rounds": {"rounds": 1, "comparisons": 1000, "finetune": {"steps": 640}},
+    AT_ONCE: {"rounds": 1, "finetune": {"steps": 640}},
     "random-queries": {"queries": {"choice": "random"}},
     "no-regularisation": {"reward": {"weight_decay": 0.0}},
     "no-normalisation": {"reward": {"normalised": False}},
@@ -66,6 +68,8 @@ class Ablations:
     setting: Literal["quick", "full"] = "quick"
     """`full`: more changes, and every attack of a study."""
     task: str = "digits-decoy"
+    answers: int = 1000
+    """In all; each of the four rounds asks a quarter of them, rounded up."""
     grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: GridSettings(folder=Path("studies/ablations"))
     )
@@ -75,8 +79,11 @@ class Ablations:
     @property
     def cells(self) -> dict[str, StudySettings]:
         full = self.setting == "full"
-        study = StudySettings(task=self.task, controls=(), evaluation=EvaluationSettings() if full else QUICK)
-        return {name: changed(study, **parts) for name, parts in (CHANGES | (MORE if full else {})).items()}
+        evaluation = EvaluationSettings() if full else QUICK
+        study = StudySettings(task=self.task, controls=(), evaluation=evaluation)
+        study = replace(study, comparisons=math.ceil(self.answers / study.rounds))
+        found = {name: changed(study, **parts) for name, parts in (CHANGES | (MORE if full else {})).items()}
+        return found | {AT_ONCE: replace(found[AT_ONCE], comparisons=study.rounds * study.comparisons)}
 
 
 def main(wanted: Ablations) -> None:

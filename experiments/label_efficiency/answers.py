@@ -42,8 +42,9 @@ PANELS = {"shifted_accuracy": "shifted accuracy", "linf 0.1": "accuracy under at
 class LabelEfficiency:
     """Which cells are run."""
 
-    setting: Literal["quick", "full"] = "quick"
-    """`full`: every number of answers with every share of wrong ones and both choices, and every attack of a study."""
+    setting: Literal["quick", "wide", "full"] = "quick"
+    """`wide`: more numbers of answers, and random ones, wrong ones and the crowd's at more than one number. `full`:
+    every number with every share of wrong ones and both choices, and every attack of a study."""
     task: str = "digits-decoy"
     grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: GridSettings(folder=Path("studies/label_efficiency"))
@@ -59,18 +60,20 @@ class LabelEfficiency:
 
     @property
     def cells(self) -> dict[str, StudySettings]:
-        full = self.setting == "full"
-        sizes = tuple(SCHEDULE) if full else (25, 100, 250, 1000, 4000)
-        few = sizes if full else (100,)
+        full, wide = self.setting == "full", self.setting != "quick"
+        sizes = tuple(SCHEDULE) if wide else (25, 100, 250, 1000, 4000)
+        few = sizes if full else (100, 250, 1000) if wide else (100,)
         found = {f"{size}-answers": of_size(self.study, size) for size in sizes}
         found[BASE] = replace(found[BASE], controls=("random_exchange", "no_shortcut"))
         random = QuerySettings(choice="random")
         found |= {f"{size}-answers-random": of_size(self.study, size, queries=random) for size in few}
-        wrong = dict.fromkeys(sizes, (0.0, 0.2, 0.3, 0.4)) if full else {250: (0.0, 0.2, 0.4), 1000: (0.4,)}
+        wrong: dict[int, tuple[float, ...]] = {250: (0.0, 0.2, 0.4), 1000: (0.4,)}
+        if wide:
+            wrong = dict.fromkeys(sizes if full else wrong, (0.0, 0.2, 0.3, 0.4))
         for size, rates in wrong.items():
             for rate in rates:
                 found[f"{size}-answers-{rate:.0%}-wrong".replace("%", "")] = of_size(self.study, size, error_rate=rate)
-        for size in (250, 1000) if full else (250,):
+        for size in (250, 1000) if wide else (250,):
             crowd = of_size(self.study, size, crowd=CROWD)
             found[f"{size}-answers-crowd"] = crowd
             found[f"{size}-answers-crowd-weighed"] = replace(crowd, reward=replace(crowd.reward, reliability="learned"))
