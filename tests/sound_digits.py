@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -22,10 +23,10 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 @functools.cache
-def trained() -> Classifier:
+def trained(name: str = ARCHITECTURE.name) -> Classifier:
     """Trained on all but the first 100 images."""
     images, labels = (part[100:] for part in digits())
-    classifier, generator = build(ARCHITECTURE).train(), torch_generator(0, "batches")
+    classifier, generator = build(replace(ARCHITECTURE, name=name)).train(), torch_generator(0, "batches")
     optimizer = torch.optim.Adam(classifier.parameters(), 3e-3)
     for _ in range(15):
         for batch in torch.randperm(len(images), generator=generator).split(64):

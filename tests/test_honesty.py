@@ -107,9 +107,10 @@ def test_missing_gradients_count_as_zero() -> None:
     assert honesty.zero_gradients(replace(SOUND, gradients=torch.full((95,), torch.nan)))
 
 
+@pytest.mark.parametrize("name", ["lenet", "mlp"])
 @pytest.mark.parametrize("surrogate", [trained, lambda: None])
-def test_a_sound_classifier_trips_nothing(surrogate: Callable) -> None:
-    assert flags_of(trained(), surrogate=surrogate()) == set()
+def test_a_sound_classifier_trips_nothing(name: str, surrogate: Callable) -> None:
+    assert flags_of(trained(name), surrogate=surrogate()) == set()
 
 
 BLIND = {"black_box_beats_white_box", "transfer_beats_white_box"}
@@ -141,6 +142,11 @@ def noisy(forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     return forward(images + 0.2 * torch.randn_like(images))
 
 
+def noisy_outputs(forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    logits = forward(images)
+    return logits + torch.randn_like(logits)
+
+
 def hidden_far_from_the_data(forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """No gradient once the pixels that are black in digits are not."""
     far = images[:, :, :, 0].mean((1, 2)) > 0.065
@@ -165,6 +171,7 @@ def rough(forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         (with_nan, {"non_finite_outputs"}),
         (probabilities, {"outputs_are_not_logits"}),
         (noisy, {"non_deterministic_outputs"}),
+        (noisy_outputs, {"non_deterministic_outputs"}),
         (hidden_far_from_the_data, {"epsilon_not_monotone"}),
     ],
 )

@@ -111,9 +111,9 @@ def zero_gradients(evidence: Evidence) -> bool:
 
     The gradient at each image that is classified correctly is measured; more than 2 % of them (and at least two) may
     not be 0. A detached or rounded input has none; large logits have none in float32 once the probability of the label
-    is 1, as after multiplying them by 200, which changes no decision and blinds such an attack (Carlini & Wagner 2017).
-    Every second start of PGD follows the margin between the logits and is not blinded by that, so the number may be
-    right all the same; it is not vouched for.
+    is 1, as after multiplying them by 200, which changes no decision and blinds such an attack (Carlini & Wagner 2017),
+    or after training for so long that the classifier is as sure by itself. Every second start of PGD follows the margin
+    between the logits and is not blinded by that, so the number may be right all the same; it is not vouched for.
     """
     missing = int((~(evidence.gradients > SMALLEST_GRADIENT)).sum())
     return matters(missing, len(evidence.gradients))
