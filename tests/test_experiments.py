@@ -100,3 +100,27 @@ def test_what_only_stronger_attacks_broke_is_counted_image_by_image(monkeypatch:
     assert found["held"]["study"]["values"] == [0.75, 1.0]
     assert found["fell_only_now"] == [2, 0]
     assert (found["images"], found["flagged"]) == (8, 1)
+
+
+def test_the_opening_table_is_what_the_results_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
+    module = script("headline.py", monkeypatch)
+    assert module.put(page) == page, "python experiments/headline.py makes it anew"
+    assert [line.split(" |")[0] for line in module.table().splitlines()[2:4]] == [
+        "| **Shifted accuracy**",
+        "| MNIST, position, LeNet",
+    ]
+
+
+def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("headline.py", monkeypatch)
+    contrasts = [
+        {"arm": "before", "measure": "calibration error", "difference": -0.5, "is_one": True},
+        {"arm": "rrr", "measure": "calibration error", "difference": 0.1, "is_one": True},
+        {"arm": "no_shortcut", "measure": "calibration error", "difference": -0.1, "is_one": False},
+        {"arm": "before", "measure": "shifted accuracy", "difference": -0.5, "is_one": True},
+    ]
+    accuracy, _, error = module.MEASURES
+    assert module.shown([{"contrasts": contrasts}], "rrr", error) == "better than before; worse than best other"
+    assert module.shown([{"contrasts": contrasts}], "rrr", accuracy) == "worse than before"
+    assert module.shown([{"contrasts": []}], None, error) == "nothing"
