@@ -119,9 +119,10 @@ def test_open_markers_of_a_curve_are_those_that_are_flagged(monkeypatch: pytest.
     row = {"arm": "rrr", "epsilons": [0, 0.1, 0.2], "accuracy": accuracy, "flagged": [{}, {11: ["why"]}, {}]}
     axes = Figure().subplots()
     script("robustness/picture.py", monkeypatch).curve(axes, row)
-    full, hollow = axes.get_lines()
+    full, hollow, ring = axes.get_lines()
     assert list(full.get_xdata()) == [0, 0.1, 0.2]
     assert (list(hollow.get_xdata()), hollow.get_markerfacecolor()) == ([0.1], "white")
+    assert (list(ring.get_xdata()), ring.get_markerfacecolor()) == ([0.1], "none")
 
 
 def markers(axis: Axes, module: ModuleType) -> dict[tuple[str, float], Any]:

@@ -76,4 +76,5 @@ def curve(axes: Axes, row: dict[str, Any]) -> None:
     open_x = [place for place, flagged in zip(x, row["flagged"], strict=True) if flagged]
     open_y = [place for place, flagged in zip(y, row["flagged"], strict=True) if flagged]
     axes.plot(open_x, open_y, marker, color=colour, markerfacecolor="white", markersize=4.5, zorder=4 - width)
+    axes.plot(open_x, open_y, marker, color=colour, markerfacecolor="none", markersize=4.5, zorder=5)  # over other arms
     axes.spines[["top", "right"]].set_visible(False)
