@@ -40,6 +40,7 @@ FLOORS = [
     {"sweep"},
     {"grid"},
     {"grid_page"},
+    {"grid_figures"},
     {"serving"},
     {"cli_people"},
     {"cli"},

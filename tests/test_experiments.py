@@ -1,19 +1,23 @@
 """The scripts of experiments/: what they would run is what the program takes."""
 
 import importlib.util
+import json
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any, get_args
 
 import pytest
 import tyro
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from explainfb.cli import Command, Sweep
 from explainfb.finished import FinishedStudy
 from explainfb.grid import GridSettings, sweep_command
-from explainfb.settings import StudySettings
+from explainfb.settings import Control, StudySettings
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 GRIDS = {

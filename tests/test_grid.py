@@ -12,7 +12,8 @@ from explainfb import grid as module
 from explainfb.cli import main
 from explainfb.errors import InputError
 from explainfb.grid import Grid, GridSettings, run_grid
-from explainfb.grid_page import Row, contrast_table, figure, rows_of, table
+from explainfb.grid_figures import arms_figure, differences_figure
+from explainfb.grid_page import Row, contrast_table, read_summary, rows_of, table, write_page
 from explainfb.results import read_results
 from explainfb.study import Study
 from tiny import TINY
@@ -184,12 +185,15 @@ def test_the_page_shows_every_arm_and_every_contrast(run: GridSettings, tmp_path
     mean = summary["cells"]["plain"]["arms"]["after"]["shifted_accuracy"]["mean"]
     assert f"| {mean:.3f}".replace("0.", ".") in next(line for line in lines if "after feedback" in line)
     assert len(contrast_table(summary).splitlines()) == 2 + len(summary["contrasts"])
-    figure(summary, [*rows, Row("one member", "one-member")], tmp_path / "figure.svg")
-    drawn = (tmp_path / "figure.svg").read_text()
-    figure(summary, rows, tmp_path / "shorter.svg")
-    assert len(drawn) > len((tmp_path / "shorter.svg").read_text())
-    figure(summary, rows, tmp_path / "again.svg")
-    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "shorter.svg").read_bytes()
+    for name in ("once", "again"):
+        write_page(summary, tmp_path / name, tables="", drawing=arms_figure(summary))
+        assert read_summary(tmp_path / name / "results.json") == summary
+    drawn = [(tmp_path / name / "figure.svg").read_text() for name in ("once", "again")]
+    assert drawn[0] == drawn[1]
+    assert all(row.label in drawn[0] for row in rows)
+    other = Row("one member", "one-member")
+    write_page(summary, tmp_path, tables="", drawing=differences_figure(summary, [other], Row("plain", "plain")))
+    assert other.label in (tmp_path / "figure.svg").read_text()
 
 
 def test_a_failed_check_is_starred() -> None:

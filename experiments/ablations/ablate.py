@@ -18,7 +18,8 @@ from rich.console import Console
 from explainfb.attack_settings import BRIEF
 from explainfb.evaluation import EvaluationSettings
 from explainfb.grid import Grid, GridSettings, run_grid
-from explainfb.grid_page import Row, contrast_table, table, write_page
+from explainfb.grid_figures import differences_figure
+from explainfb.grid_page import Row, contrast_table, read_summary, table, write_page
 from explainfb.settings import StudySettings
 
 BASE, AT_ONCE = "as-it-is", "no-online-rounds"
@@ -75,6 +76,8 @@ class Ablations:
     )
     output: Path = Path("studies/ablations")
     """Where the tables and the figure are written."""
+    page_of: Path | None = None
+    """A results.json of cells that were run: tables and figure are made of it anew, and nothing is run."""
 
     @property
     def cells(self) -> dict[str, StudySettings]:
@@ -88,11 +91,15 @@ class Ablations:
 
 def main(wanted: Ablations) -> None:
     console = Console()
-    grid = Grid(cells=wanted.cells, reference=BASE, against_arms=False)
-    summary = run_grid(grid, wanted.grid, console)
-    rows = [Row("before", BASE, "before"), *(Row(name.replace("-", " "), name) for name in wanted.cells)]
+    if wanted.page_of is None:
+        grid = Grid(cells=wanted.cells, reference=BASE, against_arms=False)
+        summary = run_grid(grid, wanted.grid, console)
+    else:
+        summary = read_summary(wanted.page_of)
+    reference = Row(BASE.replace("-", " "), BASE)
+    rows = [Row("before", BASE, "before"), *(Row(name.replace("-", " "), name) for name in summary["cells"])]
     tables = f"{table(summary, rows)}\n{contrast_table(summary)}"
-    write_page(summary, wanted.output, tables=tables, rows=rows)
+    write_page(summary, wanted.output, tables=tables, drawing=differences_figure(summary, rows, reference))
     console.print(tables, markup=False)
 
 

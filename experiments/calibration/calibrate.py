@@ -20,6 +20,7 @@ import torch.nn.functional as F
 import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from rich.progress import track
 from torch import Tensor
 
@@ -46,8 +47,17 @@ PAIRS = (
     (("feedback", AS_IT_IS), ("ceiling", AS_IT_IS)),
 )
 """What is tested: the first less the second, in every score on every set of images that both have."""
-PANELS = (("before", AS_IT_IS), ("before", SCALED), ("feedback", AS_IT_IS), ("feedback", SCALED), ("ceiling", AS_IT_IS))
-COLOURS = {"before": "#d55e00", "feedback": "#0072b2", "ceiling": "#666666"}
+PANELS = (
+    ("before", AS_IT_IS),
+    ("before", SCALED),
+    ("random_exchange", TOLD),
+    ("feedback", AS_IT_IS),
+    ("feedback", SCALED),
+    ("ceiling", AS_IT_IS),
+)
+COLOURS = {"before": "#d55e00", "random_exchange": "#cc79a7", "feedback": "#0072b2", "ceiling": "#666666"}
+SHARES = (0.01, 0.1, 0.5, 1.0)
+"""Of the images in a bin: what the figure shows the marker of."""
 LEAST_IMAGES = 5
 """A bin of a seed with fewer images has no part in the bin's interval."""
 
@@ -200,21 +210,41 @@ def temperatures(group: list[Record]) -> str:
 
 
 def draw(rows: list[Record], path: Path) -> None:
-    """Reliability diagrams, one column a panel, one row a set of images; a point's area is its bin's share of them."""
+    """Reliability diagrams, one column a panel, one row a set of images; a point grows with its bin's share of them."""
     sets = list(dict.fromkeys(row["images"] for row in rows))
     panels = [(arm, way) for arm, way in PANELS if of(rows, arm, sets[0], way)]
-    with mpl.rc_context({"font.size": 8, "svg.fonttype": "none", "svg.hashsalt": "calibration"}):
-        figure = Figure(figsize=(2 * len(panels), 2.35 * len(sets) + 0.2), layout="constrained")
+    with mpl.rc_context(
+        {"font.size": 8, "svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"], "svg.hashsalt": "calibration"}
+    ):
+        figure = Figure(figsize=(1.75 * len(panels), 2.25 * len(sets) + 0.5), layout="constrained")
         grid = figure.subplots(len(sets), len(panels), sharex=True, sharey=True, squeeze=False)
         for line, images in zip(grid, sets, strict=True):
             for axes, (arm, way) in zip(line, panels, strict=True):
                 panel(axes, of(rows, arm, images, way), COLOURS[arm], "o" if way == AS_IT_IS else "D")
                 ece = over_seeds([row["ece"] for row in of(rows, arm, images, way)])
-                axes.set_title(arm + ("" if way == AS_IT_IS else f" + {way}") + f"\nECE {ece}", fontsize=8)
+                title = [arm.replace("_", " "), "" if way == AS_IT_IS else f"+ {way}", f"ECE {ece}"]
+                axes.set_title("\n".join(title), fontsize=8)
             line[0].set_ylabel(f"{images} images\naccuracy")
         for axes in grid[-1]:
             axes.set_xlabel("confidence")
+        figure.legend(handles=key(), loc="outside lower center", ncols=len(SHARES) + 2, frameon=False)
         figure.savefig(path, metadata={"Date": None})
+
+
+def area(share: Any) -> Any:
+    """Of a marker, in square points, by the share of the images that its bin holds."""
+    return 8 + 160 * share
+
+
+def key() -> list[Line2D]:
+    """What the size and the shape of a marker mean."""
+    grey = {"color": "#555555", "linestyle": "none", "markeredgewidth": 0}
+    shown = [Line2D([], [], marker="o", markersize=area(share) ** 0.5, **grey) for share in SHARES]
+    for line, share in zip(shown, SHARES, strict=True):
+        line.set_label(f"{share * 100:.0f} %")
+    shown[-1].set_label("100 % of the images in the bin")
+    shown.append(Line2D([], [], marker="D", markersize=5, label="with a temperature", **grey))
+    return [*shown, Line2D([], [], color="#555555", linewidth=1.1, label="95 % t-interval")]
 
 
 def panel(axes: Axes, group: list[Record], colour: str, marker: str) -> None:
@@ -226,8 +256,9 @@ def panel(axes: Axes, group: list[Record], colour: str, marker: str) -> None:
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=":")
     for place, low, high in intervals(bins):
         axes.vlines(place, low, high, color=colour, linewidth=1.1, alpha=0.7)
-    size = 8 + 160 * count[some] / count.sum()
-    axes.scatter(x, y, s=size, color=colour, marker=marker, alpha=0.85, linewidth=0, clip_on=False)
+    axes.scatter(
+        x, y, s=area(count[some] / count.sum()), color=colour, marker=marker, alpha=0.85, linewidth=0, clip_on=False
+    )
     axes.set(xlim=(0, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.spines[["top", "right"]].set_visible(False)
 

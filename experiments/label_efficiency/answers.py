@@ -6,7 +6,7 @@ Writes results.json, tables.md and figure.svg to --output. Stopped and started a
 alone by the command that results.json gives for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,13 +14,13 @@ from typing import Annotated, Any, Literal
 import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from rich.console import Console
 
 from explainfb.attack_settings import BRIEF
 from explainfb.evaluation import EvaluationSettings
-from explainfb.files import write_whole
 from explainfb.grid import Grid, GridSettings, run_grid
-from explainfb.grid_page import Row, contrast_table, table, write_page
+from explainfb.grid_page import Row, contrast_table, is_doubtful, read_summary, table, write_page
 from explainfb.queries import QuerySettings
 from explainfb.settings import StudySettings
 
@@ -51,6 +51,8 @@ class LabelEfficiency:
     )
     output: Path = Path("studies/label_efficiency")
     """Where the tables and the figure are written."""
+    page_of: Path | None = None
+    """A results.json of cells that were run: tables and figure are made of it anew, and nothing is run."""
 
     @property
     def study(self) -> StudySettings:
@@ -89,23 +91,25 @@ def of_size(study: StudySettings, answers: int, **changes: Any) -> StudySettings
 
 def main(wanted: LabelEfficiency) -> None:
     console = Console()
-    cells = wanted.cells
-    summary = run_grid(Grid(cells=cells, reference=BASE, against_arms=False), wanted.grid, console)
+    if wanted.page_of is None:
+        summary = run_grid(Grid(cells=wanted.cells, reference=BASE, against_arms=False), wanted.grid, console)
+    else:
+        summary = read_summary(wanted.page_of)
     rows = [Row("before", BASE, "before"), Row("nobody asked: random exchange", BASE, "random_exchange")]
-    rows += [Row(name.replace("-", " "), name) for name in cells] + [Row("ceiling", BASE, "ceiling")]
+    rows += [Row(name.replace("-", " "), name) for name in summary["cells"]] + [Row("ceiling", BASE, "ceiling")]
     tables = f"{table(summary, rows)}\n{contrast_table(summary)}"
-    write_page(summary, wanted.output, tables=tables, rows=rows)
-    curves(summary, cells, wanted.output / "figure.svg")
+    write_page(summary, wanted.output, tables=tables, drawing=curves(summary))
     console.print(tables, markup=False)
 
 
-def curves(summary: Mapping[str, Any], cells: Mapping[str, StudySettings], path: Path) -> None:
-    """Accuracy over the number of answers, a line for each way of answering, moved aside so that none hides another."""
-    drawing = Figure(figsize=(11, 4.2), layout="constrained")
-    lines = lines_of(cells)
+def curves(summary: Mapping[str, Any]) -> Figure:
+    """Accuracy over the number of answers: the usual way of answering as a line, the others beside it."""
+    drawing = Figure(figsize=(10.2, 5), layout="constrained")
+    lines = lines_of(summary["cells"])
+    aside = places_of(lines)
     for axis, (key, title) in zip(drawing.subplots(1, len(PANELS), sharey=True), PANELS.items(), strict=True):
-        for place, ((name, chosen), style) in enumerate(zip(lines.items(), STYLES, strict=False)):
-            _line(axis, summary, name, chosen, key, style, aside=1.06 ** (place - len(lines) // 2))
+        for name, chosen in lines.items():
+            _line(axis, summary, name, [(aside[cell], cell) for _, cell in chosen], key)
         for arm, dashes in (("before", ":"), ("random_exchange", "-."), ("ceiling", "--")):
             known = summary["cells"].get(BASE, {"arms": {}})["arms"].get(arm)
             if known:
@@ -113,55 +117,71 @@ def curves(summary: Mapping[str, Any], cells: Mapping[str, StudySettings], path:
         axis.set_xscale("log")
         axis.set_xticks(list(SCHEDULE), [f"{size:,}" for size in SCHEDULE], fontsize=8)
         axis.minorticks_off()
-        axis.set_xlabel("answers")
+        axis.set_xlabel("answers (side by side: the same number)")
         axis.set_title(title, fontsize=10)
-        axis.set_ylim(0, 1.02)
+        axis.set_ylim(-0.01, 1.02)
         axis.grid(alpha=0.3)
     handles, names = drawing.axes[0].get_legend_handles_labels()
-    drawing.legend(handles, names, fontsize=8, loc="outside right center")
-    write_whole(path, lambda partial: drawing.savefig(partial, format="svg"))
+    handles.append(Line2D([], [], color="#555555", marker="o", markerfacecolor="white", linestyle="none"))
+    names.append("hollow: an honesty check failed on some seed")
+    drawing.legend(handles, names, fontsize=8, loc="outside lower center", ncols=4, frameon=False)
+    return drawing
 
 
-STYLES = [
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "v"),
-    ("#E69F00", "D"),
-    ("#56B4E9", "P"),
-    ("#000000", "x"),
-    ("#999999", "*"),
-]
+MAIN = "10 % wrong, asked by disagreement"
+WAYS: dict[str, tuple[str, str, str]] = {
+    "": (MAIN, "#0072B2", "o"),
+    "random": ("10 % wrong, asked at random", "#D55E00", "s"),
+    "0-wrong": ("none wrong", "#009E73", "^"),
+    "20-wrong": ("20 % wrong", "#CC79A7", "v"),
+    "30-wrong": ("30 % wrong", "#999999", "*"),
+    "40-wrong": ("40 % wrong", "#E69F00", "D"),
+    "crowd": ("a crowd", "#56B4E9", "P"),
+    "crowd-weighed": ("a crowd, weighed", "#000000", "X"),
+}
+"""How answers were given, by the end of a cell's name: what a reader calls it, colour and marker."""
+STYLES = {name: (colour, marker) for name, colour, marker in WAYS.values()}
+ASIDE = 1.11
+"""Points at the same number of answers are drawn so much apart."""
 
 
-def lines_of(cells: Mapping[str, StudySettings]) -> dict[str, list[tuple[int, str]]]:
+def lines_of(cells: Iterable[str]) -> dict[str, list[tuple[int, str]]]:
     """For each way of answering, (answers, cell) by number of answers."""
     found: dict[str, list[tuple[int, str]]] = {}
     for cell in cells:
         size, _, way = cell.partition("-answers")
-        found.setdefault(way.strip("-").replace("-", " ") or "10 wrong, by disagreement", []).append((int(size), cell))
+        found.setdefault(WAYS[way.removeprefix("-")][0], []).append((int(size), cell))
     return {way: sorted(points) for way, points in found.items()}
 
 
-def _line(
-    axis: Axes,
-    summary: Mapping[str, Any],
-    name: str,
-    points: Sequence[tuple[int, str]],
-    key: str,
-    style: tuple[str, str],
-    aside: float,
-) -> None:
-    """Means, and every seed as a small dot: seeds on which no round was followed lie far from the others."""
-    known = [(size, summary["cells"][cell]["arms"]["after"][key]) for size, cell in points if cell in summary["cells"]]
-    if not known:
-        return
-    sizes = [size * aside for size, _ in known]
-    axis.plot(sizes, [value["mean"] for _, value in known], color=style[0], marker=style[1], markersize=5, label=name)
-    for size, (_, value) in zip(sizes, known, strict=True):
-        axis.plot([size] * len(value["values"]), value["values"], ".", color=style[0], markersize=3, alpha=0.7)
+def places_of(lines: Mapping[str, Sequence[tuple[int, str]]]) -> dict[str, float]:
+    """Where each cell is drawn: the main line where it belongs, the others on either side of it."""
+    beside: dict[int, list[str]] = {}
+    found: dict[str, float] = {}
+    for name, points in lines.items():
+        for size, cell in points:
+            found[cell] = size
+            if name != MAIN:
+                beside.setdefault(size, []).append(cell)
+    for size, cells in beside.items():
+        steps = [step for step in range(-(len(cells) // 2), len(cells) + 1) if step != 0]
+        found |= {cell: size * ASIDE**step for cell, step in zip(cells, steps, strict=False)}
+    return found
+
+
+def _line(axis: Axes, summary: Mapping[str, Any], name: str, points: Sequence[tuple[float, str]], key: str) -> None:
+    """Means, and every seed as a small dot: seeds on which no round was followed lie far from the others. Hollow where
+    an honesty check failed on some seed."""
+    colour, marker = STYLES[name]
+    values = [summary["cells"][cell]["arms"]["after"][key] for _, cell in points]
+    axis.plot([place for place, _ in points], [value["mean"] for value in values], color=colour, linewidth=1.2)
+    for (place, cell), value in zip(points, values, strict=True):
+        axis.plot([place] * len(value["values"]), value["values"], ".", color=colour, markersize=3, alpha=0.7)
         if value["low"] is not None:
-            axis.vlines(size, max(value["low"], 0), min(value["high"], 1), color=style[0], linewidth=0.8, alpha=0.7)
+            axis.vlines(place, max(value["low"], 0), min(value["high"], 1), color=colour, linewidth=0.8, alpha=0.7)
+        face = "white" if is_doubtful(summary, Row(name, cell), key) else colour
+        axis.plot(place, value["mean"], color=colour, marker=marker, markerfacecolor=face, markersize=6)
+    axis.plot([], [], color=colour, marker=marker, label=name, linewidth=1.2)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from rich.console import Console
 from explainfb.attack_settings import THOROUGH
 from explainfb.evaluation import EvaluationSettings
 from explainfb.grid import Grid, GridSettings, run_grid
-from explainfb.grid_page import Row, contrast_table, rows_of, table, write_page
-from explainfb.results import LABELS
+from explainfb.grid_figures import arms_figure
+from explainfb.grid_page import contrast_table, read_summary, rows_of, table, write_page
 from explainfb.settings import Control, StudySettings
 from explainfb.shortcuts import Kind
 from explainfb.training import TrainingSettings
@@ -28,7 +28,6 @@ Name = Literal["digits", "mnist", "fashion-mnist"]
 Network = Literal["lenet", "mlp"]
 BAIT: dict[Kind, Network] = {"position": "lenet", "grey": "mlp"}
 """The network that falls for each shortcut harder, on validation seeds."""
-DRAWN = ("before", "random_exchange", "rrr", "after", "ceiling")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +45,8 @@ class Shortcut:
     )
     output: Path = Path("studies/shortcut")
     """Where the tables and the figure are written."""
+    page_of: Path | None = None
+    """A results.json of cells that were run: tables and figure are made of it anew, and nothing is run."""
 
     @property
     def cells(self) -> dict[str, StudySettings]:
@@ -66,14 +67,16 @@ class Shortcut:
 
 def main(wanted: Shortcut) -> None:
     console = Console()
-    summary = run_grid(Grid(cells=wanted.cells), wanted.grid, console)
+    if wanted.page_of is None:
+        summary = run_grid(Grid(cells=wanted.cells), wanted.grid, console)
+    else:
+        summary = read_summary(wanted.page_of)
     tables = ""
     for cell, found in summary["cells"].items():
         closed = "".join(f"{value:.2f} " for value in found.get("gap_closed", {}).get("values", []))
         gap = f"\nShare of the gap to the ceiling closed, seed by seed: {closed}\n" if closed else ""
         tables += f"## {cell}\n\n{table(summary, rows_of(summary, cell))}{gap}\n{contrast_table(summary, cell)}\n"
-    rows = [Row(f"{cell}: {LABELS[arm]}", cell, arm) for cell in summary["cells"] for arm in DRAWN]
-    write_page(summary, wanted.output, tables=tables, rows=rows)
+    write_page(summary, wanted.output, tables=tables, drawing=arms_figure(summary))
     console.print(tables, markup=False)
 
 

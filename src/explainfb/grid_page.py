@@ -1,4 +1,4 @@
-"""A grid's summary for a page: tables in Markdown and a figure."""
+"""A grid's summary for a page: its numbers, tables in Markdown, and a figure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from explainfb.errors import InputError
 from explainfb.files import write_whole
 from explainfb.results import LABELS
 
@@ -23,10 +23,6 @@ MEASURES = {
     "l2 1": "L2 1",
 }
 """Columns of a table unless others are named: keys of a sweep's summary, and what a reader calls them."""
-PANELS = ("shifted_accuracy", "linf 0.1", "ece")
-COLOURS = {"after": "#0072B2", "before": "#555555", "ceiling": "#009E73"}
-"""Of Okabe & Ito's palette, which colour-blind readers can tell apart."""
-OTHER = "#D55E00"
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ def table(summary: Mapping[str, Any], rows: Sequence[Row], measures: Mapping[str
     The last column has the thousands of images that went forward and backward through the network on the first seed.
     """
     known = [row for row in rows if row.cell in summary["cells"]]
-    present = {key: name for key, name in measures.items() if any(_value(summary, row, key) for row in known)}
+    present = {key: name for key, name in measures.items() if any(value_of(summary, row, key) for row in known)}
     lines = ["| | " + " | ".join([*present.values(), "passes"]) + " |", "|---" * (len(present) + 2) + "|"]
     for row in known:
         strong = "**" if row.arm == "after" and len({each.arm for each in rows}) > 1 else ""
@@ -65,21 +61,23 @@ def table(summary: Mapping[str, Any], rows: Sequence[Row], measures: Mapping[str
     return "\n".join(lines) + "\n"
 
 
-def _value(summary: Mapping[str, Any], row: Row, key: str) -> dict[str, Any] | None:
+def value_of(summary: Mapping[str, Any], row: Row, key: str) -> dict[str, Any] | None:
+    """What was measured of a row: values by seed, mean, low and high; None if it was not."""
     found: dict[str, Any] | None = summary["cells"][row.cell]["arms"].get(row.arm, {}).get(key)
     return found
 
 
-def _doubtful(summary: Mapping[str, Any], row: Row, key: str) -> bool:
+def is_doubtful(summary: Mapping[str, Any], row: Row, key: str) -> bool:
+    """Whether an honesty check failed on some seed."""
     return key in summary["cells"][row.cell]["unreliable"].get(row.arm, {})
 
 
 def _written(summary: Mapping[str, Any], row: Row, key: str) -> str:
-    value = _value(summary, row, key)
+    value = value_of(summary, row, key)
     if value is None:
         return "–"
     interval = "" if value["low"] is None else f" ± {number(value['high'] - value['mean'])}"
-    return number(value["mean"]) + interval + ("\\*" if _doubtful(summary, row, key) else "")
+    return number(value["mean"]) + interval + ("\\*" if is_doubtful(summary, row, key) else "")
 
 
 def _passes(summary: Mapping[str, Any], row: Row) -> str:
@@ -102,43 +100,26 @@ def contrast_table(summary: Mapping[str, Any], cell: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_page(
-    summary: Mapping[str, Any], folder: Path, *, tables: str, rows: Sequence[Row], panels: Sequence[str] = PANELS
-) -> None:
+def write_page(summary: Mapping[str, Any], folder: Path, *, tables: str, drawing: Figure) -> None:
     """results.json, tables.md and figure.svg in `folder`."""
     numbers = json.dumps(summary, indent=1) + "\n"
     write_whole(folder / "results.json", lambda partial: partial.write_text(numbers, encoding="utf-8"))
     write_whole(folder / "tables.md", lambda partial: partial.write_text(tables, encoding="utf-8"))
-    figure(summary, rows, folder / "figure.svg", panels)
+    save(drawing, folder / "figure.svg")
 
 
-def figure(summary: Mapping[str, Any], rows: Sequence[Row], path: Path, panels: Sequence[str] = PANELS) -> None:
-    """A panel a measure, a line a row: every seed as a dot, mean and 95 % t-interval over them; hollow where an honesty
-    check failed on some seed."""
-    known = [row for row in rows if row.cell in summary["cells"]]
-    height = 0.9 + 0.27 * len(known)
-    drawing = Figure(figsize=(3 + 2.4 * len(panels), height))
-    axes = drawing.subplots(1, len(panels), sharey=True, squeeze=False)
-    for axis, key in zip(axes[0], panels, strict=True):
-        _panel(axis, summary, known, key)
-    axes[0][0].set_yticks(range(len(known)), [row.label for row in known])
-    axes[0][0].invert_yaxis()
-    drawing.tight_layout()
-    with mpl.rc_context({"svg.hashsalt": "grid"}):  # the same numbers make the same file
+def read_summary(path: Path) -> dict[str, Any]:
+    """A grid's summary from the results.json that `write_page` left; `InputError` where there is none."""
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}); give the results.json of a grid that was run.") from error
+    if not isinstance(summary, dict) or not {"cells", "contrasts"} <= summary.keys():
+        raise InputError(f"{path} holds no cells and contrasts; give the results.json of a grid that was run.")
+    return summary
+
+
+def save(drawing: Figure, path: Path) -> None:
+    """An SVG: the same numbers make the same file."""
+    with mpl.rc_context({"svg.hashsalt": "grid", "svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"]}):
         write_whole(path, lambda partial: drawing.savefig(partial, format="svg", metadata={"Date": None}))
-
-
-def _panel(axis: Axes, summary: Mapping[str, Any], rows: Sequence[Row], key: str) -> None:
-    for place, row in enumerate(rows):
-        value = _value(summary, row, key)
-        if value is None:
-            continue
-        colour, hollow = COLOURS.get(row.arm, OTHER), _doubtful(summary, row, key)
-        axis.plot(value["values"], [place] * len(value["values"]), "|", color=colour, alpha=0.5, markersize=6)
-        if value["low"] is not None:
-            axis.hlines(place, value["low"], value["high"], color=colour, linewidth=1.5)
-        axis.plot(value["mean"], place, "o", color=colour, markersize=5, fillstyle="none" if hollow else "full")
-    axis.set_title(MEASURES.get(key, key), fontsize=10)
-    axis.grid(axis="x", alpha=0.3)
-    axis.tick_params(labelsize=8)
-    axis.set_xlim(-0.02, 1.02)
