@@ -128,3 +128,84 @@ def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytes
     assert module.shown([{"contrasts": contrasts}], "rrr", error) == "better than before; worse than best other"
     assert module.shown([{"contrasts": contrasts}], "rrr", accuracy) == "worse than before"
     assert module.shown([{"contrasts": []}], None, error) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("path", "folder"),
+    [
+        ("shortcut/shortcut.py", "shortcut/digits-grey"),
+        ("ablations/ablate.py", "ablations"),
+        ("label_efficiency/answers.py", "label_efficiency"),
+    ],
+)
+def test_a_page_is_made_anew_of_its_numbers(
+    path: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, kept = script(path, monkeypatch), EXPERIMENTS / folder
+    monkeypatch.setattr(module, "run_grid", lambda *_: pytest.fail("a study was run"))
+    module.main(getattr(module, GRIDS[path])(page_of=kept / "results.json", output=tmp_path))
+    for name in ("results.json", "tables.md"):
+        assert (tmp_path / name).read_bytes() == (kept / name).read_bytes()
+    assert "<svg" in (tmp_path / "figure.svg").read_text()
+
+
+def test_every_arm_has_a_stroke_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    strokes = script("robustness/picture.py", monkeypatch).STROKES
+    other = script("robustness/picture.py", monkeypatch).OTHER
+    assert set(strokes) == {"before", "feedback", "ceiling", *get_args(Control)} - {"no_shortcut"}
+    for part in (0, 1):
+        assert len({stroke[part] for stroke in [*strokes.values(), other]}) == len(strokes) + 1
+
+
+def test_open_markers_of_a_curve_are_those_that_are_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    accuracy = [{"mean": mean, "half": 0.1} for mean in (0.9, 0.5, 0.1)]
+    row = {"arm": "rrr", "epsilons": [0, 0.1, 0.2], "accuracy": accuracy, "flagged": [{}, {11: ["why"]}, {}]}
+    axes = Figure().subplots()
+    script("robustness/picture.py", monkeypatch).curve(axes, row)
+    full, hollow, ring = axes.get_lines()
+    assert list(full.get_xdata()) == [0, 0.1, 0.2]
+    assert (list(hollow.get_xdata()), hollow.get_markerfacecolor()) == ([0.1], "white")
+    assert (list(ring.get_xdata()), ring.get_markerfacecolor()) == ([0.1], "none")
+
+
+def markers(axis: Axes, module: ModuleType) -> dict[tuple[str, float], Any]:
+    """The means that are drawn, by marker and place."""
+    kinds = {marker for _, marker in module.STYLES.values()}
+    lines = [line for line in axis.get_lines() if line.get_marker() in kinds and len(line.get_xdata()) == 1]
+    return {(line.get_marker(), float(line.get_xdata()[0])): line for line in lines}
+
+
+def test_answers_are_drawn_at_their_number_side_by_side_and_hollow_where_a_check_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = script("label_efficiency/answers.py", monkeypatch)
+    summary = json.loads((EXPERIMENTS / "label_efficiency" / "results.json").read_text(encoding="utf-8"))
+    shifted, attacked = (markers(axis, module) for axis in module.curves(summary).axes)
+    main = module.STYLES[module.MAIN][1]
+    assert [place for marker, place in shifted if marker == main] == [25, 100, 250, 1000, 4000]
+    assert len(shifted) == len(attacked) == len(summary["cells"])
+    assert len({place for _, place in shifted}) == len(shifted)
+    assert all(line.get_markerfacecolor() != "white" for line in shifted.values())
+    hollow = {key for key, line in attacked.items() if line.get_markerfacecolor() == "white"}
+    assert hollow == {(main, 1000.0), (main, 4000.0)}
+
+
+def test_every_way_of_answering_has_a_style_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("label_efficiency/answers.py", monkeypatch)
+    ways = module.lines_of(module.LabelEfficiency(setting="full").cells)
+    assert set(ways) == set(module.STYLES)
+    for styles in zip(*module.STYLES.values(), strict=True):
+        assert len(set(styles)) == len(module.STYLES)
+    places = module.places_of(ways)
+    assert len(set(places.values())) == len(places)
+
+
+def test_the_size_of_a_reliability_marker_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("calibration/calibrate.py", monkeypatch)
+    rows = json.loads((EXPERIMENTS / "calibration/digits-decoy/results.json").read_text(encoding="utf-8"))["arms"]
+    module.draw(rows, tmp_path / "figure.svg")
+    drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert "100 % of the images in the bin" in drawn
+    assert "+ temperature told" in drawn
+    sizes = {line.get_label(): line.get_markersize() ** 2 for line in module.key()}
+    assert sizes["10 %"] == pytest.approx(module.area(0.1))
