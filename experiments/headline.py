@@ -69,11 +69,11 @@ STARTS = (
     Start("Fashion-MNIST, grey, MLP", ("shortcut/fashion-mnist/results.json",), "fashion-mnist-grey-mlp"),
     Start("Fashion-MNIST, grey, LeNet", ("shortcut/grey-lenet/results.json",), "fashion-mnist-grey-lenet"),
     Start(
-        "MNIST, position, LeNet, every arm on adversarial images",
+        "MNIST, position, LeNet, tuned on adversarial images",
         ("robustness/sweeps/hardened-mnist.json", "robustness/sweeps/hardened-rrr-mnist.json"),
     ),
     Start(
-        "digits, position, LeNet, every arm on adversarial images",
+        "digits, position, LeNet, tuned on adversarial images",
         ("robustness/sweeps/hardened-digits.json", "robustness/sweeps/hardened-rrr-digits.json"),
     ),
     Start("digits, no shortcut, LeNet", ("robustness/sweeps/sound-digits.json",)),
