@@ -162,7 +162,7 @@ def test_a_revoked_link_opens_nothing_and_another_may_be_given(say: Say, study: 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["add", "Ann"], ["'Ann' is in the study", "revoke the link first"]),
+        (["add", "Ann"], ["'Ann' has a link already", "revoke it first"]),
         (["add", "Ann", "--researcher"], ["'Ann' is in the study", "annotator"]),
         (["add"], ["needs a name"]),
         (["add", ""], ["A name is", "''"]),
