@@ -195,7 +195,7 @@ def table(summary: list[Row]) -> str:
     for row in summary:
         for threat in row["threats"]:
             held = threat["held"]
-            cells = [row["study"], row["arm"], str(len(row["seeds"]))]
+            cells = [f"{row['task']}: {row['study']}", row["arm"], str(len(row["seeds"]))]
             cells.append(f"{'L∞' if threat['norm'] == 'linf' else 'L2'} {threat['epsilon']:g}".replace("0.", "."))
             cells += [cell(held[name]) if name in held else "–" for name in (OURS, PRESET, AUTOATTACK, "worst")]
             cells[5] += "*" if threat["flagged"] else ""
