@@ -8,6 +8,7 @@ writes it between the two marks of README.md; a test compares them.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,7 @@ COLUMNS = (
     "numbers",
 )
 CEILING, NO_SHORTCUT = "ceiling", "no_shortcut"
-ALWAYS = ("before", "random_exchange", "after", CEILING)
-NO_RIVALS = (*ALWAYS, "oracle_reward")
+NO_RIVALS = ("before", "random_exchange", "after", CEILING, "oracle_reward")
 """Those with a column of their own, and the one that is feedback with the annotator's utility for a reward."""
 Found = dict[str, Any]
 
@@ -91,18 +91,22 @@ def table() -> str:
     for measure in MEASURES:
         lines.append(f"| **{measure.heading}**" + " |" * (len(COLUMNS) + 1))
         for start in STARTS:
-            found = [of_cell(json.loads((HERE / path).read_text(encoding="utf-8")), start) for path in start.paths]
-            if found[0] is not None and measure.key in found[0]["arms"]["after"]:
+            found = [of_cell(read(path), start) for path in start.paths]
+            if measure.key in found[0]["arms"]["after"]:
                 lines.append("| " + " | ".join(cells(start, found, measure)) + " |")
     return "\n".join(lines) + "\n"
 
 
-def of_cell(summary: Found, start: Start) -> Found | None:
-    """Arms, flags and contrasts of one start; None for a cell that the file does not have."""
+@cache
+def read(path: str) -> Found:
+    found: Found = json.loads((HERE / path).read_text(encoding="utf-8"))
+    return found
+
+
+def of_cell(summary: Found, start: Start) -> Found:
+    """Arms, flags and contrasts of one start."""
     if start.cell is None:
         return summary
-    if start.cell not in summary["cells"]:
-        return None
     own = [contrast for contrast in summary["contrasts"] if contrast["cell"] == start.cell]
     return summary["cells"][start.cell] | {"contrasts": own}
 

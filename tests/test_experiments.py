@@ -209,3 +209,13 @@ def test_the_size_of_a_reliability_marker_is_explained(tmp_path: Path, monkeypat
     assert "+ temperature told" in drawn
     sizes = {line.get_label(): line.get_markersize() ** 2 for line in module.key()}
     assert sizes["10 %"] == pytest.approx(module.area(0.1))
+
+
+def test_studies_of_the_same_name_and_another_task_are_summed_up_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXPERIMENTS / "robustness")
+    monkeypatch.delitem(sys.modules, "tables", raising=False)
+    module = script("robustness/second_opinion.py", monkeypatch)
+    threats = [{"norm": "linf", "epsilon": 0.1, "flags": (), "held": {"study": "11", "thorough": "10"}}] * 3
+    row = {"study": "hardened", "arm": "feedback", "seed": 11, "seconds": 1.0, "threats": threats}
+    found = module.summarise([row | {"task": "digits-decoy"}, row | {"task": "mnist-decoy"}])
+    assert [(each["task"], each["seeds"]) for each in found] == [("digits-decoy", [11]), ("mnist-decoy", [11])]

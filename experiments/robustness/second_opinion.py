@@ -5,8 +5,8 @@
 
 The same images of the same classifiers, so that every image that held in the study and falls now is one that its
 numbers are too high by. Every classifier is appended to classifiers.jsonl at once, and is not attacked again where it
-is in it; results.json and table.md are written at the end, of all that the file has. AutoAttack needs the extra `art`,
-and is left out without; its APGD and Square start once, as in its paper.
+is in it; results.json and table.md are written at the end, of all in it that is alike. AutoAttack needs the extra
+`art`, and is left out without; its APGD and Square start once, as in its paper.
 """
 
 import hashlib
@@ -126,6 +126,7 @@ def measure(jobs: list[Job], settings: Settings) -> list[Row]:
 def attack(job: Job) -> Row:
     """Image by image whether it holds: in the study, against the preset, against AutoAttack."""
     torch.set_num_threads(1)
+    ours = held_in_the_study(job)
     start, seed, count = time.monotonic(), job.study.settings.seed, job.settings.images
     test = task_of(job.study.settings, job.settings.data_dir).test
     drawn = torch.randperm(len(test), generator=torch_generator(derive(seed, "evaluation"), "test images"))
@@ -140,7 +141,6 @@ def attack(job: Job) -> Row:
         seed=derive(seed, "second opinion"),
         surrogate=None if job.arm == "before" else classifiers.load(job.study.arms["before"]),
     )
-    ours = {record.threat_model: record.survived[:count] for record in job.study.evaluation(job.arm).robust}
     found = []
     for record in records:
         threat = record.threat_model
@@ -153,20 +153,32 @@ def attack(job: Job) -> Row:
     return job.row | {"threats": found, "seconds": round(time.monotonic() - start, 1)}
 
 
+def held_in_the_study(job: Job) -> dict[ThreatModel, tuple[bool, ...]]:
+    """Image by image, for each size."""
+    count = job.settings.images
+    known = {record.threat_model: record.survived[:count] for record in job.study.evaluation(job.arm).robust}
+    if any(len(known.get(threat, ())) < count for threat in THREATS):
+        raise SystemExit(
+            f"{job.study.folder} did not attack {count} images at L∞ .05, L∞ .1 and L2 1; take fewer "
+            "--images, or a study that did."
+        )
+    return known
+
+
 def letters(held: tuple[bool, ...] | BoolArray) -> str:
     return "".join(str(int(each)) for each in held)
 
 
 def summarise(rows: list[Row]) -> list[Row]:
     """For each study and arm and size: means over seeds with 95 % t-intervals, and the images that only now fell."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["study"], row["arm"]), []).append(row)
+        groups.setdefault((row["task"], row["study"], row["arm"]), []).append(row)
     return [
-        {"study": study, "arm": arm, "task": group[0]["task"], "seeds": [row["seed"] for row in group]}
+        {"study": study, "arm": arm, "task": task, "seeds": [row["seed"] for row in group]}
         | {"seconds": round(float(np.mean([row["seconds"] for row in group])), 1)}
         | {"threats": [summary_of([row["threats"][place] for row in group]) for place in range(len(THREATS))]}
-        for (study, arm), group in groups.items()
+        for (task, study, arm), group in groups.items()
     ]
 
 
