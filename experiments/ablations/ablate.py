@@ -91,11 +91,8 @@ class Ablations:
 
 def main(wanted: Ablations) -> None:
     console = Console()
-    if wanted.page_of is None:
-        grid = Grid(cells=wanted.cells, reference=BASE, against_arms=False)
-        summary = run_grid(grid, wanted.grid, console)
-    else:
-        summary = read_summary(wanted.page_of)
+    grid = Grid(cells=wanted.cells, reference=BASE, against_arms=False)
+    summary = read_summary(wanted.page_of) if wanted.page_of else run_grid(grid, wanted.grid, console)
     reference = Row(BASE.replace("-", " "), BASE)
     rows = [Row("before", BASE, "before"), *(Row(name.replace("-", " "), name) for name in summary["cells"])]
     tables = f"{table(summary, rows)}\n{contrast_table(summary)}"

@@ -91,10 +91,8 @@ def of_size(study: StudySettings, answers: int, **changes: Any) -> StudySettings
 
 def main(wanted: LabelEfficiency) -> None:
     console = Console()
-    if wanted.page_of is None:
-        summary = run_grid(Grid(cells=wanted.cells, reference=BASE, against_arms=False), wanted.grid, console)
-    else:
-        summary = read_summary(wanted.page_of)
+    grid = Grid(cells=wanted.cells, reference=BASE, against_arms=False)
+    summary = read_summary(wanted.page_of) if wanted.page_of else run_grid(grid, wanted.grid, console)
     rows = [Row("before", BASE, "before"), Row("nobody asked: random exchange", BASE, "random_exchange")]
     rows += [Row(name.replace("-", " "), name) for name in summary["cells"]] + [Row("ceiling", BASE, "ceiling")]
     tables = f"{table(summary, rows)}\n{contrast_table(summary)}"

@@ -67,10 +67,8 @@ class Shortcut:
 
 def main(wanted: Shortcut) -> None:
     console = Console()
-    if wanted.page_of is None:
-        summary = run_grid(Grid(cells=wanted.cells), wanted.grid, console)
-    else:
-        summary = read_summary(wanted.page_of)
+    grid = Grid(cells=wanted.cells)
+    summary = read_summary(wanted.page_of) if wanted.page_of else run_grid(grid, wanted.grid, console)
     tables = ""
     for cell, found in summary["cells"].items():
         closed = "".join(f"{value:.2f} " for value in found.get("gap_closed", {}).get("values", []))
