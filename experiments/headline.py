@@ -1,8 +1,8 @@
-"""The table that experiments/README.md opens with, made from the results of the experiments.
+"""The table and the figure that experiments/README.md opens with, made from the results of the experiments.
 
     python experiments/headline.py
 
-writes it between the two marks of README.md; a test compares them.
+writes the table between the two marks of README.md, where a test compares it, and headline.svg.
 """
 
 import json
@@ -12,20 +12,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from explainfb.grid_page import number
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from explainfb.grid_figures import KINDS, LOGARITHMIC
+from explainfb.grid_page import number, save
 from explainfb.results import LABELS
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- made by headline.py -->\n", "<!-- until here -->\n"
-COLUMNS = (
+BEFORE, RANDOM, RIVAL, FEEDBACK, UNTOUCHED = COLUMNS = (
     "before",
     "random exchange",
     "best other arm",
     "**feedback**",
     "never saw it",
-    "shown of feedback",
-    "numbers",
 )
+KIND = {BEFORE: "before", RANDOM: "control", RIVAL: "other method", FEEDBACK: "after", UNTOUCHED: "ceiling"}
+"""What each column is drawn as."""
+LEAST = 1e-3
+"""An interval of the figure that reaches further down, on an axis that may be logarithmic, is cut off there."""
 CEILING, NO_SHORTCUT = "ceiling", "no_shortcut"
 NO_RIVALS = ("before", "random_exchange", "after", CEILING, "oracle_reward")
 """Those with a column of their own, and the one that is feedback with the annotator's utility for a reward."""
@@ -85,16 +91,37 @@ MEASURES = (
 )
 
 
+@dataclass(frozen=True)
+class Value:
+    """One arm by one measure: the mean over seeds, its interval, and whether a check failed on some seed."""
+
+    arm: str
+    mean: float
+    low: float
+    high: float
+    doubtful: bool
+
+    def __str__(self) -> str:
+        return f"{number(self.mean)} ± {number(self.high - self.mean)}" + "\\*" * self.doubtful
+
+
 def table() -> str:
     """Markdown: one line a start and measure, means with 95 % t-intervals over the seeds."""
-    lines = ["| | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
+    headings = (*COLUMNS, "shown of feedback", "numbers")
+    lines = ["| | " + " | ".join(headings) + " |", "|---" * (len(headings) + 1) + "|"]
     for measure in MEASURES:
-        lines.append(f"| **{measure.heading}**" + " |" * (len(COLUMNS) + 1))
-        for start in STARTS:
-            found = [of_cell(read(path), start) for path in start.paths]
-            if measure.key in found[0]["arms"]["after"]:
-                lines.append("| " + " | ".join(cells(start, found, measure)) + " |")
+        lines.append(f"| **{measure.heading}**" + " |" * (len(headings) + 1))
+        for start, found in measured(measure):
+            lines.append("| " + " | ".join(cells(start, found, measure)) + " |")
     return "\n".join(lines) + "\n"
+
+
+def measured(measure: Measure) -> Iterator[tuple[Start, list[Found]]]:
+    """The starts that have the measure, each with what its files hold of it."""
+    for start in STARTS:
+        found = [of_cell(read(path), start) for path in start.paths]
+        if measure.key in found[0]["arms"]["after"]:
+            yield start, found
 
 
 @cache
@@ -107,28 +134,38 @@ def of_cell(summary: Found, start: Start) -> Found:
     """Arms, flags and contrasts of one start."""
     if start.cell is None:
         return summary
-    own = [contrast for contrast in summary["contrasts"] if contrast["cell"] == start.cell]
-    return summary["cells"][start.cell] | {"contrasts": own}
+    found: Found = summary["cells"][start.cell]
+    return found | {"contrasts": [contrast for contrast in summary["contrasts"] if contrast["cell"] == start.cell]}
 
 
 def cells(start: Start, found: list[Found], measure: Measure) -> Iterator[str]:
     """One line's."""
-    arms = {arm: written(file, arm, measure) for file in reversed(found) for arm in file["arms"]}
-    rival = best_other(found, measure)
+    values = values_of(found, measure)
+    rival = values.get(RIVAL)
     yield start.name
-    yield arms["before"]
-    yield arms.get("random_exchange", "–")
-    yield "–" if rival is None else f"{arms[rival]} {LABELS[rival]}"
-    yield f"**{arms['after']}**"
-    yield arms.get(CEILING, "–")
-    yield shown(found, rival, measure)
+    for column in COLUMNS:
+        value = values.get(column)
+        text = "–" if value is None else str(value)
+        yield (
+            f"**{text}**"
+            if column == FEEDBACK
+            else text + (f" {LABELS[rival.arm]}" if value and value is rival else "")
+        )
+    yield shown(found, rival.arm if rival else None, measure)
     yield " ".join(f"[{Path(path).stem}]({path})" for path in start.paths)
 
 
-def written(found: Found, arm: str, measure: Measure) -> str:
+def values_of(found: list[Found], measure: Measure) -> dict[str, Value]:
+    """By column, those that a start has."""
+    arms = {arm: value_of(file, arm, measure) for file in reversed(found) for arm in file["arms"]}
+    named = {BEFORE: "before", RANDOM: "random_exchange", RIVAL: best_other(found, measure), FEEDBACK: "after"}
+    return {column: arms[arm] for column, arm in (named | {UNTOUCHED: CEILING}).items() if arm in arms}
+
+
+def value_of(found: Found, arm: str, measure: Measure) -> Value:
     value = found["arms"][arm][measure.key]
-    star = "\\*" if measure.key in found["unreliable"].get(arm, {}) else ""
-    return f"{number(value['mean'])} ± {number(value['high'] - value['mean'])}{star}"
+    doubtful = measure.key in found["unreliable"].get(arm, {})
+    return Value(arm, value["mean"], value["low"], value["high"], doubtful)
 
 
 def best_other(found: list[Found], measure: Measure) -> str | None:
@@ -157,6 +194,39 @@ def shown(found: list[Found], rival: str | None, measure: Measure) -> str:
     return "; ".join(told) or "nothing"
 
 
+def figure() -> Figure:
+    """A panel a measure, a line a start: the columns' means with their intervals, hollow where a check failed."""
+    drawing = Figure(figsize=(10.2, 0.9 + 0.33 * len(STARTS)), layout="constrained")
+    panels = drawing.subplots(1, len(MEASURES), sharey=True)
+    for axis, measure in zip(panels, MEASURES, strict=True):
+        axis.set_title(measure.heading, loc="left", fontsize=9)
+        if measure.key in LOGARITHMIC:
+            axis.set_xscale("log")
+            axis.set_title(f"{measure.heading}, logarithmic", loc="left", fontsize=9)
+        for start, found in measured(measure):
+            draw(axis, STARTS.index(start), values_of(found, measure))
+        axis.grid(axis="x", alpha=0.3)
+        axis.tick_params(labelsize=8)
+        for place in range(1, len(STARTS), 2):
+            axis.axhspan(place - 0.5, place + 0.5, color="#000000", alpha=0.04, linewidth=0)
+    panels[0].set_yticks(range(len(STARTS)), [start.name for start in STARTS])
+    panels[0].set_ylim(len(STARTS) - 0.5, -0.5)
+    marks = {line.get_label(): line for line in panels[0].get_lines()}
+    drawing.legend(marks.values(), marks, loc="outside lower center", ncols=len(marks), frameon=False, fontsize=8)
+    return drawing
+
+
+def draw(axis: Axes, line: int, values: dict[str, Value]) -> None:
+    """Each column a little below the last, so that none hides another."""
+    for column, value in values.items():
+        colour, marker = KINDS[KIND[column]]
+        place = line + 0.15 * (COLUMNS.index(column) - COLUMNS.index(RIVAL))
+        axis.hlines(place, max(value.low, LEAST), value.high, color=colour, linewidth=1.2)
+        face = "white" if value.doubtful else colour
+        name = column.strip("*")
+        axis.plot(value.mean, place, marker, color=colour, markerfacecolor=face, markersize=4, zorder=3, label=name)
+
+
 def put(text: str) -> str:
     """The README's text with the table of today between the marks."""
     before, rest = text.split(BEGIN)
@@ -166,3 +236,4 @@ def put(text: str) -> str:
 if __name__ == "__main__":
     page = HERE / "README.md"
     page.write_text(put(page.read_text(encoding="utf-8")), encoding="utf-8")
+    save(figure(), HERE / "headline.svg")

@@ -116,6 +116,19 @@ def test_the_opening_table_is_what_the_results_say(monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_the_opening_figure_has_every_line_of_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("headline.py", monkeypatch)
+    for axis, measure in zip(module.figure().axes, module.MEASURES, strict=True):
+        lines = [line for line in axis.get_lines() if line.get_label() == "feedback"]
+        drawn = {float(line.get_xdata()[0]): line.get_markerfacecolor() == "white" for line in lines}
+        told = [module.values_of(found, measure)[module.FEEDBACK] for _, found in module.measured(measure)]
+        assert len(lines) == len(told) > 10
+        assert drawn == {value.mean: value.doubtful for value in told}
+    assert {text.get_text() for text in module.figure().legends[0].get_texts()} == {
+        column.strip("*") for column in module.COLUMNS
+    }
+
+
 def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
     module = script("headline.py", monkeypatch)
     contrasts = [
