@@ -82,6 +82,7 @@ STARTS = (
         "digits, position, LeNet, tuned on adversarial images",
         ("robustness/sweeps/hardened-digits.json", "robustness/sweeps/hardened-rrr-digits.json"),
     ),
+    Start("MNIST, no shortcut, LeNet", ("robustness/sweeps/sound-mnist.json",)),
     Start("digits, no shortcut, LeNet", ("robustness/sweeps/sound-digits.json",)),
 )
 MEASURES = (
