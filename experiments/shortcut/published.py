@@ -20,6 +20,7 @@ from typing import Any, Literal
 import joblib
 import scipy.stats
 import torch
+import torch.nn.functional as F
 import tyro
 
 from explainfb.baselines import rrr
@@ -54,6 +55,10 @@ class Recipe:
     published: dict[Arm, float]
     batch: int = 256
     learning_rate: float = 1e-3
+    in_passes: bool = False
+    """Whether every pass has the same batches in the same order, by cross-entropy alone; otherwise they are drawn."""
+    decay: float = 0.0
+    """Times the sum of all squared weights and biases, beside a cross-entropy summed over the batch; in passes."""
 
 
 ROSS = Recipe(
@@ -66,6 +71,8 @@ ROSS = Recipe(
     deviation=0.1,
     published={"cross_entropy": 0.5155, "rrr": 0.9607, "no_shortcut": 0.9611},
 )
+ROSS_IN_PASSES = replace(ROSS, in_passes=True, published={"cross_entropy": 0.5155})
+ROSS_WITH_DECAY = replace(ROSS_IN_PASSES, decay=1e-4)
 FRIEDRICH = Recipe(
     source="Friedrich et al. 2023",
     task="mnist-decoy",
@@ -76,14 +83,26 @@ FRIEDRICH = Recipe(
     published={"cross_entropy": 0.789, "rrr": 0.988},
 )
 FRIEDRICH_FASHION = replace(FRIEDRICH, task="fashion-mnist-decoy", published={"cross_entropy": 0.583, "rrr": 0.894})
-RECIPES = {"mlp": ROSS, "cnn": FRIEDRICH, "cnn-fashion": FRIEDRICH_FASHION}
+RECIPES = {
+    "mlp": ROSS,
+    "mlp-in-passes": ROSS_IN_PASSES,
+    "mlp-with-decay": ROSS_WITH_DECAY,
+    "cnn": FRIEDRICH,
+    "cnn-fashion": FRIEDRICH_FASHION,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What is run, and where."""
 
-    recipes: tuple[Literal["mlp", "cnn", "cnn-fashion"], ...] = ("mlp", "cnn", "cnn-fashion")
+    recipes: tuple[Literal["mlp", "mlp-in-passes", "mlp-with-decay", "cnn", "cnn-fashion"], ...] = (
+        "mlp",
+        "mlp-in-passes",
+        "mlp-with-decay",
+        "cnn",
+        "cnn-fashion",
+    )
     arms: tuple[Arm, ...] = ("cross_entropy", "rrr", "no_shortcut")
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     quick: bool = False
@@ -182,6 +201,8 @@ def trained(
 ) -> tuple[Classifier, str | None]:
     """A classifier trained from scratch, and why it stopped early."""
     start = fresh(recipe, run.seed, task).to(device)
+    if recipe.in_passes:
+        return trained_in_passes(start, recipe, split, steps), None
     how = FinetuneSettings(
         steps=steps, batch=recipe.batch, learning_rate=recipe.learning_rate, schedule="constant", strength=0.0
     )
@@ -193,6 +214,21 @@ def trained(
     else:
         found = finetune(start, split, None, lime=LimeSettings(), settings=how, seed=run.seed)
     return found.classifier, found.stopped
+
+
+def trained_in_passes(classifier: Classifier, recipe: Recipe, split: Split, steps: int) -> Classifier:
+    """By cross-entropy, in the order of the images."""
+    batches = math.ceil(len(split) / recipe.batch)
+    optimiser = torch.optim.Adam(classifier.train().parameters(), lr=recipe.learning_rate)
+    for step in range(steps):
+        chosen = slice(step % batches * recipe.batch, (step % batches + 1) * recipe.batch)
+        images, labels = (part[chosen].to(classifier.device) for part in (split.images, split.labels))
+        squares = torch.stack([parameter.square().sum() for parameter in classifier.parameters()]).sum()
+        loss = F.cross_entropy(classifier(images), labels) + recipe.decay / recipe.batch * squares
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return classifier.eval()
 
 
 def fresh(recipe: Recipe, seed: int, task: Task) -> Classifier:
