@@ -44,7 +44,7 @@ def line(name: str, group: list[Row], ends: dict[tuple[str, int], Row]) -> str:
     for measure in MEASURES:
         values = [value(row, measure) for row in group]
         closed = [gap(row, ends, measure) for row in group]
-        cells += [several(values), several(closed)]
+        cells += [several(values), "–" if any(map(math.isnan, closed)) else several(closed)]
     if "where" in group[0]:
         cells.append(several([ratio(row["where"]["margin"], row["where"]["slope_middle"]) for row in group]))
     return "| " + " | ".join(cells) + " |"
