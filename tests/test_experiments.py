@@ -4,12 +4,14 @@ import importlib.util
 import json
 import shlex
 import sys
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+import torch
 import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,6 +20,7 @@ from explainfb.cli import Command, Sweep
 from explainfb.finished import FinishedStudy
 from explainfb.grid import GridSettings, sweep_command
 from explainfb.settings import Control, StudySettings
+from explainfb.tasks import Split
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 GRIDS = {
@@ -163,6 +166,28 @@ def test_a_page_is_made_anew_of_its_numbers(
     for name in ("results.json", "tables.md"):
         assert (tmp_path / name).read_bytes() == (kept / name).read_bytes()
     assert "<svg" in (tmp_path / "figure.svg").read_text()
+
+
+def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("shortcut/published.py", monkeypatch)
+    split = Split(torch.arange(5.0).reshape(5, 1, 1, 1) / 4, torch.tensor([0, 1, 0, 1, 0]))
+    seen: list[list[float]] = []
+
+    class Told(torch.nn.Linear):
+        device = torch.device("cpu")
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append((4 * images).flatten().tolist())
+            return super().forward(images.flatten(1))
+
+    recipe = replace(module.ROSS_IN_PASSES, batch=2)
+    start = Told(1, 2)
+    lengths = []
+    for decay in (0.0, 100.0):
+        trained = module.trained_in_passes(deepcopy(start), replace(recipe, decay=decay), split, 60)
+        lengths.append(float(sum(part.square().sum() for part in trained.parameters())))
+    assert seen[:4] == [[0, 1], [2, 3], [4], [0, 1]]
+    assert lengths[1] < lengths[0]
 
 
 def test_every_arm_has_a_stroke_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
