@@ -154,6 +154,7 @@ def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytes
     [
         ("shortcut/shortcut.py", "shortcut/digits-grey"),
         ("ablations/ablate.py", "ablations"),
+        ("ablations/ablate.py", "ablations/250-answers"),
         ("label_efficiency/answers.py", "label_efficiency"),
     ],
 )
@@ -185,7 +186,7 @@ def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.Monke
     lengths = []
     for decay in (0.0, 100.0):
         trained = module.trained_in_passes(deepcopy(start), replace(recipe, decay=decay), split, 60)
-        lengths.append(float(sum(part.square().sum() for part in trained.parameters())))
+        lengths.append(sum(part.detach().square().sum().item() for part in trained.parameters()))
     assert seen[:4] == [[0, 1], [2, 3], [4], [0, 1]]
     assert lengths[1] < lengths[0]
 
