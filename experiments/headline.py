@@ -14,6 +14,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from explainfb.grid_figures import KINDS, LOGARITHMIC
 from explainfb.grid_page import number, save
@@ -25,13 +26,14 @@ BEFORE, RANDOM, RIVAL, FEEDBACK, UNTOUCHED = COLUMNS = (
     "before",
     "random exchange",
     "best other arm",
-    "**feedback**",
+    "feedback",
     "never saw it",
 )
 KIND = {BEFORE: "before", RANDOM: "control", RIVAL: "other method", FEEDBACK: "after", UNTOUCHED: "ceiling"}
 """What each column is drawn as."""
 LEAST = 1e-3
 """An interval of the figure that reaches further down, on an axis that may be logarithmic, is cut off there."""
+HOLLOW = "hollow: an honesty check failed on some seed"
 CEILING, NO_SHORTCUT = "ceiling", "no_shortcut"
 NO_RIVALS = ("before", "random_exchange", "after", CEILING, "oracle_reward")
 """Those with a column of their own, and the one that is feedback with the annotator's utility for a reward."""
@@ -108,7 +110,7 @@ class Value:
 
 def table() -> str:
     """Markdown: one line a start and measure, means with 95 % t-intervals over the seeds."""
-    headings = (*COLUMNS, "shown of feedback", "numbers")
+    headings = [*(emphasised(column, column) for column in COLUMNS), "shown of feedback", "numbers"]
     lines = ["| | " + " | ".join(headings) + " |", "|---" * (len(headings) + 1) + "|"]
     for measure in MEASURES:
         lines.append(f"| **{measure.heading}**" + " |" * (len(headings) + 1))
@@ -146,14 +148,14 @@ def cells(start: Start, found: list[Found], measure: Measure) -> Iterator[str]:
     yield start.name
     for column in COLUMNS:
         value = values.get(column)
-        text = "–" if value is None else str(value)
-        yield (
-            f"**{text}**"
-            if column == FEEDBACK
-            else text + (f" {LABELS[rival.arm]}" if value and value is rival else "")
-        )
+        label = f" {LABELS[value.arm]}" if value and column == RIVAL else ""
+        yield emphasised(column, "–" if value is None else f"{value}{label}")
     yield shown(found, rival.arm if rival else None, measure)
     yield " ".join(f"[{Path(path).stem}]({path})" for path in start.paths)
+
+
+def emphasised(column: str, text: str) -> str:
+    return f"**{text}**" if column == FEEDBACK else text
 
 
 def values_of(found: list[Found], measure: Measure) -> dict[str, Value]:
@@ -213,6 +215,7 @@ def figure() -> Figure:
     panels[0].set_yticks(range(len(STARTS)), [start.name for start in STARTS])
     panels[0].set_ylim(len(STARTS) - 0.5, -0.5)
     marks = {line.get_label(): line for line in panels[0].get_lines()}
+    marks[HOLLOW] = Line2D([], [], color="#555555", marker="o", markerfacecolor="white", linestyle="none", markersize=4)
     drawing.legend(marks.values(), marks, loc="outside lower center", ncols=len(marks), frameon=False, fontsize=8)
     return drawing
 
@@ -224,8 +227,7 @@ def draw(axis: Axes, line: int, values: dict[str, Value]) -> None:
         place = line + 0.15 * (COLUMNS.index(column) - COLUMNS.index(RIVAL))
         axis.hlines(place, max(value.low, LEAST), value.high, color=colour, linewidth=1.2)
         face = "white" if value.doubtful else colour
-        name = column.strip("*")
-        axis.plot(value.mean, place, marker, color=colour, markerfacecolor=face, markersize=4, zorder=3, label=name)
+        axis.plot(value.mean, place, marker, color=colour, markerfacecolor=face, markersize=4, zorder=3, label=column)
 
 
 def put(text: str) -> str:

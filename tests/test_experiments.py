@@ -128,11 +128,11 @@ def test_the_opening_figure_has_every_line_of_its_table(monkeypatch: pytest.Monk
             for line in axis.get_lines()
         ]
         values = [module.values_of(found, measure) for _, found in module.measured(measure)]
-        told = [(name.strip("*"), each.mean, each.doubtful) for value in values for name, each in value.items()]
+        told = [(name, each.mean, each.doubtful) for value in values for name, each in value.items()]
         assert drawn == told
         assert [name for name, *_ in told].count("feedback") == len(values) > 10
     assert any(line.get_markerfacecolor() == "white" for line in figure.axes[1].get_lines())
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [name.strip("*") for name in module.COLUMNS]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*module.COLUMNS, module.HOLLOW]
 
 
 def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import joblib
 import scipy.stats
@@ -83,7 +83,8 @@ FRIEDRICH = Recipe(
     published={"cross_entropy": 0.789, "rrr": 0.988},
 )
 FRIEDRICH_FASHION = replace(FRIEDRICH, task="fashion-mnist-decoy", published={"cross_entropy": 0.583, "rrr": 0.894})
-RECIPES = {
+RecipeName = Literal["mlp", "mlp-in-passes", "mlp-with-decay", "cnn", "cnn-fashion"]
+RECIPES: dict[RecipeName, Recipe] = {
     "mlp": ROSS,
     "mlp-in-passes": ROSS_IN_PASSES,
     "mlp-with-decay": ROSS_WITH_DECAY,
@@ -96,13 +97,7 @@ RECIPES = {
 class Settings:
     """What is run, and where."""
 
-    recipes: tuple[Literal["mlp", "mlp-in-passes", "mlp-with-decay", "cnn", "cnn-fashion"], ...] = (
-        "mlp",
-        "mlp-in-passes",
-        "mlp-with-decay",
-        "cnn",
-        "cnn-fashion",
-    )
+    recipes: tuple[RecipeName, ...] = get_args(RecipeName)
     arms: tuple[Arm, ...] = ("cross_entropy", "rrr", "no_shortcut")
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     quick: bool = False
@@ -123,7 +118,7 @@ class Settings:
 class Run:
     """One classifier to train."""
 
-    recipe: str
+    recipe: RecipeName
     arm: Arm
     seed: int
     images: int
