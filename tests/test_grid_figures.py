@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from explainfb.contrasts import half_width
@@ -94,11 +95,16 @@ def differing(far: float) -> dict[str, Any]:
     return {"cells": cells, "contrasts": []}
 
 
+def told_of_a_break(drawing: Figure) -> bool:
+    return any("the axis is broken" in text.get_text() for text in drawing.legends[0].get_texts())
+
+
 def test_differences_are_paired_by_seed_and_hollow_where_either_is_doubtful() -> None:
     summary = differing(0.01)
     drawing = differences_figure(summary, [Row("a part", "part")], Row("whole", "whole"))
     drawn = [points(axis)["after"] for axis in drawing.axes]
-    assert len(drawn) == len(PANELS)  # no axis is broken
+    assert len(drawn) == len(PANELS)
+    assert not told_of_a_break(drawing)
     for line in drawn:
         assert line.get_xdata()[0] == pytest.approx(-0.005)
     assert [line.get_markerfacecolor() == "white" for line in drawn] == [False, True, False]
@@ -110,6 +116,7 @@ def test_cells_that_collapse_are_drawn_beyond_a_break() -> None:
     rows = [Row("whole", "whole"), Row("a part", "part"), Row("collapsed", "collapsed")]
     drawing = differences_figure(differing(0.7), rows, rows[0])
     assert len(drawing.axes) == 2 * len(PANELS)
+    assert told_of_a_break(drawing)
     far, near = drawing.axes[:2]
     assert far.get_xlim()[1] < near.get_xlim()[0] < 0 < near.get_xlim()[1]
     for axis, row in ((far, 1), (near, 0)):

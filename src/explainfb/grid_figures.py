@@ -151,7 +151,8 @@ def differences_figure(
         start = "" if base is None else f", {number(base['mean'])}"
         parts[0].set_title(f"{title}:\nless that of “{reference.label}”{start}", loc="left", fontsize=8.5)
     marks = _key(f"on some seed, here or of “{reference.label}”")
-    marks.append(Line2D([], [], linestyle="none", label="//: the axis is broken, and its parts differ in scale"))
+    if len(drawing.axes) > len(panels):
+        marks.append(Line2D([], [], linestyle="none", label="//: the axis is broken, and its parts differ in scale"))
     drawing.legend(handles=marks, loc="lower center", ncols=len(marks), fontsize=7.5, frameon=False)
     return drawing
 
