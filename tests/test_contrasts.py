@@ -115,6 +115,23 @@ def test_a_number_that_failed_a_check_is_never_a_difference() -> None:
     assert found[names[1]].p is not None
 
 
+def test_calibration_errors_that_noise_alone_sets_apart_are_no_difference() -> None:
+    """Two calibrated classifiers on every seed, one always at .65 and one anywhere above .3."""
+    generator = np.random.default_rng(0)
+    sharp, dull = [], []
+    for _ in range(8):
+        confidence = torch.from_numpy(0.3 + 0.7 * generator.random(IMAGES))
+        labels = torch.from_numpy((generator.random(IMAGES) > confidence.numpy()).astype(np.int64))
+        for found, sure in ((sharp, confidence), (dull, torch.full_like(confidence, 0.65))):
+            probabilities = torch.cat([sure[:, None], ((1 - sure) / 9)[:, None].expand(-1, 9)], 1)
+            found.append(Evaluation(probabilities.log(), None, labels, None, ()))
+    (error,) = contrasts(sharp, {"dull": dull}, ["calibration error"])
+    assert error.p is not None
+    assert error.p < LEVEL
+    assert abs(error.difference) < error.noise
+    assert not error.is_one
+
+
 def test_all_that_is_tested_together_is_corrected_together() -> None:
     first = contrasts(over_seeds([0.9] * 5, 0), {"one": over_seeds([0.5] * 5, 1)}, ["shifted accuracy"])
     second = contrasts(over_seeds([0.9] * 5, 2), {"other": over_seeds([0.85] * 5, 3)}, ["shifted accuracy"])

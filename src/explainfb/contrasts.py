@@ -3,7 +3,8 @@
 Two things vary: which seed the whole study was run with, and which images it was measured on. A difference is called
 one only when both tests say so, that is, with the larger of their p-values (an intersection–union test, Berger 1982):
 a paired t-test over the seeds, and McNemar's exact test over every image of every seed. The p-values are corrected by
-Holm's method (1979) for the number of contrasts.
+Holm's method (1979) for the number of contrasts. Of calibration errors, which noise makes too large, a difference has
+to be larger than that noise as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,11 @@ from statsmodels.stats.multitest import multipletests
 
 from explainfb.errors import InputError
 from explainfb.evaluation import Evaluation
-from explainfb.statistics import calibration_error
+from explainfb.statistics import calibration_error, calibration_noise
 from explainfb.types import FloatArray, RobustAccuracy
 
 LEVEL = 0.01
+ECE = "calibration error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +45,14 @@ class Contrast:
     """The larger of the two, corrected by Holm's method; None where there was only one seed."""
     reliable: bool = True
     """False for a robust accuracy that failed an honesty check on some seed, of either arm."""
+    noise: float = 0.0
+    """By how much noise may have made one of two calibration errors too large: the larger of the two means over seeds;
+    0 for another measure."""
 
     @property
     def is_one(self) -> bool:
         """Whether it may be called a difference."""
-        return self.reliable and self.p is not None and self.p < LEVEL
+        return self.reliable and self.p is not None and self.p < LEVEL and abs(self.difference) > self.noise
 
 
 def contrasts(
@@ -68,8 +73,15 @@ def contrasts(
         wanted = pairs[0][0] if measures is None else measures
         shared = [name for name in wanted if all(name in here and name in there for here, there in pairs)]
         doubted = {name for evaluation in (*reference, *evaluations) for name in _doubtful(evaluation)}
+        noise = {ECE: max(_noise(reference), _noise(evaluations))} if ECE in shared else {}
         found += [
-            contrast(arm, name, [(here[name], there[name]) for here, there in pairs], reliable=name not in doubted)
+            contrast(
+                arm,
+                name,
+                [(here[name], there[name]) for here, there in pairs],
+                reliable=name not in doubted,
+                noise=noise.get(name, 0.0),
+            )
             for name in shared
         ]
     return sorted(corrected(found), key=lambda each: -abs(each.difference))
@@ -83,10 +95,16 @@ def _outcomes(evaluation: Evaluation) -> dict[str, FloatArray]:
         name: (logits.argmax(1) == labels).double().numpy() for name, logits in measured.items() if logits is not None
     }
     error = calibration_error(evaluation.test_logits.double().softmax(1), labels, seed=0, resamples=1)
-    found["calibration error"] = np.array([error.estimate])
+    found[ECE] = np.array([error.estimate])
     for robust in evaluation.robust:
         found[_name(robust)] = np.array(robust.survived, dtype=np.float64)
     return found
+
+
+def _noise(evaluations: Sequence[Evaluation]) -> float:
+    """What noise adds to calibration errors at most, mean over the seeds."""
+    each = [calibration_noise(one.test_logits.double().softmax(1), one.labels, seed=0) for one in evaluations]
+    return float(np.mean(each))
 
 
 def _doubtful(evaluation: Evaluation) -> set[str]:
@@ -99,7 +117,12 @@ def _name(robust: RobustAccuracy) -> str:
 
 
 def contrast(
-    arm: str, measure: str, pairs: Sequence[tuple[FloatArray, FloatArray]], *, reliable: bool = True
+    arm: str,
+    measure: str,
+    pairs: Sequence[tuple[FloatArray, FloatArray]],
+    *,
+    reliable: bool = True,
+    noise: float = 0.0,
 ) -> Contrast:
     """One contrast, its p-value not corrected yet: `pairs` has for each seed what the reference and the arm scored.
 
@@ -120,6 +143,7 @@ def contrast(
         p_images=p_images,
         p=None,
         reliable=reliable,
+        noise=noise,
     )
 
 

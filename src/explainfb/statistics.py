@@ -1,9 +1,9 @@
 """Intervals and tests over images, and calibration: how far a number in the results can be trusted.
 
-Every interval is a 95 % interval. Randomness comes from the seed that is given; equal seeds give equal intervals.
+Every interval is to hold the truth in 95 % of cases, those of calibration errors in at least as many. Randomness comes
+from the seed that is given; equal seeds give equal intervals.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,9 +150,10 @@ def calibration_error(
 ) -> Interval:
     """Expected calibration error (Naeini et al. 2015; Guo et al. 2017) of the predicted class, in [0, 1].
 
-    `probabilities` is (N, classes), `labels` (N,). The estimate is torchmetrics'. A resample's error is too large on
-    average, since noise in a bin never lowers it; the bootstrap interval is moved down by that excess, and kept
-    in [0, 1]. Raises `InputError` when rows are no distributions.
+    `probabilities` is (N, classes), `labels` (N,). The estimate is torchmetrics', which noise in the bins makes too
+    large: by nothing where the error is large, and by `calibration_noise` where there is none. A resample adds as much
+    once more, so the bootstrap interval is moved down by its mean excess; its lower end lies lower by
+    `calibration_noise`, and both in [0, 1]. Raises `InputError` when rows are no distributions.
     """
     check_probabilities(probabilities, labels)
     confidence, correct, index = confidence_bins(probabilities, labels, bins)
@@ -160,8 +161,22 @@ def calibration_error(
     errors = np.abs(resampled_sums(gaps, seed, resamples)).sum(1) / len(gaps)
     classes = probabilities.shape[1]
     estimate = float(multiclass_calibration_error(below_one(probabilities), labels.cpu(), classes, bins, norm="l1"))
-    low, high = np.clip(np.quantile(errors, QUANTILES) - (errors.mean() - estimate), 0, 1)
-    return Interval(estimate, min(float(low), estimate), max(float(high), estimate))
+    low, high = np.quantile(errors, QUANTILES) - (errors.mean() - estimate)
+    low -= calibration_noise(probabilities, labels, seed=seed, bins=bins)
+    return Interval(estimate, float(np.clip(low, 0, estimate)), float(np.clip(high, estimate, 1)))
+
+
+def calibration_noise(
+    probabilities: Tensor, labels: Tensor, *, seed: int, bins: int = BINS, resamples: int = 200
+) -> float:
+    """The error that would be measured on average, on as many images, of a classifier as confident and calibrated.
+
+    Each prediction is right with a probability of its confidence (the consistency resampling of Bröcker & Smith 2007).
+    """
+    confidence, _, index = confidence_bins(probabilities, labels, bins)
+    generator, members = numpy_generator(seed, "calibration noise"), np.eye(bins)[index]
+    right = generator.random((resamples, len(confidence))) < confidence
+    return float(np.abs((right - confidence) @ members).sum(1).mean() / len(confidence))
 
 
 def calibration_difference(
@@ -169,19 +184,21 @@ def calibration_difference(
 ) -> Interval:
     """Expected calibration error of `after` less that of `before`, both (N, classes) over the same images.
 
-    The bootstrap draws the same images for both. Raises `InputError` when rows are no distributions.
+    The bootstrap draws the same images for both. Either error may be too large by up to its `calibration_noise`, and
+    each end of the interval allows for that. Raises `InputError` when rows are no distributions.
     """
-    columns, estimates = [], []
+    columns, estimates, noises = [], [], []
     for probabilities in (after, before):
         check_probabilities(probabilities, labels)
         confidence, correct, index = confidence_bins(probabilities, labels, bins)
         columns.append(np.eye(bins)[index] * (correct - confidence)[:, None])
         estimates.append(float(np.abs(columns[-1].mean(0)).sum()))
+        noises.append(calibration_noise(probabilities, labels, seed=seed, bins=bins))
     sums = resampled_sums(np.concatenate(columns, axis=1), seed, resamples) / len(labels)
     errors = np.abs(sums[:, :bins]).sum(1) - np.abs(sums[:, bins:]).sum(1)
     estimate = estimates[0] - estimates[1]
     low, high = np.quantile(errors, QUANTILES) - (errors.mean() - estimate)
-    return Interval(estimate, min(float(low), estimate), max(float(high), estimate))
+    return Interval(estimate, min(float(low) - noises[0], estimate), max(float(high) + noises[1], estimate))
 
 
 def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = BINS) -> Reliability:
@@ -196,27 +213,3 @@ def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = BINS) -> R
         mean_confidence = np.bincount(index, confidence, bins) / count
         accuracy = np.bincount(index, correct, bins) / count
     return Reliability(np.linspace(0, 1, bins + 1), mean_confidence, accuracy, count.astype(np.int64))
-
-
-def permutation_test(
-    statistic: Callable[[FloatArray, FloatArray], float],
-    fixed: FloatArray,
-    shuffled: FloatArray,
-    *,
-    seed: int,
-    permutations: int = 999,
-) -> float:
-    """P-value, in (0, 1], of `statistic(fixed, shuffled)` being as large if the two are unrelated.
-
-    `fixed` and `shuffled` have n rows each; the rows of `shuffled` are permuted. The data themselves count as one
-    permutation, so the test keeps its level and never returns 0 (Phipson & Smyth 2010). Raises `InputError` when the
-    lengths differ or the statistic is not finite.
-    """
-    if len(fixed) != len(shuffled):
-        raise InputError(f"A permutation test needs rows in pairs; found {len(fixed)} and {len(shuffled)}.")
-    observed = statistic(fixed, shuffled)
-    if not np.isfinite(observed):
-        raise InputError(f"The statistic of the data is {observed}; a permutation test needs a finite one.")
-    generator = numpy_generator(seed, "permutation")
-    draws = (statistic(fixed, shuffled[generator.permutation(len(shuffled))]) for _ in range(permutations))
-    return (1 + sum(drawn >= observed for drawn in draws)) / (1 + permutations)
