@@ -9,10 +9,18 @@ import torch
 
 from explainfb.classifiers import Classifier, build
 from explainfb.errors import InputError
-from explainfb.evaluation import Evaluation, EvaluationSettings, evaluate, load_evaluation, save_evaluation
+from explainfb.evaluation import (
+    Evaluation,
+    EvaluationSettings,
+    cross_checked,
+    evaluate,
+    load_evaluation,
+    save_evaluation,
+)
 from explainfb.outcomes import as_results, differences
 from explainfb.tasks import Task, load_task
 from explainfb.training import architecture_for
+from explainfb.types import Interval, RobustAccuracy, ThreatModel
 from tiny import TINY
 
 
@@ -107,3 +115,34 @@ def test_a_task_without_a_shortcut_has_no_shifted_numbers() -> None:
     assert results["shifted_accuracy"] is None
     assert results["shortcut_share"] is None
     assert results["intervals"]["shifted_accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"linf": (), "l2": ()}, "needs a size of attack; found none"),
+        ({"linf": (-0.1,)}, "epsilon must be at least 0; found -0.1"),
+        ({"attacked": 0}, "--evaluation.attacked must be at least 1; found 0"),
+        ({"explained": 0}, "--evaluation.explained must be at least 1; found 0"),
+    ],
+)
+def test_what_could_not_be_measured_is_said_before_anything_is_trained(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        EvaluationSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_autoattack_is_run_on_all_images_where_there_are_fewer_than_asked_for(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def holds(classifier: Classifier, images: torch.Tensor, *_: object, **__: object) -> np.ndarray:
+        seen.append(len(images))
+        return np.ones(len(images), dtype=bool)
+
+    monkeypatch.setattr("explainfb.evaluation.autoattack", holds)
+    robust = RobustAccuracy(ThreatModel("linf", 0.1), Interval(1, 1, 1), 5, survived=(True,) * 5)
+    (found,) = cross_checked(build(architecture_for(task, "mlp")), task.test.take(torch.arange(5)), [robust], 9, 0)
+    assert seen == [5]
+    assert found.cross_check is not None
+    assert found.cross_check.n == 5

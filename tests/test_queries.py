@@ -123,3 +123,15 @@ def test_a_task_too_small_is_told_before_work_starts() -> None:
     for images, comparisons in ((60, 250), (4, 8)):
         with pytest.raises(InputError, match="too few"):
             check_enough(images, comparisons, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"candidates": 0}, "--queries.candidates must be at least 1; found 0"),
+        ({"same_image": 7.0}, r"--queries.same-image is a share in \[0, 1\]; found 7.0"),
+    ],
+)
+def test_settings_that_no_comparison_could_be_drawn_by_are_refused(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        QuerySettings(**wrong)  # type: ignore[arg-type]

@@ -405,3 +405,8 @@ def test_bad_input_is_named_before_any_attack(change: dict, message: str, monkey
 def test_settings_are_checked() -> None:
     with pytest.raises(InputError, match=r"pgd_steps must be greater than 0; found 0"):
         AttackSettings(pgd_steps=0)
+
+
+def test_the_honesty_checks_cannot_be_switched_off() -> None:
+    with pytest.raises(InputError, match="check_images of at least 1; found 0"):
+        AttackSettings(check_images=0)

@@ -189,6 +189,13 @@ def test_a_loss_that_is_no_number_is_said_at_once() -> None:
         fit(build(SMALL), random_split(), random_split(), settings=settings, seed=0)
 
 
+def test_a_last_step_that_ruins_the_weights_is_said_too() -> None:
+    """Its own loss was fine: only the look at the validation images shows it."""
+    settings = TrainingSettings(steps=1, batch=8, learning_rate=1e30)
+    with pytest.raises(InputError, match=r"The validation loss was (nan|inf) at step 1; lower the learning rate"):
+        fit(build(SMALL), random_split(), random_split(), settings=settings, seed=0)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

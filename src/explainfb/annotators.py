@@ -34,7 +34,7 @@ class SimulatedAnnotator:
     """The images that are compared, with their relevance masks."""
     seed: int
     error_rate: float = 0.1
-    """The probability of the opposite answer."""
+    """The probability of the opposite answer, where the two are not called equal."""
     margin: float = 0.02
     """Shares that differ by less are called equal."""
     name: str = "simulated"

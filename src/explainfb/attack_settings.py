@@ -10,7 +10,7 @@ class AttackSettings:
     """How hard to attack, and on how many images.
 
     A field that ends in `_images` says on how many of the correctly classified images, drawn at random, an attack runs:
-    the dear ones on few, and 0 leaves the attack out.
+    the dear ones on few, and 0 leaves the attack out. The honesty checks cannot be left out.
     """
 
     pgd_steps: int = 20
@@ -56,6 +56,8 @@ class AttackSettings:
             if isinstance(value, tuple):
                 if not all(share > 0 for share in value):
                     raise InputError(f"AttackSettings.{setting.name} must be greater than 0 each; found {value}.")
+            elif setting.name == "check_images" and not value >= 1:
+                raise InputError(f"Honesty checks need AttackSettings.check_images of at least 1; found {value}.")
             elif setting.name.endswith("_images") and not value >= 0:
                 raise InputError(f"AttackSettings.{setting.name} must be at least 0; found {value}.")
             elif not setting.name.endswith("_images") and not value > 0:

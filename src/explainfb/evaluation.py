@@ -49,6 +49,11 @@ class EvaluationSettings:
     `art`, and takes longer than everything else."""
 
     def __post_init__(self) -> None:
+        if not self.threat_models:
+            raise InputError("Robustness needs a size of attack; found none in --evaluation.linf and --evaluation.l2.")
+        for name in ("attacked", "explained"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--evaluation.{name} must be at least 1; found {getattr(self, name)}.")
         if not 0 <= self.autoattack_images <= self.attacked:
             raise InputError(
                 f"--evaluation.autoattack-images is a number of the {self.attacked} attacked images; found "
@@ -122,9 +127,10 @@ def evaluate(
 def cross_checked(
     classifier: Classifier, attacked: Split, robust: list[RobustAccuracy], images: int, seed: int
 ) -> list[RobustAccuracy]:
-    """The same records with what AutoAttack left of the first `images`; as they are for 0."""
+    """The same records with what AutoAttack left of the first `images`, or of all of fewer; as they are for 0."""
     if images == 0:
         return robust
+    images = min(images, len(attacked))
     few = attacked.take(torch.arange(images))
     found = []
     for record in robust:

@@ -65,7 +65,7 @@ class StudySettings:
     image_size: int = 64
     """The side to which the pictures of folder:PATH are brought."""
     error_rate: float = 0.1
-    """The share of the simulated annotator's answers that are wrong."""
+    """The share of the simulated annotator's answers that are turned round; those that call both alike are not."""
     crowd: tuple[float, ...] = ()
     """Error rates of several simulated annotators, who share the comparisons, in place of one with error_rate; those of
     the arm wrong_masks err as often."""

@@ -122,7 +122,7 @@ def fit(
     """Train `classifier` in place on its parameters that require a gradient; returns it in evaluation mode.
 
     It ends as it was at the look with the lowest validation loss. Everything else, running statistics included, keeps
-    its value. Raises `InputError` when the loss stops being a number.
+    its value. Raises `InputError` when a loss stops being a number.
     """
     parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
@@ -132,17 +132,14 @@ def fit(
     with torch_globally(seed, "train", "dropout", device=classifier.device):
         for step in range(1, settings.steps + 1):
             losses.append(_step(classifier, train_split, settings.batch, optimiser, generator))
-            if not math.isfinite(losses[-1]):
-                raise InputError(
-                    f"The training loss was {losses[-1]} at step {step}; lower the learning rate, now "
-                    f"{settings.learning_rate:g}, or run `explainfb doctor` on the task."
-                )
+            _check_loss("training", losses[-1], step, settings)
             if step % settings.check_every and step < settings.steps:
                 continue
             loss, accuracy = validate(classifier, validation)
             if on_look is not None:
                 on_look(TrainingPoint(step, sum(losses) / len(losses), loss, accuracy))
             losses.clear()
+            _check_loss("validation", loss, step, settings)
             looks_since += 1
             if loss < best_loss:
                 best_loss, best_state, looks_since = loss, copy.deepcopy(classifier.state_dict()), 0
@@ -150,6 +147,14 @@ def fit(
                 break
     classifier.load_state_dict(best_state)
     return classifier.eval()
+
+
+def _check_loss(name: str, loss: float, step: int, settings: TrainingSettings) -> None:
+    if not math.isfinite(loss):
+        raise InputError(
+            f"The {name} loss was {loss} at step {step}; lower the learning rate, now {settings.learning_rate:g}, or "
+            "run `explainfb doctor` on the task."
+        )
 
 
 def _step(
