@@ -119,6 +119,15 @@ def test_the_opening_table_is_what_the_results_say(monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_the_table_of_distances_is_what_the_curves_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
+    module = script("distances.py", monkeypatch)
+    assert module.put(page) == page, "python experiments/distances.py makes it anew"
+    first, hardened = module.STARTS[:2]
+    assert "**.108 ± .007**" in module.cells(first)
+    assert "better than before, random, feedback without" in module.cells(hardened)
+
+
 def test_the_opening_figure_has_every_line_of_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
     module = script("headline.py", monkeypatch)
     figure = module.figure()
