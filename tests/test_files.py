@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from explainfb import files
 from explainfb.errors import InputError
 from explainfb.files import check_space, write_whole
 
@@ -42,3 +43,12 @@ def test_space_is_asked_for(tmp_path: Path) -> None:
     check_space(tmp_path, least=1)
     with pytest.raises(InputError, match="--study"):
         check_space(tmp_path, least=2**62)
+
+
+def test_what_is_written_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = []
+    monkeypatch.setattr(files.os, "fsync", lambda _: named.append((tmp_path / "file").exists()))
+    write_whole(tmp_path / "file", lambda partial: partial.write_text("whole"))
+    assert named == [False]

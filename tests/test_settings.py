@@ -45,3 +45,10 @@ def test_the_command_line_names_what_is_not_as_usual() -> None:
 def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match="at least"):
         StudySettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_folder_of_a_sweep_is_told_from_one_without_a_study(tmp_path: Path) -> None:
+    for seed in (3, 4):
+        write_settings(StudySettings(seed=seed), tmp_path / f"seed-{seed}" / "study.toml")
+    with pytest.raises(InputError, match="sweep of several studies; give one of seed-3, seed-4"):
+        read_settings(tmp_path / "study.toml")

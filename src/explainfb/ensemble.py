@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from explainfb.errors import InputError
-from explainfb.files import write_whole
+from explainfb.files import RESTORE, write_whole
 from explainfb.reward import AdditiveReward, ExplainedImages, FreeReward, Kind, Scale, build_reward
 
 HEADER = "reward"
@@ -142,5 +142,5 @@ def load_ensemble(path: Path) -> RewardEnsemble:
             ensemble = RewardEnsemble([build_reward(**member) for member in header], reliability)
         ensemble.load_state_dict(tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
+        raise InputError(f"{path} is damaged ({type(error).__name__}); {RESTORE}.") from error
     return ensemble.requires_grad_(False).eval()

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from explainfb.errors import InputError
-from explainfb.files import write_whole
+from explainfb.files import RESTORE, write_whole
 from explainfb.reward import ExplainedImages
 from explainfb.tasks import Split
 from explainfb.types import Explanation, ExplanationKey, FloatArray
@@ -41,7 +41,7 @@ def save_explanations(explanations: Mapping[ExplanationKey, Explanation], path: 
 def load_explanations(path: Path) -> Explanations:
     """What `save_explanations` wrote. Raises `InputError` naming the file when it is missing or damaged."""
     if not path.is_file():
-        raise InputError(f"No explanations at {path}; expected a file written by explainfb. Run the study again.")
+        raise InputError(f"No explanations at {path}; run the study; that of a finished round, restore from a copy.")
     try:
         stored = load_file(path)
         found: Explanations = {}
@@ -56,7 +56,7 @@ def load_explanations(path: Path) -> Explanations:
                 fit=float(stored["fit"][row]),
             )
     except (SafetensorError, KeyError, ValueError, InputError) as error:
-        raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
+        raise InputError(f"{path} is damaged ({type(error).__name__}); {RESTORE}.") from error
     return found
 
 

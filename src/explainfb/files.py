@@ -13,13 +13,19 @@ from explainfb.errors import InputError
 LEAST_SPACE = 200 * 2**20
 """Bytes that must be free before a study starts."""
 
+RESTORE = "restore it from a copy; that of a round without a classifier may be deleted, and is made again"
+"""What to do about a damaged file on which a later one of its round rests."""
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` on a name beside `path`, then rename: whoever reads `path` never sees half of it."""
+    """Call `write` on a name beside `path`, bring it to the disk, then rename: `path` is never half of it, not even
+    after the power failed."""
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(partial)
+        with partial.open("rb+") as written:
+            os.fsync(written.fileno())
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
         if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):

@@ -262,7 +262,7 @@ class Loop:
         return [
             round_accuracy(number, self.ensemble(number), self.known(number), seed=self.settings.seed)
             for number in numbers
-            if self.reward_path(number).is_file()
+            if self.reward_path(number).is_file() or self.classifier_path(number).is_file()
         ]
 
     def _follow(self, number: int, reward: RewardEnsemble) -> Method:

@@ -114,12 +114,12 @@ def read_results(path: Path) -> Results:
     Raises `InputError` naming the file when it is missing, is no JSON or breaks the schema.
     """
     if not path.is_file():
-        raise InputError(f"No results at {path}; run `explainfb evaluate` on the study first.")
+        raise InputError(f"No results at {path}; run the study first.")
     try:
         results: Results = json.loads(path.read_text(encoding="utf-8"))
         check_results(results)
     except (ValueError, InputError) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and run `explainfb evaluate` again.") from error
+        raise InputError(f"{path} is damaged ({error}); delete it and run the study again.") from error
     return results
 
 

@@ -172,6 +172,9 @@ def write_settings(settings: StudySettings, path: Path) -> None:
 def read_settings(path: Path) -> StudySettings:
     """Read study.toml. Raises `InputError` naming the file when it is missing or damaged."""
     if not path.is_file():
+        seeds = sorted(place.parent.name for place in path.parent.glob(f"seed-*/{path.name}"))
+        if seeds:
+            raise InputError(f"{path.parent} is a sweep of several studies; give one of {', '.join(seeds)} in it.")
         raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
     try:
         settings: StudySettings = _build(StudySettings, tomllib.loads(path.read_text(encoding="utf-8")))
@@ -200,5 +203,5 @@ def check_same(wanted: StudySettings, stored: StudySettings, folder: Path) -> No
         listed = "; ".join(f"{name} was {then.get(name)!r}, now {now.get(name)!r}" for name in different[:5])
         raise InputError(
             f"The study in {folder} was begun with other settings ({listed}); "
-            "give the same ones to resume it, or another --study."
+            "give the same ones to resume it, or another folder (--study, or --folder of a sweep)."
         )
