@@ -13,7 +13,7 @@ from explainfb.cli import main
 from explainfb.errors import InputError
 from explainfb.grid import Grid, GridSettings, run_grid
 from explainfb.grid_figures import arms_figure, differences_figure
-from explainfb.grid_page import Row, contrast_table, read_summary, rows_of, table, write_page
+from explainfb.grid_page import Row, contrast_table, number, read_summary, rows_of, table, write_page
 from explainfb.results import read_results
 from explainfb.study import Study
 from tiny import TINY
@@ -202,3 +202,7 @@ def test_a_failed_check_is_starred() -> None:
     cells = {"a": {"arms": arms, "unreliable": {"after": {"linf 0.1": [3]}}}, "b": {"arms": arms, "unreliable": {}}}
     lines = table({"cells": cells}, [Row("first", "a"), Row("second", "b")]).splitlines()
     assert ["\\*" in line for line in lines[2:]] == [True, False]
+
+
+def test_numbers_lose_only_a_zero_that_stands_alone() -> None:
+    assert [number(value) for value in (0.931, 10.25, -0.25, 1.5, 0.0)] == [".931", "10.250", "-.250", "1.500", ".000"]

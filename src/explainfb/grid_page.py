@@ -1,6 +1,7 @@
 """A grid's summary for a page: its numbers, tables in Markdown, and a figure."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,8 @@ def rows_of(summary: Mapping[str, Any], cell: str) -> list[Row]:
 
 
 def number(value: float) -> str:
-    """Three digits without the leading zero, as in .931."""
-    return f"{value:.3f}".replace("0.", ".", 1)
+    """Three digits without a zero as the only one before the point, as in .931."""
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}")
 
 
 def table(summary: Mapping[str, Any], rows: Sequence[Row], measures: Mapping[str, str] = MEASURES) -> str:
