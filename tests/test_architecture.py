@@ -14,8 +14,8 @@ FLOORS = [
     {"attack_settings", "types"},
     {"overlays", "pictures", "torchvision_networks"},
     {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
-    | {"pgd", "square", "statistics", "store", "superpixels", "surroundings", "temperature"},
-    {"answers", "budget", "honesty", "lime", "results", "reward", "target", "tasks"},
+    | {"pgd", "square", "statistics", "store", "superpixels", "temperature"},
+    {"answers", "budget", "honesty", "lime", "results", "reward", "surroundings", "target", "tasks"},
     {"annotators", "attacks", "ensemble", "exchange", "explanations", "gold", "export", "quality", "training"},
     {"evidence", "fitting"},
     {
@@ -36,7 +36,8 @@ FLOORS = [
     {"bench", "material", "practice"},
     {"arms"},
     {"study"},
-    {"finished", "spreading", "workplace", "__init__"},
+    {"finished", "workplace", "__init__"},
+    {"spreading"},
     {"sweep"},
     {"grid"},
     {"grid_page"},

@@ -60,6 +60,13 @@ def test_studies_of_other_settings_are_refused(folder: Path) -> None:
         finished_studies(folder)
 
 
+def test_a_setting_that_one_of_them_lacks_is_seen(folder: Path) -> None:
+    settings = replace(TINY, rounds=1, seed=10, weights="default", controls=("cross_entropy", "no_shortcut"))
+    write_settings(settings, folder / "seed-10" / "study.toml")
+    with pytest.raises(InputError, match=r"differs from .*seed-9 in weights"):
+        finished_studies(folder)
+
+
 def test_a_folder_without_studies_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="explainfb sweep"):
         finished_studies(tmp_path)

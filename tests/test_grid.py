@@ -101,7 +101,8 @@ def test_only_what_the_settings_decide_alike_is_borrowed(
     monkeypatch.setattr(module, "run_study", lambda *_, **__: None)
     study = replace(SMALL, **({"seed": 3} | changed))  # type: ignore[arg-type]
     module._run(replace(run, folder=folder), "other", study)
-    assert {path.name for path in folder.glob(f"other/seed-{study.seed}/*")} == borrowed
+    made = {"classifiers", "evaluations", "explanations"}
+    assert {path.name for path in folder.glob(f"other/seed-{study.seed}/*")} & made == borrowed
 
 
 def test_what_a_finished_study_no_longer_has_is_not_borrowed(
@@ -112,7 +113,8 @@ def test_what_a_finished_study_no_longer_has_is_not_borrowed(
     shutil.rmtree(folder / "plain" / "seed-3" / "evaluations")
     monkeypatch.setattr(module, "run_study", lambda *_, **__: None)
     module._run(replace(run, folder=folder), "other", replace(SMALL, seed=3))
-    assert {path.name for path in folder.glob("other/seed-3/*")} == {"classifiers", "explanations"}
+    assert not (folder / "other" / "seed-3" / "evaluations").exists()
+    assert {path.name for path in folder.glob("other/seed-3/*")} > {"classifiers", "explanations"}
 
 
 def test_the_studies_others_borrow_from_come_first() -> None:
@@ -154,7 +156,7 @@ def test_every_contrast_of_the_grid_is_corrected_together(run: GridSettings) -> 
     assert smallest["p"] == pytest.approx(min(1, raw * len(found)))
 
 
-def test_the_command_of_a_cell_finds_the_cell_done(run: GridSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_of_a_cell_finds_the_cell_done(run: GridSettings, capsys: pytest.CaptureFixture[str]) -> None:
     command = run_grid(GRID, run, QUIET)["cells"]["one-member"]["command"].split()
     assert command[:2] == ["explainfb", "sweep"]
     kept = run.folder / "one-member" / "seed-4" / "classifiers" / "round-1.safetensors"
@@ -162,6 +164,8 @@ def test_the_command_of_a_cell_finds_the_cell_done(run: GridSettings, monkeypatc
     with pytest.raises(SystemExit) as ended:
         main([*command[1:], "--jobs", "1"])
     assert ended.value.code == 0
+    said = "".join(capsys.readouterr().out.split())
+    assert f"Writtento{run.folder / 'one-member' / 'sweep.json'}" in said
     assert kept.stat().st_mtime_ns == written_at
     assert (run.folder / "one-member" / "sweep.json").is_file()
 

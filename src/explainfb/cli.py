@@ -155,6 +155,7 @@ class Sweep:
 
     def __call__(self, console: Console) -> int:
         print_sweep(console, sweep(self.sweep, self.settings, console))
+        say(console, f"Written to {self.sweep.path}")
         return 0
 
 

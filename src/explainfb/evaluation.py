@@ -171,7 +171,9 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
 
 
 def load_evaluation(path: Path) -> Evaluation:
-    """What `save_evaluation` wrote. Raises `InputError` naming the file when it is damaged."""
+    """What `save_evaluation` wrote. Raises `InputError` naming the file when it is missing or damaged."""
+    if not path.is_file():
+        raise InputError(f"No evaluation at {path}; run the study again to have it measured.")
     try:
         with safe_open(path, framework="pt") as file:
             rows = json.loads(file.metadata()[ROBUST])
@@ -184,7 +186,7 @@ def load_evaluation(path: Path) -> Evaluation:
             shortcut_shares=None if shares is None else shares.numpy(),
             robust=tuple(_robust_from(row) for row in rows),
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, InputError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error
 
 

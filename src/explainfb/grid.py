@@ -13,22 +13,25 @@ import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import joblib
 from rich.console import Console
 
+from explainfb.bench import first_classifier
 from explainfb.contrasts import Contrast, contrasts, corrected
 from explainfb.errors import InputError
-from explainfb.evaluation import Evaluation
 from explainfb.files import write_whole
+from explainfb.finished import evaluations_of, feedback_of, finished
 from explainfb.results import Results
 from explainfb.settings import StudySettings, as_plain, command_line, read_settings
 from explainfb.spreading import run_study
-from explainfb.study_folder import RESULTS, SETTINGS
-from explainfb.sweep import evaluations_of, finished, summarise
+from explainfb.study import Study
+from explainfb.study_folder import RESULTS, SETTINGS, locked, same_data
+from explainfb.surroundings import both
+from explainfb.sweep import summarise
 
 MEASURES = ("shifted accuracy", "calibration error", "robust accuracy, linf 0.1")
 """What is tested unless other measures are named: the fewer, the less is lost to the correction."""
@@ -97,7 +100,7 @@ def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, An
     done: dict[str, dict[int, Results]] = {name: {} for name in grid.cells}
     left = []
     for name, study in asked:
-        result = finished(_folder(wanted, name, study.seed), study)
+        result = finished(_folder(wanted, name, study.seed), study, data_dir=wanted.data_dir)
         if result is None:
             left.append((name, study))
         else:
@@ -129,16 +132,19 @@ def _folder(wanted: GridSettings, name: str, seed: int) -> Path:
 
 def _run(wanted: GridSettings, name: str, study: StudySettings) -> tuple[str, Results]:
     folder = _folder(wanted, name, study.seed)
-    if not (folder / SETTINGS).is_file():
-        for files, decided_by in BORROWED.items():
-            _borrow(folder, study, files, decided_by)
+    with locked(folder):
+        Study.open(folder, study, data_dir=wanted.data_dir)
+        if not first_classifier(folder).is_file():
+            for files, decided_by in BORROWED.items():
+                _borrow(folder, study, files, decided_by)
     return name, run_study(folder, study, data_dir=wanted.data_dir)
 
 
 def _borrow(folder: Path, study: StudySettings, files: Sequence[str], decided_by: Sequence[str]) -> None:
-    """Copy `files` from a finished study that has them and agrees with this one in what decides them."""
+    """Copy `files` from a finished study of the same data that has them and agrees in what decides them."""
     for other in sorted(folder.parents[1].glob(f"*/{folder.name}")):
-        if _agree(other, study, decided_by) and all((other / file).is_file() for file in files):
+        alike = _agree(other, study, decided_by) and same_data(other, folder)
+        if alike and all((other / file).is_file() for file in files):
             for file in files:
                 write_whole(folder / file, partial(shutil.copyfile, other / file))
             return
@@ -169,7 +175,7 @@ def summary_of(grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int,
     environments = [cell.pop("environment") for cell in cells.values()]
     return {
         "seeds": list(wanted.all_seeds),
-        "environment": environments[0] if environments else None,
+        "environment": reduce(both, environments) if environments else None,
         "cells": cells,
         "contrasts": [
             {"cell": cell} | asdict(each) | {"by_seed": list(each.by_seed), "is_one": each.is_one}
@@ -184,20 +190,17 @@ def _contrasts(
     """Of each cell against its own arms, or of the reference against the other cells, over the seeds that both have."""
     found: list[tuple[str, Contrast]] = []
     for name, results in done.items() if grid.against_arms else ():
-        folders = [_folder(wanted, name, seed) for seed in sorted(results)]
-        arms = evaluations_of(folders)
+        arms = evaluations_of({_folder(wanted, name, seed): results[seed] for seed in sorted(results)})
         found += [(name, each) for each in contrasts(arms.pop("feedback"), arms, grid.measures)] if arms else []
     if grid.reference is not None:
         for name in grid.cells:
             shared = sorted(done[grid.reference].keys() & done[name].keys())
             if name != grid.reference and shared:
-                here, there = (_feedback(wanted, cell, shared) for cell in (grid.reference, name))
+                here, there = (
+                    [feedback_of(_folder(wanted, cell, seed)) for seed in shared] for cell in (grid.reference, name)
+                )
                 found += [(grid.reference, each) for each in contrasts(here, {name: there}, grid.measures)]
     return list(zip((cell for cell, _ in found), corrected([each for _, each in found]), strict=True))
-
-
-def _feedback(wanted: GridSettings, name: str, seeds: Sequence[int]) -> list[Evaluation]:
-    return evaluations_of([_folder(wanted, name, seed) for seed in seeds])["feedback"]
 
 
 def sweep_command(settings: StudySettings, wanted: GridSettings, name: str) -> str:

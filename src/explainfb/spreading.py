@@ -11,13 +11,13 @@ import joblib
 
 from explainfb.devices import DeviceName, resolve_device
 from explainfb.errors import InputError
+from explainfb.finished import finished
 from explainfb.results import Results
 from explainfb.settings import Control, StudySettings
 from explainfb.study import Study
 from explainfb.study_folder import RESULTS, locked
 
 Backend = Literal["loky", "ray", "dask"]
-Seconds = dict[str, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,56 +38,51 @@ class Processes:
 def run_studies(studies: Mapping[Path, StudySettings], processes: Processes) -> Iterator[Results]:
     """Do what is left of the study of these settings in each folder; yields the results of each when it ends.
 
-    Raises `InputError` for a backend that is not installed.
+    Those of a finished study are yielded as they are. Raises `InputError` for a backend that is not installed.
     """
     done = [folder for folder in studies if (folder / RESULTS).is_file()]
     for folder in done:
-        yield _finish(processes, folder, studies[folder], {})
+        results = finished(folder, studies[folder], data_dir=processes.data_dir)
+        yield _finish(processes, folder, studies[folder]) if results is None else results
     left = {folder: settings for folder, settings in studies.items() if folder not in done}
     with _backend(processes) as return_as:
         parallel = joblib.Parallel(n_jobs=processes.jobs, return_as=return_as)
-        begun = parallel(joblib.delayed(_feedback)(processes, folder, study) for folder, study in left.items())
-        seconds = dict(begun)
+        list(parallel(joblib.delayed(_feedback)(processes, folder, study) for folder, study in left.items()))
         arms = {folder: len(study.controls) for folder, study in left.items()}
         for folder in (folder for folder, count in arms.items() if not count):
-            yield _finish(processes, folder, left[folder], seconds[folder])
-        for folder, took in parallel(
+            yield _finish(processes, folder, left[folder])
+        for folder in parallel(
             joblib.delayed(_arm)(processes, folder, study, name)
             for folder, study in left.items()
             for name in study.controls
         ):
-            seconds[folder] |= took
             arms[folder] -= 1
             if not arms[folder]:
-                yield _finish(processes, folder, left[folder], seconds[folder])
+                yield _finish(processes, folder, left[folder])
 
 
 def run_study(
     folder: Path, settings: StudySettings, *, data_dir: Path | None = None, device: DeviceName = "auto"
 ) -> Results:
     """Do what is left of one study, in this process."""
-    return _finish(Processes(jobs=1, data_dir=data_dir, device=device), folder, settings, {})
+    return _finish(Processes(jobs=1, data_dir=data_dir, device=device), folder, settings)
 
 
-def _feedback(processes: Processes, folder: Path, settings: StudySettings) -> tuple[Path, Seconds]:
+def _feedback(processes: Processes, folder: Path, settings: StudySettings) -> None:
     with locked(folder):
-        study = processes.open(folder, settings)
-        study.run_feedback()
-    return folder, study.seconds
+        processes.open(folder, settings).run_feedback()
 
 
-def _arm(processes: Processes, folder: Path, settings: StudySettings, name: Control) -> tuple[Path, Seconds]:
+def _arm(processes: Processes, folder: Path, settings: StudySettings, name: Control) -> Path:
     study = processes.open(folder, settings)
     if name in study.controls:
         study.run_arm(name)
-    return folder, study.seconds
+    return folder
 
 
-def _finish(processes: Processes, folder: Path, settings: StudySettings, seconds: Seconds) -> Results:
+def _finish(processes: Processes, folder: Path, settings: StudySettings) -> Results:
     with locked(folder):
-        study = processes.open(folder, settings)
-        study.seconds.update(seconds)
-        return study.run()
+        return processes.open(folder, settings).run()
 
 
 @contextmanager

@@ -8,6 +8,7 @@
     controls/NAME/        the same for each control
     evaluations/          what was measured on each arm
     tensorboard/          curves
+    provenance.json       with what it was computed, and how long that took
     results.json          every number
     report/index.html     the page
 
@@ -16,6 +17,8 @@ Running the same study again goes on where it was: what has its file is not done
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -48,14 +51,16 @@ from explainfb.settings import (
     write_settings,
 )
 from explainfb.store import Store
-from explainfb.study_folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, locked
-from explainfb.surroundings import environment
+from explainfb.study_folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
+from explainfb.surroundings import Provenance, environment, keep, recall, remember
 from explainfb.tasks import Task
 
 NO_SHORTCUT = "no_shortcut"
 BEFORE = "before"
 EVALUATION_COST = 200.0
 """What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
+EVALUATION = ": evaluation"
+"""How the stages end that `forget_evaluations` lets be done again."""
 Made = tuple[Outcome, Evaluation]
 """What an arm ended with, and what was measured on it."""
 
@@ -71,6 +76,7 @@ class Study:
     database: str | Path
     """URL or file of the database that keeps comparisons and answers."""
     seconds: dict[str, float] = field(default_factory=dict)
+    """Of the stages under way; they go to provenance.json."""
 
     @classmethod
     def open(
@@ -84,13 +90,16 @@ class Study:
     ) -> "Study":
         """Begin a study in `folder`, or resume the one that is there.
 
-        Raises `InputError` for settings that differ from those of the study being resumed, for a task or database that
-        cannot be had, for an annotator who could not answer, for a control that lacks its masks, and for a full disk.
+        Raises `InputError` for settings that differ from those of the study being resumed, for one that has lost its
+        study.toml, for a task or database that cannot be had, for an annotator who could not answer, for a control that
+        lacks its masks, and for a full disk.
         """
         folder = Path(folder)
         stored = read_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
         if stored is not None:
             check_same(settings, stored, folder)
+        else:
+            check_new(folder)
         task = task_of(settings, data_dir)
         if settings.annotator == "simulated":
             check_annotator(task)
@@ -109,14 +118,18 @@ class Study:
         return cls(folder=folder, settings=settings, task=task, device=torch.device(device), database=database)
 
     def run(self, progress: Progress | None = None) -> Results:
-        """Do what is left of the study and write results.json and the report; returns what results.json holds."""
+        """Do what is left of the study and write results.json and the report; returns what results.json holds.
+
+        The results.json of a study of which nothing was left stays as it is.
+        """
         progress = progress or Progress()
         made = self.run_feedback(progress)
         for name in self.controls:
             made[name] = self.run_arm(name, progress)
         with Store(self.database) as store:
             preferences = self._bench(progress).feedback(store).preferences()
-        write_results(self._results(preferences, made), self.results_path)
+        if not self.results_path.is_file():
+            write_results(self._results(preferences, made), self.results_path)
         return self.report()
 
     def run_feedback(self, progress: Progress | None = None) -> dict[str, Made]:
@@ -124,12 +137,13 @@ class Study:
         torch.set_num_threads(1)  # sums in another order would differ in the last bit
         progress = progress or Progress()
         bench = self._bench(progress)
-        before = bench.train(self.folder, self.task, "training")
-        with Store(self.database) as store:
-            loop = bench.feedback(store)
-            loop.run()
-        outcomes = {BEFORE: before, FEEDBACK: Outcome.of(loop)}
-        return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}
+        with self._remembered():
+            before = bench.train(self.folder, self.task, "training")
+            with Store(self.database) as store:
+                loop = bench.feedback(store)
+                loop.run()
+            outcomes = {BEFORE: before, FEEDBACK: Outcome.of(loop)}
+            return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}
 
     def run_arm(self, name: Control, progress: Progress | None = None) -> Made:
         """Do what is left of one of `controls`, and measure it. Feedback must have been run.
@@ -138,7 +152,7 @@ class Study:
         """
         torch.set_num_threads(1)
         progress = progress or Progress()
-        with locked(self.folder / "controls" / name):
+        with locked(self.folder / "controls" / name), self._remembered():
             outcome = ARMS[name].run(name, self._bench(progress))
             return outcome, self._evaluate(name, outcome, progress)
 
@@ -150,10 +164,25 @@ class Study:
         return results
 
     def forget_evaluations(self) -> None:
-        """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished."""
+        """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished.
+
+        An interruption leaves an unfinished study: results.json goes first.
+        """
         if not self.results_path.is_file():
             raise InputError(f"The study in {self.folder} is not finished; run it first.")
-        shutil.rmtree(self.folder / "evaluations", ignore_errors=True)
+        self._adopt()
+        if (known := recall(self.folder)) is not None:
+            others = {name: took for name, took in known.seconds.items() if not name.endswith(EVALUATION)}
+            keep(self.folder, Provenance(known.environment, others))
+        self.results_path.unlink()
+        evaluations = self.folder / "evaluations"
+        try:
+            if evaluations.is_dir():
+                shutil.rmtree(evaluations)
+        except OSError as error:
+            raise InputError(
+                f"{evaluations} cannot be removed ({error}); remove it and run the study again."
+            ) from error
 
     @property
     def results_path(self) -> Path:
@@ -184,6 +213,25 @@ class Study:
         arms = sum(ARMS[name].cost(settings) for name in self.controls)
         return feedback + arms + EVALUATION_COST * (2 + len(self.controls))
 
+    @contextmanager
+    def _remembered(self) -> Iterator[None]:
+        """What is computed within goes to provenance.json even if it is interrupted; results.json is then out of date,
+        and removed."""
+        try:
+            yield
+        finally:
+            if self.seconds:
+                self._adopt()
+                remember(self.folder, Provenance(environment(self.device), dict(self.seconds)))
+                self.seconds.clear()
+                self.results_path.unlink(missing_ok=True)
+
+    def _adopt(self) -> None:
+        """Of a study from before there was a provenance.json, keep what results.json says."""
+        if recall(self.folder) is None and self.results_path.is_file():
+            results = read_results(self.results_path)
+            keep(self.folder, Provenance(results["environment"], results["seconds"]))
+
     def _bench(self, progress: Progress) -> Bench:
         return Bench(
             folder=self.folder,
@@ -211,7 +259,7 @@ class Study:
                 progress=step,
             )
         save_evaluation(evaluation, path)
-        self.seconds[f"{name}: evaluation"] = time.monotonic() - start
+        self.seconds[name + EVALUATION] = time.monotonic() - start
         return evaluation
 
     def _results(self, preferences: Results, made: dict[str, Made]) -> Results:
@@ -219,18 +267,19 @@ class Study:
         arms = {_key(name): as_results(evaluation, seed=seed) for name, (_, evaluation) in made.items()}
         others = {_key(name): evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
         outcomes = {name: outcome for name, (outcome, _) in made.items()}
+        provenance = remember(self.folder, Provenance(environment(self.device), {}))
         return {
             "task": self.task.name,
             "seed": seed,
             "command": command_line(self.settings),
             "settings": flatten(as_plain(self.settings)),
-            "environment": environment(),
+            "environment": provenance.environment,
             "preferences": preferences,
             **{key: arms.pop(key) for key in ("before", "after", "ceiling") if key in arms},
             "controls": arms,
             "differences": {key: differences(after, other, seed=seed) for key, other in others.items()},
             "budget": {_key(name): asdict(outcome.budget) for name, outcome in outcomes.items() if outcome.budget},
-            "seconds": {name: round(seconds, 2) for name, seconds in self.seconds.items()},
+            "seconds": {name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
             "stopped": [message for outcome in outcomes.values() for message in outcome.stopped],
         }
 

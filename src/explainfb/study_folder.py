@@ -24,6 +24,8 @@ RESULTS = "results.json"
 REPORT = "report/index.html"
 IDENTITY = "identity.json"
 STUDY = "study"
+MADE = ("classifiers", "explanations", "reward", "controls", "evaluations", RESULTS)
+"""What a study makes once it has its settings."""
 
 
 @contextmanager
@@ -79,19 +81,40 @@ def begin_or_recognise(folder: Path, store: Store, task: Task) -> None:
     Raises `InputError` for a database of another study and for data that are not what the study was begun with.
     """
     path = folder / IDENTITY
-    data = _fingerprint(task)
     if not path.is_file():
         if store.recall(STUDY) is not None or store.comparisons():
             raise InputError(f"The database given for {folder} holds another study; give every study one of its own.")
         study = secrets.token_hex(16)
         store.remember(STUDY, study)
-        text = json.dumps({"study": study, "data": data}) + "\n"
+        text = json.dumps({"study": study, "data": _fingerprint(task)}) + "\n"
         write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
         return
-    known = _identity(folder)
     check_store(folder, store)
-    if known["data"] != data:
+    check_data(folder, task)
+
+
+def check_new(folder: Path) -> None:
+    """Raise `InputError` when a study has made files in `folder`; without its settings nobody knows how."""
+    found = [name for name in MADE if (folder / name).exists()]
+    if found:
+        raise InputError(
+            f"{folder} has {', '.join(found)} of a study and no {SETTINGS}, which says how they were made; restore it, "
+            "or begin in another folder."
+        )
+
+
+def check_data(folder: Path, task: Task) -> None:
+    """Raise `InputError` unless the study in `folder` was begun with the data of `task`."""
+    if _identity(folder)["data"] != _fingerprint(task):
         raise InputError(f"The data are not those that the study in {folder} was begun with; restore them.")
+
+
+def same_data(folder: Path, other: Path) -> bool:
+    """Whether the studies in both folders were begun with the same data; no where that is not known of one."""
+    try:
+        return _identity(folder)["data"] == _identity(other)["data"]
+    except InputError:
+        return False
 
 
 def check_begun(folder: Path) -> None:

@@ -2,26 +2,26 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.stats
 from rich.console import Console
 from rich.table import Table
 
 from explainfb.bench import FEEDBACK
-from explainfb.contrasts import LEVEL, contrasts
+from explainfb.contrasts import LEVEL, contrasts, half_width
 from explainfb.devices import DeviceName
 from explainfb.errors import InputError
-from explainfb.evaluation import Evaluation, load_evaluation
 from explainfb.files import write_whole
-from explainfb.results import Results, arms, read_results
-from explainfb.settings import Control, StudySettings, as_plain, check_same, read_settings
+from explainfb.finished import evaluations_of
+from explainfb.results import Results, arms
+from explainfb.settings import Control, StudySettings, as_plain
 from explainfb.spreading import Backend, Processes, run_studies
-from explainfb.study_folder import RESULTS, SETTINGS
+from explainfb.surroundings import both
 
 LEAST_GAP = 0.05
 """Where the ceiling is not this far above before on every seed, there is no gap to speak of."""
@@ -52,46 +52,50 @@ class SweepSettings:
         if self.seeds < 1:
             raise InputError(f"A sweep needs at least 1 seed; found {self.seeds}.")
 
+    @property
+    def path(self) -> Path:
+        """Where what there is over seeds is written."""
+        return self.folder / "sweep.json"
+
 
 def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> dict[str, Any]:
-    """Run the study on every seed, as far as it is not done, and write sweep.json; returns what it holds."""
+    """Run the study on every seed, as far as it is not done; returns what sweep.json holds.
+
+    It is written anew after every study that ends, and can be looked at half-way.
+    """
     if settings.seed != StudySettings().seed or settings.controls != StudySettings().controls:
         raise InputError("A sweep's seeds are given by --first-seed and --seeds, its arms by --arms.")
     seeds = range(wanted.first_seed, wanted.first_seed + wanted.seeds)
     studies = [replace(settings, seed=seed, controls=wanted.arms) for seed in seeds]
     processes = Processes(jobs=wanted.jobs, backend=wanted.backend, data_dir=wanted.data_dir, device=wanted.device)
-    results: list[Results] = []
-    with console.status(f"{len(studies)} studies over {wanted.jobs} processes; each keeps its own folder"):
+    console.print(_start(wanted, seeds), markup=False, highlight=False, soft_wrap=True)
+    results: dict[int, Results] = {}
+    summary: dict[str, Any] = {}
+    with console.status(f"Look half-way at {wanted.path}"):
         for result in run_studies({wanted.folder / f"seed-{study.seed}": study for study in studies}, processes):
-            results.append(result)
+            results[result["seed"]] = result
+            summary = _write(wanted, dict(sorted(results.items())), studies[0])
             console.print(f"Seed {result['seed']} is done ({len(results)} of {wanted.seeds}).")
-    summary = summarise(sorted(results, key=lambda result: int(result["seed"])), studies[0])
-    summary["contrasts"] = _contrasts(wanted, studies)
-    text = json.dumps(summary, indent=2) + "\n"
-    write_whole(wanted.folder / "sweep.json", lambda partial: partial.write_text(text, encoding="utf-8"))
     return summary
 
 
-def finished(folder: Path, settings: StudySettings) -> Results | None:
-    """The results of the study in `folder`, if it has ended; None if something is left to do.
-
-    Raises `InputError` where the study there is one of other settings.
-    """
-    if not (folder / RESULTS).is_file() or not (folder / SETTINGS).is_file():
-        return None
-    check_same(settings, read_settings(folder / SETTINGS), folder)
-    return read_results(folder / RESULTS)
+def _start(wanted: SweepSettings, seeds: range) -> str:
+    """What is begun, in a line."""
+    listed, arms = ", ".join(map(str, seeds)), ", ".join(wanted.arms) or "none"
+    return f"Sweep in {wanted.folder}: seeds {listed}; arms beside feedback: {arms}; processes: {wanted.jobs}."
 
 
-def evaluations_of(folders: Sequence[Path]) -> dict[str, list[Evaluation]]:
-    """What was measured in these studies, arm by arm, one evaluation a study."""
-    arms = sorted({path.stem for folder in folders for path in (folder / "evaluations").glob("*.safetensors")})
-    return {arm: [load_evaluation(folder / "evaluations" / f"{arm}.safetensors") for folder in folders] for arm in arms}
+def _write(wanted: SweepSettings, results: Mapping[int, Results], settings: StudySettings) -> dict[str, Any]:
+    """Write sweep.json from the results by seed that there are; returns what it holds."""
+    summary = summarise(list(results.values()), settings) | {"contrasts": _contrasts(wanted, results)}
+    text = json.dumps(summary, indent=2) + "\n"
+    write_whole(wanted.path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    return summary
 
 
-def _contrasts(wanted: SweepSettings, studies: list[StudySettings]) -> list[dict[str, Any]]:
+def _contrasts(wanted: SweepSettings, results: Mapping[int, Results]) -> list[dict[str, Any]]:
     """Feedback against every other arm."""
-    evaluations = evaluations_of([wanted.folder / f"seed-{study.seed}" for study in studies])
+    evaluations = evaluations_of({wanted.folder / f"seed-{seed}": result for seed, result in results.items()})
     found = contrasts(evaluations.pop(FEEDBACK), evaluations)
     return [asdict(each) | {"by_seed": list(each.by_seed), "is_one": each.is_one} for each in found]
 
@@ -115,7 +119,7 @@ def summarise(results: list[Results], settings: StudySettings) -> dict[str, Any]
         "task": results[0]["task"],
         "seeds": [result["seed"] for result in results],
         "settings": {name: value for name, value in as_plain(settings).items() if name != "seed"},
-        "environment": results[0]["environment"],
+        "environment": reduce(both, (result["environment"] for result in results)),
         "arms": {arm: {name: _over_seeds(values) for name, values in row.items()} for arm, row in rows.items()},
         "unreliable": unreliable,
         "budget": results[0]["budget"],
@@ -129,10 +133,9 @@ def summarise(results: list[Results], settings: StudySettings) -> dict[str, Any]
 
 
 def _over_seeds(values: list[float]) -> dict[str, Any]:
-    mean = float(np.mean(values))
-    if len(values) < 2:
+    mean, half = float(np.mean(values)), half_width(np.array(values))
+    if half is None:
         return {"mean": mean, "low": None, "high": None, "values": values}
-    half = float(scipy.stats.sem(values) * scipy.stats.t.ppf(0.975, len(values) - 1))
     return {"mean": mean, "low": mean - half, "high": mean + half, "values": values}
 
 
