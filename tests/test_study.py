@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import namedtuple
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -212,24 +213,46 @@ def test_people_are_waited_for(tmp_path: Path) -> None:
     assert results["preferences"]["answers"] == settings.comparisons  # gold ones teach nothing
 
 
-def answer_all(database: str, count: int) -> None:
+def test_people_who_never_can_tell_end_the_run_and_not_the_study(tmp_path: Path) -> None:
+    settings = dataclasses.replace(TINY, annotator="human", rounds=1, gold=0, controls=())
+    study = Study.open(tmp_path / "study", settings)
+    person = threading.Thread(target=answer_all, args=(study.database, settings.comparisons, [Answer.CANT_TELL]))
+    person.start()
+    with pytest.raises(InputError, match="of 24 there are 0"):
+        study.run_feedback()
+    person.join()
+    with Store(study.database) as store:
+        assert store.rounds() == {1: True}
+        store.annotators.exclude("Ada", by="Rea", reason="could never tell")
+    person = threading.Thread(target=answer_all, args=(study.database, settings.comparisons), kwargs={"name": "Bob"})
+    person.start()
+    study.run_feedback()
+    person.join()
+    with Store(study.database) as store:
+        assert store.rounds() == {1: False}
+
+
+GIVEN = (Answer.LEFT, Answer.RIGHT, Answer.EQUAL)
+
+
+def answer_all(database: str, count: int, answers: Sequence[Answer] = GIVEN, name: str = "Ada") -> None:
     with Store(database) as store:
-        store.annotators.add("Ada")
-        ada = next(person for person in store.annotators.all() if person.name == "Ada")
+        store.annotators.add(name)
+        person = next(each for each in store.annotators.all() if each.name == name)
         given = 0
         while given < count:
             now = datetime.now(UTC)
-            lease = store.next_comparison(ada, now=now, overlap=1, lease_seconds=60)
+            lease = store.next_comparison(person, now=now, overlap=1, lease_seconds=60)
             if lease is None:
                 time.sleep(0.05)
                 continue
             response = Response(
                 comparison=lease.comparison,
-                answer=[Answer.LEFT, Answer.RIGHT, Answer.EQUAL][given % 3],
+                answer=answers[given % len(answers)],
                 shown_at=now,
                 responded_at=now,
                 app_version="test",
                 token=lease.token,
             )
-            store.answer(ada, response, now=now, overlap=1)
+            store.answer(person, response, now=now, overlap=1)
             given += 1

@@ -1,7 +1,7 @@
 """Getting a round answered: by a simulated annotator at once, or by people in their own time."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from explainfb.annotators import Annotator
@@ -30,8 +30,20 @@ def ask_annotator(
     store.record(preferences)
 
 
-def wait_for_people(store: Store, round_number: int, *, overlap: int, step: Step) -> None:
-    """Return when every comparison of the round has `overlap` people's answers; the round is then closed."""
+def wait_for_people(
+    store: Store,
+    round_number: int,
+    *,
+    overlap: int,
+    step: Step,
+    check: Callable[[Sequence[Preference]], None] = lambda answers: None,
+) -> None:
+    """Return when every comparison of the round has `overlap` people's answers; the round is then closed.
+
+    Before that `check` is called with the answers of this round and those before it; where it raises, the round stays
+    open, so that answers can be changed. A round that was closed before anything was learned from it is opened again.
+    """
+    store.reopen_round(round_number)
     seen = 0
     while True:
         progress = store.progress(round_number, overlap=overlap)
@@ -40,4 +52,5 @@ def wait_for_people(store: Store, round_number: int, *, overlap: int, step: Step
         if progress.complete:
             break
         time.sleep(POLL_SECONDS)
+    check(store.preferences(range(1, round_number + 1), gold=False))
     store.close_round(round_number)

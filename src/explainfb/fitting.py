@@ -20,6 +20,8 @@ from explainfb.errors import InputError
 from explainfb.reward import ExplainedImages, build_reward, preference_loss
 from explainfb.seeds import torch_generator, torch_globally
 
+FEWEST_ANSWERS = 4
+"""How many answers a reward needs."""
 PRIOR_ANSWERS = 10
 """How many answers the noise that is started from counts for, when an annotator's own is learned."""
 FASTER = 10
@@ -39,10 +41,10 @@ def fit_ensemble(
 
     Every member sees as many answers as there are, drawn with replacement; the 1/e that were not drawn validate it.
     `utilities` (len(explained),) are what each explanation is worth, and what is fitted in place of the answers about
-    the same pairs. Raises `InputError` when there are fewer than 4 answers.
+    the same pairs. Raises `InputError` when there are fewer than `FEWEST_ANSWERS`.
     """
-    if len(answers) < 4:
-        raise InputError(f"A reward needs at least 4 answers to learn from; found {len(answers)}.")
+    if len(answers) < FEWEST_ANSWERS:
+        raise InputError(f"A reward needs at least {FEWEST_ANSWERS} answers to learn from; found {len(answers)}.")
     channels, device = explained.images.shape[1], explained.images.device
     members, noises = [], []
     for index in range(settings.members):

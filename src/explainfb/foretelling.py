@@ -15,7 +15,7 @@ from explainfb.ensemble import RewardEnsemble, RewardSettings
 from explainfb.errors import InputError
 from explainfb.explanations import as_seen_by_reward
 from explainfb.files import write_whole
-from explainfb.fitting import out_of_bag
+from explainfb.fitting import FEWEST_ANSWERS, out_of_bag
 from explainfb.reward import ExplainedImages
 from explainfb.statistics import pair_accuracy_interval
 from explainfb.tasks import Split
@@ -43,8 +43,16 @@ class Known:
         held_out: BoolArray,
         device: torch.device,
     ) -> "Known":
-        """What `preferences` say, those about images of `held_out` (N,) apart; who can't tell says nothing."""
-        given = [preference for preference in preferences if preference.answer.share_left is not None]
+        """What `preferences` say, those about images of `held_out` (N,) apart; who can't tell says nothing.
+
+        Raises `InputError` where nobody says anything.
+        """
+        given = _decided(preferences)
+        if not given:
+            raise InputError(
+                f"A reward needs at least {FEWEST_ANSWERS} decided answers; found 0 of {len(preferences)}, all the "
+                "others being can't tell; ask for more comparisons, or ask others."
+            )
         keys = tuple(sorted({key for item in given for key in (item.comparison.left, item.comparison.right)}))
         answers = as_answers(given, {key: index for index, key in enumerate(keys)}).to(device)
         judging = torch.tensor([bool(held_out[item.comparison.left.image]) for item in given], dtype=torch.bool)
@@ -54,6 +62,24 @@ class Known:
             as_seen_by_reward(explanations, keys, split).to(device),
             keys,
         )
+
+
+def check_decided(preferences: Sequence[Preference], held_out: BoolArray) -> None:
+    """Raise `InputError` where people's answers decide too little for a reward; `held_out` as for `Known.of`."""
+    decided = _decided(preferences)
+    fitted = sum(not held_out[item.comparison.left.image] for item in decided)
+    if fitted < FEWEST_ANSWERS:
+        raise InputError(
+            f"A reward needs at least {FEWEST_ANSWERS} decided answers (left, right or equal) to learn from, and of "
+            f"{len(preferences)} there are {fitted}, besides {len(decided) - fitted} held out to judge it; the round "
+            "stays open: let people change what they said under Earlier answers in the app, or leave someone out on "
+            "the researchers' page so that others are asked, then run again."
+        )
+
+
+def _decided(preferences: Sequence[Preference]) -> list[Preference]:
+    """All but those who can't tell."""
+    return [preference for preference in preferences if preference.answer.share_left is not None]
 
 
 @dataclass(frozen=True)

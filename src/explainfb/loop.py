@@ -30,7 +30,7 @@ from explainfb.explanations import (
 from explainfb.files import write_whole
 from explainfb.finetune import FinetunePoint, Method, finetune, leave
 from explainfb.fitting import fit_ensemble
-from explainfb.foretelling import Known, best_member, load_foretold, round_accuracy, save_foretold
+from explainfb.foretelling import Known, best_member, check_decided, load_foretold, round_accuracy, save_foretold
 from explainfb.gold import gold_comparisons
 from explainfb.lime import explain
 from explainfb.progress import Progress
@@ -185,8 +185,9 @@ class Loop:
             ask_annotator(self.store, number, self.annotator, explanations, seed=self.settings.seed)
             return
         size = self.store.progress(number, overlap=self.overlap).asked
+        check = partial(check_decided, held_out=self._held_out)
         with self.progress.stage(self._title(number, "waiting for answers"), size) as step:
-            wait_for_people(self.store, number, overlap=self.overlap, step=step)
+            wait_for_people(self.store, number, overlap=self.overlap, step=step, check=check)
 
     def _fit_reward(self, number: int) -> None:
         known = self.known(number)
