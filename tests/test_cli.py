@@ -108,8 +108,9 @@ def free_port() -> str:
 
 @pytest.mark.parametrize(("options", "role"), [([], Role.ANNOTATOR), (["--researcher"], Role.RESEARCHER)])
 def test_adding_someone_prints_a_link_that_opens_the_app(say: Say, study: Path, options: list[str], role: Role) -> None:
-    status, link, complaint = say("annotators", "add", "Zoë the 2nd", *options)
-    assert (status, complaint) == (0, "")
+    status, link, beside = say("annotators", "add", "Zoë the 2nd", *options)
+    assert status == 0
+    assert "The app was not served yet: if explainfb label is given --port" in beside
     assert link.startswith("http://127.0.0.1:8501/?link=")
     with Store(study / "study.db") as store:
         person = store.annotators.authenticate(token_of(link))
@@ -121,8 +122,9 @@ def test_a_link_has_the_address_of_the_app_and_stays_in_one_line(say: Say, study
     address = "https://study.example.org/" + "long/" * 30
     with Store(study / "study.db") as store:
         store.remember(ADDRESS, address)
-    _, link, _ = say("annotators", "add", "Ann")
+    _, link, beside = say("annotators", "add", "Ann")
     assert link.startswith(f"{address}?link=")
+    assert beside == ""
     assert link.count("\n") == 1
     assert " " not in link
 
@@ -242,11 +244,22 @@ def test_label_serves_the_study_and_links_lead_to_it(say: Say, study: Path, serv
     status, said, complaint = say("label", "--port", port)
     assert (status, complaint) == (0, "")
     assert f"127.0.0.1 port {port}: this machine only" in " ".join(said.split())
+    assert "so far" not in said
     assert server.environment is not None
     assert server.environment[STUDY] == str(study.resolve())
     assert say("annotators", "add", "Ann")[1].startswith(f"http://127.0.0.1:{port}/?link=")
     say("label", "--port", port, "--url", "https://study.example.org/")
     assert say("annotators", "add", "Ben")[1].startswith("https://study.example.org/?link=")
+
+
+def test_label_says_that_links_given_before_lead_elsewhere(say: Say, server: Serving) -> None:
+    say("annotators", "add", "Ann")
+    port = free_port()
+    new = f"http://127.0.0.1:{port}"
+    _, said, _ = say("label", "--port", port)
+    assert f"Links given so far may begin with http://127.0.0.1:8501: put {new} in its place." in said
+    assert "so far" not in say("label", "--port", port)[1]
+    assert "told only once" in say("annotators", "add", "Ann")[2]
 
 
 def test_label_says_when_others_can_reach_the_app(say: Say, server: Serving) -> None:

@@ -40,7 +40,9 @@ class Label:
     def __call__(self, console: Console) -> int:
         check_address(self.host, self.port, self.url)
         place = Workplace.open(self.study, database=self.db, data_dir=self.data_dir)
-        place.store.remember(ADDRESS, self.url or address(self.host, self.port))
+        old, new = _address_of(place.store), self.url or address(self.host, self.port)
+        invited = any(person.has_link for person in place.store.annotators.all())
+        place.store.remember(ADDRESS, new)
         place.store.close()
         alone = self.host in THIS_MACHINE
         reach = "this machine only; --host 0.0.0.0 lets others in" if alone else "all who can reach that address"
@@ -48,6 +50,8 @@ class Label:
         if not alone and self.url is None:
             say(console, "Links will lead to this machine's own 127.0.0.1; give --url, as others reach it.")
         say(console, f"Personal links: {how_to_invite(self.study, self.db)}")
+        if invited and old != new:
+            say(console, f"Links given so far may begin with {old}: put {new.rstrip('/')} in its place.")
         serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port, url=self.url)
 
 
@@ -75,8 +79,13 @@ class Annotators:
             elif self.action == "add":
                 role = Role.RESEARCHER if self.researcher else Role.ANNOTATOR
                 token = store.annotators.add(self.name, role=role)
-                base = store.recall(ADDRESS) or address(LOCALHOST, PORT)
-                say(console, link(base, token))
+                say(console, link(_address_of(store), token))
+                if store.recall(ADDRESS) is None:
+                    say(
+                        Console(stderr=True),
+                        "The app was not served yet: if explainfb label is given --port, --host or --url, only what "
+                        "stands before /?link= changes.",
+                    )
             else:
                 had = store.annotators.revoke(self.name)
                 say(console, "The link is closed; answers stay." if had else f"{self.name} had no open link.")
@@ -132,6 +141,11 @@ def store_of(folder: Path, database: str | None) -> Iterator[Store]:
     with Store(database or folder / DATABASE) as store:
         check_store(folder, store)
         yield store
+
+
+def _address_of(store: Store) -> str:
+    """Where the app was served last, or is served without options."""
+    return store.recall(ADDRESS) or address(LOCALHOST, PORT)
 
 
 def say(console: Console, text: str) -> None:

@@ -86,7 +86,10 @@ class Annotators:
             annotator = ensure(connection, name, role, now)
             known = next(each for each in self._load(connection) if each.id == annotator)
             if known.has_link:
-                raise InputError(f"{name!r} has a link already; revoke it first, or choose another name.")
+                raise InputError(
+                    f"{name!r} has a link already, and a link is told only once: where only the app's address is "
+                    "another, put that before /?link= in it; where it is lost, revoke it first; or choose another name."
+                )
             connection.execute(
                 insert(schema.links).values(token_sha256=_hash(token), annotator_id=annotator, issued_at=now)
             )
