@@ -249,10 +249,10 @@ class Visitor:
         """Consent and practice by keyboard, as far as the first question."""
         self.visit(link, "agree")
         self.press("y")
-        for key in ("2", "1", "3"):
+        for key, further in (("2", "Enter"), ("1", "g"), ("3", "Enter")):
             self.page.get_by_text("Practice").first.wait_for()
             self.expect("answers")
             self.press(key)
             self.expect("go-on")
-            self.press("g")
+            self.press(further)
         self.expect("progress")

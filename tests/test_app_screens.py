@@ -1,6 +1,7 @@
 """What the app's screens say and do, without a browser."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,15 @@ def test_practice_tells_why_and_lets_nobody_past_it(study: Path) -> None:
         assert "Most people say otherwise" in said(app)
         app.button("go-on").click().run()
     assert button(app, "undo-")
+
+
+def test_the_page_about_people_lists_every_key() -> None:
+    app, page = app_script().parent, Path(__file__).parents[1] / "docs" / "people.md"
+    pressed = {key for file in app.rglob("*.py") for key in re.findall(r'shortcut="(\w+)"', file.read_text())}
+    assert {"Enter", "G", "Y", "U"} <= pressed
+    table = page.read_text(encoding="utf-8").partition("| key | |")[2].partition("\n\n")[0]
+    listed = {word for row in table.split("\n| ")[1:] for word in re.findall(r"\w+", row.split("|")[0])}
+    assert {"Esc" if key == "Escape" else key for key in pressed} - listed == set()
 
 
 def test_a_mistake_of_the_program_is_told_and_logged_without_its_details(

@@ -51,3 +51,10 @@ def rate(on_rating: Callable[[int], None], *, name: str) -> None:
                 args=(rating,),
                 width="stretch",
             )
+
+
+def go_on(on_click: Callable[..., None], args: tuple[object, ...] = ()) -> None:
+    """The one button of a screen on which nothing is asked, on Enter and on G."""
+    st.button("Go on", key="go-on", type="primary", shortcut="Enter", on_click=on_click, args=args)
+    with st.container(key="second-keys"):
+        st.button("Go on", key="go-on-second", shortcut="G", on_click=on_click, args=args)

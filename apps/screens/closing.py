@@ -5,6 +5,7 @@ import streamlit as st
 from explainfb.labelling import Desk
 from explainfb.store import Kind
 from explainfb.workplace import Workplace
+from screens import answers
 from screens.guard import allowed, guarded, guarded_page
 from screens.work import footer
 
@@ -29,7 +30,7 @@ def paused(place: Workplace, desk: Desk) -> None:
     st.markdown("#### A pause")
     outlook = desk.outlook()
     st.write(f"Everything is kept. You have given {outlook.given} answers so far; your link brings you back here.")
-    st.button("Go on", key="go-on", type="primary", shortcut="G", on_click=_resume, args=(place, desk))
+    answers.go_on(_resume, (place, desk))
 
 
 def waiting(place: Workplace, desk: Desk) -> None:

@@ -64,7 +64,7 @@ def _feedback(place: Workplace, example: Example, as_expected: bool) -> None:
         st.success(f"Yes. {why(place, example)}")
     else:
         st.info(f"Most people say otherwise. {why(place, example)}")
-    st.button("Go on", key="go-on", type="primary", shortcut="G", on_click=_go_on)
+    answers.go_on(_go_on)
     draw(place, example)
 
 
