@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from explainfb import serving
-from explainfb.cli import main
+from explainfb import cli, serving
+from explainfb.cli import SweptSettings, main
 from explainfb.serving import ADDRESS, DATABASE, STUDY
-from explainfb.settings import write_settings
+from explainfb.settings import StudySettings, write_settings
 from explainfb.store import Role, Store
 from explainfb.study import Study
+from store_backends import comparison, comparisons, preference
 from tiny import TINY
 
 HUMAN = replace(TINY, annotator="human")
@@ -71,6 +72,35 @@ def test_bad_input_gets_one_sentence_and_status_2(
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     assert "options" in capsys.readouterr().out
+
+
+def test_a_sweep_offers_no_seed_and_no_controls_of_one_study(capsys: pytest.CaptureFixture[str]) -> None:
+    run("sweep", "--help")
+    offered = set(capsys.readouterr().out.split())
+    assert {"--first-seed", "--arms", "--rounds", "--task"} <= offered
+    assert not {"--seed", "--controls"} & offered
+    assert run("sweep", "--seed", "3") == 2
+
+
+def test_the_settings_of_a_sweep_are_those_of_a_study() -> None:
+    settings = replace(SweptSettings(), rounds=3).plain
+    assert settings == replace(StudySettings(), rounds=3)
+
+
+def test_the_doctors_pictures_of_a_study_lie_in_its_folder(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+    monkeypatch.setattr(cli, "last_classifier", lambda folder: folder)
+    monkeypatch.setattr(cli.classifiers, "load", lambda path: path)
+    for name in ("examine", "examine_classifier"):
+        monkeypatch.setattr(cli, name, lambda *given, folder, **named: folders.append(folder) or [])
+    for arguments in (["--study", str(study)], ["--task", "digits"], ["--task", "digits", "--pictures", "mine"]):
+        assert run("doctor", *arguments) == 0
+    said = capsys.readouterr().out
+    assert folders == [study / "doctor", Path("studies/doctor"), Path("mine")]
+    assert "Pictures are in study/doctor/." in said
+    assert "whole study" not in said
 
 
 def test_an_option_nobody_knows_is_status_2() -> None:
@@ -136,15 +166,18 @@ def test_the_list_shows_everyone_as_they_are_called(say: Say, study: Path) -> No
     say("annotators", "add", "Rae", "--researcher")
     say("annotators", "revoke", "Cy")
     with Store(study / "study.db") as store:
+        store.add_comparisons(comparisons(3), seed=0)
+        store.record([preference(comparison(image), annotator="Ann") for image in range(2)])
         store.annotators.exclude("Ann", by="Rae", reason="asleep")
     status, listed, _ = say("annotators", "list")
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in listed.splitlines() if "│" in line]
     assert status == 0
+    assert "used in the fit" in listed
     assert rows == [
-        ["Ann", "annotator", "open", "no"],
-        ["[bold]Ben[/bold]", "annotator", "open", "yes"],
-        ["Cy", "annotator", "closed", "yes"],
-        ["Rae", "researcher", "open", "yes"],
+        ["Ann", "annotator", "open", "2", "no"],
+        ["[bold]Ben[/bold]", "annotator", "open", "0", "yes"],
+        ["Cy", "annotator", "closed", "0", "yes"],
+        ["Rae", "researcher", "open", "0", "yes"],
     ]
 
 

@@ -236,6 +236,15 @@ def test_an_unknown_task_is_answered_with_the_nearest(typed: str, meant: str) ->
         load_task(typed)
 
 
+@pytest.mark.parametrize("typed", ["nonsense", "", "imagenet"])
+def test_a_task_that_is_near_to_none_is_answered_with_all(typed: str) -> None:
+    with pytest.raises(InputError, match="Unknown task") as told:
+        load_task(typed)
+    assert "did you mean" not in str(told.value)
+    assert ", ".join(task_names()) in str(told.value)
+    assert "folder:PATH" in str(told.value)
+
+
 def test_every_name_has_its_decoy() -> None:
     assert task_names() == [
         *("digits", "digits-decoy", "mnist", "mnist-decoy", "fashion-mnist", "fashion-mnist-decoy"),

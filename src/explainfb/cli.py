@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -11,19 +11,19 @@ from typing import Annotated, TypeVar
 import torch
 import tyro
 from rich.console import Console
-from tyro.conf import arg, subcommand
+from tyro.conf import Suppress, arg, subcommand
 
 from explainfb import classifiers
 from explainfb.classifiers import build
 from explainfb.cli_people import Annotators, Export, Import, Label, how_to_invite, say
 from explainfb.devices import DeviceName, resolve_device
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
-from explainfb.doctor.examination import OnCheck
+from explainfb.doctor.examination import CHECKS, OnCheck
 from explainfb.errors import InputError
 from explainfb.progress import Progress
 from explainfb.report import table_text, verdict
 from explainfb.results import Results
-from explainfb.settings import StudySettings, read_settings, task_of
+from explainfb.settings import Control, StudySettings, read_settings, task_of
 from explainfb.study import Study, last_classifier
 from explainfb.study_folder import SETTINGS, locked, new_folder
 from explainfb.sweep import SweepSettings, print_sweep, sweep
@@ -123,27 +123,43 @@ class Doctor:
     classifier: str = "lenet"
     data_dir: Path | None = None
     seed: int = 0
-    pictures: Path = Path("studies/doctor")
-    """Folder for the pictures: what the network is fed, and the linear model's weights."""
+    pictures: Path | None = None
+    """Folder for the pictures: what the network is fed, and the linear model's weights; without it, doctor/ in the
+    study's folder, or studies/doctor/ for a task."""
 
     def __call__(self, console: Console) -> int:
         if (self.task is None) == (self.study is None):
             raise InputError("doctor examines one thing; give either --task NAME or --study DIR.")
-        with Progress(console, 1) as progress, progress.stage("examining", 13, cost=1) as step:
-            findings = self._findings(lambda name, done, of: step(1))
+        folder = self.pictures or (self.study or Path("studies")) / "doctor"
+        checks = len(CHECKS)
+        with Progress(console, checks, "doctor") as progress, progress.stage("examining", checks, checks) as step:
+            findings = self._findings(folder, lambda name, done, of: step(1))
         print_findings(console, findings)
-        console.print(f"Pictures are in {self.pictures}/.")
+        say(console, f"Pictures are in {folder}/.")
         return 0 if all(finding.passed for finding in findings) else 1
 
-    def _findings(self, on_check: OnCheck) -> list[Finding]:
+    def _findings(self, folder: Path, on_check: OnCheck) -> list[Finding]:
         if self.study is None:
             assert self.task is not None
             task = load_task(self.task, data_dir=self.data_dir, seed=self.seed)
             build_one = partial(build, architecture_for(task, self.classifier), self.seed)
-            return examine(task, build=build_one, seed=self.seed, folder=self.pictures, on_check=on_check)
+            return examine(task, build=build_one, seed=self.seed, folder=folder, on_check=on_check)
         task = task_of(read_settings(self.study / SETTINGS), self.data_dir)
         classifier = classifiers.load(last_classifier(self.study))
-        return examine_classifier(task, classifier, seed=self.seed, folder=self.pictures, on_check=on_check)
+        return examine_classifier(task, classifier, seed=self.seed, folder=folder, on_check=on_check)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweptSettings(StudySettings):
+    """What every study of a sweep has in common: its seeds and arms are the sweep's."""
+
+    seed: Suppress[int] = 0
+    controls: Suppress[tuple[Control, ...]] = StudySettings().controls
+
+    @property
+    def plain(self) -> StudySettings:
+        """The same settings as a study keeps them."""
+        return StudySettings(**{item.name: getattr(self, item.name) for item in fields(self)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +167,10 @@ class Sweep:
     """Several seeds of a study, each compared with its controls; stop it and run it again to go on."""
 
     sweep: Flat[SweepSettings] = field(default_factory=SweepSettings)
-    settings: Flat[StudySettings] = field(default_factory=StudySettings)
+    settings: Flat[SweptSettings] = field(default_factory=SweptSettings)
 
     def __call__(self, console: Console) -> int:
-        print_sweep(console, sweep(self.sweep, self.settings, console))
+        print_sweep(console, sweep(self.sweep, self.settings.plain, console))
         say(console, f"Written to {self.sweep.path}")
         return 0
 
@@ -189,5 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Console(stderr=True).print(f"explainfb: {error}", style="bold red", markup=False, highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped; the same command goes on from here.")
+        Console(stderr=True).print(
+            "Stopped; the same command goes on after the last stage that is done. The one under way begins anew."
+        )
         sys.exit(130)

@@ -1,7 +1,8 @@
 """The commands about people: the app, who may answer, and the answers as files."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Annotators:
     """Folder of the study."""
     action: Annotated[Literal["add", "list", "revoke"], Positional]
     name: Annotated[str | None, Positional] = None
+    """Whom to add, or whose link to revoke."""
     researcher: bool = False
     """The link opens the researchers' page in place of the questions."""
     db: str | None = None
@@ -75,7 +77,8 @@ class Annotators:
             raise InputError(f"annotators {self.action} needs a name; give one after {self.action}.")
         with store_of(self.study, self.db) as store:
             if self.name is None:
-                console.print(people_table(store.annotators.all()))
+                given = Counter(event.annotator for event in store.answers() if event.current and event.answer)
+                console.print(people_table(store.annotators.all(), given))
             elif self.action == "add":
                 role = Role.RESEARCHER if self.researcher else Role.ANNOTATOR
                 token = store.annotators.add(self.name, role=role)
@@ -159,11 +162,12 @@ def how_to_invite(study: Path, database: str | None) -> str:
     return f"explainfb annotators --study {shlex.quote(str(study))} add NAME{same}"
 
 
-def people_table(people: Sequence[Annotator]) -> Table:
-    """Everyone in the study, as `annotators list` prints it."""
-    table = Table(Column("name", overflow="fold"), "role", "link", "answers count")
+def people_table(people: Sequence[Annotator], given: Mapping[str, int]) -> Table:
+    """Everyone in the study, as `annotators list` prints it; `given` is how many answers there are by each."""
+    table = Table(
+        Column("name", overflow="fold"), "role", "link", Column("answers", justify="right"), "used in the fit"
+    )
     for person in people:
-        table.add_row(
-            Text(person.name), person.role, "open" if person.has_link else "closed", "no" if person.excluded else "yes"
-        )
+        link, used = "open" if person.has_link else "closed", "no" if person.excluded else "yes"
+        table.add_row(Text(person.name), person.role, link, f"{given.get(person.name, 0):,}", used)
     return table

@@ -59,9 +59,8 @@ class FinetuneSettings:
     adversarial_relative_step: float = 0.25
     """A step of PGD as a share of epsilon."""
     evidence: float = 0.01
-    """A round's reward is followed only if a coin's answers would be foretold as well with no greater probability than
-    this, of those that a member was not fitted to; else the round leaves the classifier as it is. 1 follows every
-    reward."""
+    """A round's reward is followed only where p ≤ this, in a test of whether it foretells answers that it was not
+    fitted to better than a coin's could be; else the round leaves the classifier as it is. 1 follows every reward."""
 
     def __post_init__(self) -> None:
         positive = ("steps", "learning_rate", "batch", "explained", "adversarial_steps", "adversarial_relative_step")

@@ -16,10 +16,10 @@ Step = Callable[[float], None]
 class Progress:
     """A bar for the whole and one for the stage under way; without a console, nothing is shown.
 
-    `total` is the amount of work, in whatever unit `stage` is given its cost.
+    `total` is the amount of work, in whatever unit `stage` is given its cost; `name` says what the whole is.
     """
 
-    def __init__(self, console: Console | None = None, total: float = 0) -> None:
+    def __init__(self, console: Console | None = None, total: float = 0, name: str = "whole study") -> None:
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -29,7 +29,7 @@ class Progress:
             console=console,
             disable=console is None,
         )
-        self._whole = self._bars.add_task("whole study", total=total)
+        self._whole = self._bars.add_task(name, total=total)
 
     def __enter__(self) -> Self:
         self._bars.start()

@@ -199,8 +199,9 @@ def load_task(
         return _own(name, image_size, train_images)
     base = name.removesuffix(DECOY)
     if base not in SOURCES:
-        nearest = difflib.get_close_matches(name, task_names(), n=1, cutoff=0)[0]
-        raise InputError(f"Unknown task {name!r}; did you mean {nearest!r}? Or give folder:PATH for your own pictures.")
+        near = difflib.get_close_matches(name.lower(), task_names(), n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(task_names())}."
+        raise InputError(f"Unknown task {name!r}; {known} Or give folder:PATH for your own pictures.")
     task = _official(base, data_dir, train_images)
     return _with_shortcut(task, shortcut, seed) if name.endswith(DECOY) else task
 
