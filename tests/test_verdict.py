@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from explainfb.report.verdict import CLEAN, ECE, SHIFTED, Outcome, findings, has_shortcut, outcome, robustness, verdict
+from explainfb.report.measures import CLEAN, ECE, SHIFTED, has_shortcut, robustness
+from explainfb.report.verdict import Outcome, findings, outcome, verdict
 from explainfb.types import Interval
 from results_example import example_results, without_shortcut
 

@@ -21,7 +21,7 @@ from explainfb.doctor import Finding, examine, examine_classifier, print_finding
 from explainfb.doctor.examination import CHECKS, OnCheck
 from explainfb.errors import InputError
 from explainfb.progress import Progress
-from explainfb.report import table_text, verdict
+from explainfb.report import table_text, unfinished, verdict
 from explainfb.results import Results
 from explainfb.settings import Control, StudySettings, read_settings, task_of
 from explainfb.study import Study, last_classifier
@@ -189,8 +189,10 @@ Command = (
 
 
 def show(console: Console, results: Results, folder: Path) -> None:
-    """The table, the answer in a sentence, and where the report is."""
+    """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
     console.print(table_text(results))
+    for message in unfinished(results):
+        console.print(message, markup=False, highlight=False)
     console.print(verdict(results).sentence)
     say(console, f"Report: {folder / 'report' / 'index.html'}")
 

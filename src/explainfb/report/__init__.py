@@ -1,6 +1,7 @@
 """What a reader sees: the answer in a sentence, the tables, and one page that needs nothing else."""
 
 from explainfb.report.page import GalleryItem, ReportMaterial, RewardMaps, render_report, write_report
+from explainfb.report.stops import unfinished
 from explainfb.report.tables import table_text
 from explainfb.report.verdict import verdict
 
@@ -10,6 +11,7 @@ __all__ = [
     "RewardMaps",
     "render_report",
     "table_text",
+    "unfinished",
     "verdict",
     "write_report",
 ]

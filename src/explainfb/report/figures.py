@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from explainfb.report.verdict import NORM_SIGNS, Measure
+from explainfb.report.measures import NORM_SIGNS, Measure
 from explainfb.results import Arm, Evaluation, Results, arms
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"

@@ -13,20 +13,11 @@ from markupsafe import Markup
 from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.files import write_whole
-from explainfb.report import figures
+from explainfb.report import figures, stops
+from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHIFTED, Measure, has_shortcut, robustness
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
-from explainfb.report.verdict import (
-    CLEAN,
-    ECE,
-    NORM_SIGNS,
-    SHIFTED,
-    Measure,
-    findings,
-    has_shortcut,
-    robustness,
-    verdict,
-)
+from explainfb.report.verdict import findings, verdict
 from explainfb.results import Results, arms, check_results
 from explainfb.types import Explanation, FloatArray
 
@@ -127,6 +118,8 @@ def _words(results: Results) -> dict[str, Any]:
         "verdict": verdict(results),
         "findings": findings(results),
         "arms": arms(results),
+        "unfinished": stops.unfinished(results),
+        "stopped": {arm.key: stops.about(results, arm.key) for arm in arms(results) if arm.key != "after"},
         "has_shortcut": has_shortcut(results),
         "main": main_table(results),
         "difference": difference_table(results),

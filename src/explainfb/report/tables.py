@@ -8,8 +8,8 @@ from rich.console import Group
 from rich.table import Table
 
 from explainfb.honesty import meanings
+from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, Measure
 from explainfb.report.numerals import plain, signed
-from explainfb.report.verdict import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, Measure
 from explainfb.results import Arm, Evaluation, Results, arms
 
 DASH = "\N{EN DASH}"

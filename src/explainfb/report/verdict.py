@@ -5,15 +5,16 @@ helped beyond its controls, after must be better than before and better than eve
 correction for the number of controls is needed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from explainfb.report.numerals import NO_BREAK, percent, plain, signed
-from explainfb.results import Arm, Evaluation, Results, arms
-from explainfb.types import Interval, Norm
+from explainfb.report.measures import CLEAN, ECE, SHARE, SHIFTED, Measure, has_shortcut, robustness
+from explainfb.report.numerals import NO_BREAK
+from explainfb.report.stops import not_followed, number_of_rounds
+from explainfb.results import Arm, Results, arms
+from explainfb.types import Interval
 
 LEVEL = f"95{NO_BREAK}% interval"
-NORM_SIGNS: dict[str, str] = {"linf": "L∞", "l2": "L2"}
 
 
 class Outcome(StrEnum):
@@ -22,92 +23,10 @@ class Outcome(StrEnum):
     BEYOND_CONTROLS = "helped beyond every control"
     NOT_BEYOND_CONTROLS = "helped, but not beyond every control"
     WITHOUT_CONTROLS = "helped, without a control"
+    LEFT = "left the classifier as it was"
     UNCLEAR = "no difference can be told"
     WORSE = "made it worse"
     MIXED = "helped in one thing, made another worse"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A number that feedback may move."""
-
-    key: str
-    name: str
-    short: str
-    """The name in two or three words."""
-    higher_is_better: bool = True
-    in_points: bool = True
-    """Percentages differ by points; calibration errors are plain decimals."""
-    norm: Norm | None = None
-    epsilon: float | None = None
-
-    def value(self, evaluation: Evaluation) -> float | None:
-        """What was measured on one arm."""
-        if self.key != "robust_accuracy":
-            found: float | None = evaluation[self.key]
-            return found
-        return next((float(row["accuracy"]) for row in evaluation[self.key] if self._is_it(row)), None)
-
-    def reliable(self, evaluation: Evaluation) -> bool:
-        """False for a robust accuracy that failed an honesty check."""
-        rows = evaluation["robust_accuracy"] if self.key == "robust_accuracy" else []
-        return all(row["reliable"] for row in rows if self._is_it(row))
-
-    def difference(self, results: Results, arm: str) -> Interval | None:
-        """After minus `arm`; None where it was not measured in pairs, or rests on a number that failed a check."""
-        if arm in (a.key for a in arms(results) if not self.reliable(a.evaluation)) or not self.reliable(
-            results["after"]
-        ):
-            return None
-        found = results["differences"].get(arm, {}).get(self.key)
-        if self.key == "robust_accuracy":
-            found = next((row for row in found or [] if self._is_it(row)), None)
-        return found and Interval(found["estimate"], found["low"], found["high"])
-
-    def direction(self, difference: Interval | None) -> str:
-        """`better`, `worse` or `unclear`: which side of 0 the whole interval lies on."""
-        if difference is None or difference.low <= 0 <= difference.high:
-            return "unclear"
-        return "better" if (difference.low > 0) == self.higher_is_better else "worse"
-
-    def write(self, value: float) -> str:
-        return percent(value) if self.in_points else plain(value, digits=3)
-
-    def write_change(self, value: float, *, sign: bool = True) -> str:
-        scaled, digits = (100 * value, 1) if self.in_points else (value, 3)
-        number = signed(scaled, digits=digits) if sign else plain(scaled, digits=digits)
-        return f"{number} points" if self.in_points else number
-
-    def write_interval(self, difference: Interval) -> str:
-        scale, digits = (100, 1) if self.in_points else (1, 3)
-        low, high = (plain(scale * end, digits=digits) for end in (difference.low, difference.high))
-        return f"{low} to {high}"
-
-    def _is_it(self, row: dict[str, object]) -> bool:
-        return row["norm"] == self.norm and row["epsilon"] == self.epsilon
-
-
-CLEAN = Measure("clean_accuracy", "accuracy on clean images", "clean accuracy")
-SHIFTED = Measure("shifted_accuracy", "accuracy on images whose shortcut misleads", "shifted accuracy")
-ECE = Measure("ece", "the calibration error", "calibration error", higher_is_better=False, in_points=False)
-SHARE = Measure("shortcut_share", "the share of the reasons on the shortcut", "shortcut share", higher_is_better=False)
-
-
-def robustness(results: Results) -> Measure | None:
-    """Robust accuracy at the middle ε of the L∞ list (of L2 if there is none): fixed before anything is measured."""
-    for norm in ("linf", "l2"):
-        radii = sorted(row["epsilon"] for row in results["after"]["robust_accuracy"] if row["norm"] == norm)
-        if radii:
-            epsilon = radii[len(radii) // 2]
-            where = f"{NORM_SIGNS[norm]} ε = {epsilon:g}"
-            name, short = f"robust accuracy at {where}", f"robust accuracy, {where}"
-            return Measure("robust_accuracy", name, short, norm=norm, epsilon=epsilon)
-    return None
-
-
-def has_shortcut(results: Results) -> bool:
-    """Whether the task has a shortcut, so that accuracy on shifted images is the measure that decides."""
-    return SHIFTED.value(results["before"]) is not None and SHIFTED.value(results["after"]) is not None
 
 
 def outcome(results: Results, measure: Measure) -> Outcome:
@@ -131,8 +50,25 @@ class Verdict:
 
 
 def verdict(results: Results) -> Verdict:
-    """The first sentence of the report, in words computed from the paired differences and their intervals."""
-    return _with_shortcut(results) if has_shortcut(results) else _without_shortcut(results)
+    """The first sentences of the report, in words computed from the paired differences and their intervals."""
+    ignored, rounds = not_followed(results), number_of_rounds(results)
+    if ignored and len(ignored) == rounds:
+        return Verdict(Outcome.LEFT, _left_as_it_was(ignored[-1].evidence, rounds))
+    found = _with_shortcut(results) if has_shortcut(results) else _without_shortcut(results)
+    return replace(found, sentence=f"{found.sentence} {_in_some_rounds(len(ignored), rounds)}") if ignored else found
+
+
+def _left_as_it_was(evidence: str, rounds: int) -> str:
+    where = "in the only round" if rounds == 1 else f"in any of {rounds} rounds"
+    last = "" if rounds == 1 else "in the last one "
+    return (
+        f"The classifier was left as it was, because the reward was not followed {where}: {last}{evidence} It takes "
+        "more answers: begin another study with more --comparisons."
+    )
+
+
+def _in_some_rounds(ignored: int, rounds: int) -> str:
+    return f"In {ignored} of {rounds} rounds the reward was not followed, and the classifier was left as it was."
 
 
 def _with_shortcut(results: Results) -> Verdict:
