@@ -79,35 +79,84 @@ def test_only_an_interval_clear_of_zero_has_a_direction(
     assert ECE.direction(difference) == calibration
 
 
-def test_without_a_shortcut_clean_accuracy_calibration_and_robustness_speak() -> None:
+def test_without_a_shortcut_robustness_alone_decides() -> None:
     results = without_shortcut(example_results())
     assert not has_shortcut(results)
     found = verdict(results)
     assert found.outcome is Outcome.BEYOND_CONTROLS
-    assert "beyond every control in the calibration error and robust accuracy at L∞ ε = 0.1:" in found.sentence
-    assert "accuracy on clean images went from" in found.sentence
+    assert found.sentence.startswith(
+        "Yes, the feedback helped, beyond every control: robust accuracy at L∞ ε = 0.1 rose from"
+    )
+    assert "42.3 points above cross-entropy only" in found.sentence
     assert "shortcut" not in found.sentence
-    assert [topic for topic, _ in findings(results)] == ["Calibration", "Robustness", "Clean images"]
-    assert "above cross-entropy only" not in found.sentence
-    assert "above cross-entropy only" in dict(findings(results))["Robustness"]
+    assert [topic for topic, _ in findings(results)] == ["Calibration", "Clean images"]
 
 
-def test_without_a_shortcut_a_loss_is_not_hidden_behind_a_gain() -> None:
+def test_a_gain_in_another_measure_earns_no_yes() -> None:
+    """Of three measures one passes by chance more often than a single one does."""
     results = without_shortcut(example_results())
     for parts in results["differences"].values():
-        parts["ece"] = {"estimate": 0.4, "low": 0.35, "high": 0.45}
+        parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
+        parts |= {"clean_accuracy": BETTER, "ece": {"estimate": -0.3, "low": -0.4, "high": -0.2}}
     found = verdict(results)
-    assert found.outcome is Outcome.MIXED
-    assert "worse in the calibration error:" in found.sentence
+    assert found.outcome is Outcome.UNCLEAR
+    assert found.sentence.startswith("No difference from before can be told: robust accuracy at L∞ ε = 0.1 went from")
+    assert "fell from" in dict(findings(results))["Calibration"]
 
 
-def test_without_a_shortcut_a_loss_alone_is_called_one() -> None:
+def test_without_an_attack_accuracy_decides() -> None:
+    results = without_shortcut(example_results())
+    for arm in (results["before"], results["after"], *results["controls"].values()):
+        arm["robust_accuracy"] = []
+    for parts in results["differences"].values():
+        parts |= {"clean_accuracy": BETTER, "robust_accuracy": []}
+    assert verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: accuracy on clean")
+
+
+def test_a_loss_is_told_with_the_gain() -> None:
+    results = example_results()
+    results["differences"]["cross_entropy"]["clean_accuracy"] = {"estimate": -0.073, "low": -0.09, "high": -0.06}
+    results["differences"]["before"]["ece"] = {"estimate": 0.04, "low": 0.03, "high": 0.05}
+    found = verdict(results)
+    assert found.outcome is Outcome.BEYOND_CONTROLS
+    assert found.sentence.startswith(
+        "Yes, the feedback helped, beyond every control, in accuracy on images whose shortcut misleads; accuracy on "
+        "clean images is 7.3 points below cross-entropy only; the calibration error is 0.040 above before: accuracy on "
+        "images whose shortcut misleads rose from"
+    )
+
+
+def test_losing_to_the_ceiling_or_another_method_is_no_loss() -> None:
+    results = example_results()
+    results["controls"]["rrr"] = results["ceiling"]
+    results["differences"]["rrr"] = results["differences"]["ceiling"] | {"clean_accuracy": WORSE}
+    results["differences"]["ceiling"]["clean_accuracy"] = WORSE
+    assert verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: ")
+
+
+def test_a_loss_is_told_where_nothing_was_gained() -> None:
     results = without_shortcut(example_results())
     for parts in results["differences"].values():
-        parts |= {"clean_accuracy": WORSE, "ece": CHANCE, "robust_accuracy": []}
+        parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
+    results["differences"]["before"] |= {"clean_accuracy": WORSE}
+    assert verdict(results).sentence.startswith(
+        "No difference from before can be told in robust accuracy at L∞ ε = 0.1; accuracy on clean images is 30.0 "
+        "points below before: robust accuracy"
+    )
+
+
+def test_where_the_deciding_number_failed_a_check_nothing_else_decides() -> None:
+    results = without_shortcut(example_results())
+    results["after"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["zero_gradients"]}
+    results["differences"]["before"] |= {"clean_accuracy": WORSE}
     found = verdict(results)
-    assert found.outcome is Outcome.WORSE
-    assert "worse than before in accuracy on clean images:" in found.sentence
+    assert found.outcome is Outcome.UNCLEAR
+    assert found.sentence == (
+        "Whether the feedback helped cannot be said: robust accuracy at L∞ ε = 0.1 decides, and no difference is "
+        "claimed, because an honesty check failed for after feedback. Accuracy on clean images is 30.0 points below "
+        "before."
+    )
+    assert "Robustness" in dict(findings(results))
 
 
 def test_a_number_that_failed_a_check_supports_no_claim() -> None:

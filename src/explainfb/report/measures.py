@@ -88,5 +88,17 @@ def robustness(results: Results) -> Measure | None:
 
 
 def has_shortcut(results: Results) -> bool:
-    """Whether the task has a shortcut, so that accuracy on shifted images is the measure that decides."""
+    """Whether the task has images whose shortcut misleads."""
     return SHIFTED.value(results["before"]) is not None and SHIFTED.value(results["after"]) is not None
+
+
+def deciding(results: Results) -> Measure:
+    """The one measure that answers the study's question, by what the task has and was attacked with: accuracy on
+    shifted images, without them robust accuracy at the middle ε, without an attack accuracy."""
+    return SHIFTED if has_shortcut(results) else robustness(results) or CLEAN
+
+
+def all_measures(results: Results) -> list[Measure]:
+    """What was measured, in the order of the tables."""
+    robust = robustness(results)
+    return [CLEAN, SHIFTED, ECE, SHARE, *([robust] if robust else [])]

@@ -14,7 +14,7 @@ from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.files import write_whole
 from explainfb.report import figures, stops
-from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHIFTED, Measure, has_shortcut, robustness
+from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHIFTED, Measure, deciding, has_shortcut, robustness
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, verdict
@@ -116,6 +116,7 @@ def _words(results: Results) -> dict[str, Any]:
         "settings": [(name, _setting(value)) for name, value in results["settings"].items()],
         "times": [(stage, duration(seconds)) for stage, seconds in results["seconds"].items()],
         "verdict": verdict(results),
+        "deciding": deciding(results),
         "findings": findings(results),
         "arms": arms(results),
         "unfinished": stops.unfinished(results),

@@ -1,14 +1,16 @@
 """The report's first sentence: did the feedback help, against the controls?
 
-A difference is claimed only when its 95 % interval, paired over the same test images, excludes 0. To say that feedback
-helped beyond its controls, after must be better than before and better than every control; all must hold at once, so no
-correction for the number of controls is needed.
+A difference is claimed only when its 95 % interval, paired over the same test images, excludes 0. One measure decides,
+`deciding`, which nothing that was measured can change. To say that feedback helped beyond its controls, after must be
+better than before and better than every control in it; all must hold at once (an intersection–union test, Berger 1982),
+so no correction for the number of controls is needed. Gains in other measures are findings and never earn a "Yes".
+Losses in them are told in the first sentence; they are not corrected for their number, so that one may be chance.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from explainfb.report.measures import CLEAN, ECE, SHARE, SHIFTED, Measure, has_shortcut, robustness
+from explainfb.report.measures import CLEAN, ECE, SHARE, SHIFTED, Measure, all_measures, deciding, robustness
 from explainfb.report.numerals import NO_BREAK
 from explainfb.report.stops import not_followed, number_of_rounds
 from explainfb.results import Arm, Results, arms
@@ -26,7 +28,6 @@ class Outcome(StrEnum):
     LEFT = "left the classifier as it was"
     UNCLEAR = "no difference can be told"
     WORSE = "made it worse"
-    MIXED = "helped in one thing, made another worse"
 
 
 def outcome(results: Results, measure: Measure) -> Outcome:
@@ -54,7 +55,7 @@ def verdict(results: Results) -> Verdict:
     ignored, rounds = not_followed(results), number_of_rounds(results)
     if ignored and len(ignored) == rounds:
         return Verdict(Outcome.LEFT, _left_as_it_was(ignored[-1].evidence, rounds))
-    found = _with_shortcut(results) if has_shortcut(results) else _without_shortcut(results)
+    found = _answer(results, deciding(results))
     return replace(found, sentence=f"{found.sentence} {_in_some_rounds(len(ignored), rounds)}") if ignored else found
 
 
@@ -71,72 +72,74 @@ def _in_some_rounds(ignored: int, rounds: int) -> str:
     return f"In {ignored} of {rounds} rounds the reward was not followed, and the classifier was left as it was."
 
 
-def _with_shortcut(results: Results) -> Verdict:
-    found = outcome(results, SHIFTED)
-    if SHIFTED.difference(results, "before") is None:
-        return Verdict(found, "Whether the feedback helped cannot be said: after was not paired with before.")
+def _answer(results: Results, measure: Measure) -> Verdict:
+    found, lost = outcome(results, measure), losses(results, besides=measure)
+    if not is_told(results, measure):
+        also = f" {_capital(lost)}." if lost else ""
+        return Verdict(found, f"Whether the feedback helped cannot be said: {_undecided(results, measure)}.{also}")
+    where = f" in {measure.name}" if lost else ""
     lead = {
-        Outcome.BEYOND_CONTROLS: "Yes, the feedback helped, beyond every control",
-        Outcome.NOT_BEYOND_CONTROLS: "Better than before, but not beyond every control, so the gain cannot be put down "
-        "to what the answers said",
-        Outcome.WITHOUT_CONTROLS: "Better than before, but no control was run, so it is not known how much of the gain "
-        "is owed to the answers",
-        Outcome.UNCLEAR: "No difference from before can be told",
-        Outcome.WORSE: "No, the classifier is worse than before",
+        Outcome.BEYOND_CONTROLS: f"Yes, the feedback helped, beyond every control{where and ','}{where}",
+        Outcome.NOT_BEYOND_CONTROLS: f"Better than before{where}, but not beyond every control, so the gain cannot be "
+        "put down to what the answers said",
+        Outcome.WITHOUT_CONTROLS: f"Better than before{where}, but no control was run, so it is not known how much of "
+        "the gain is owed to the answers",
+        Outcome.UNCLEAR: f"No difference from before can be told{where}",
+        Outcome.WORSE: f"No, the classifier is worse than before{where}",
     }[found]
-    return Verdict(found, f"{lead}: {_change(results, SHIFTED)}{_against_controls(results, SHIFTED)}.")
+    worse = f"; {lost}" if lost else ""
+    return Verdict(found, f"{lead}{worse}: {_change(results, measure)}{_against_controls(results, measure)}.")
 
 
-def _without_shortcut(results: Results) -> Verdict:
-    robust = robustness(results)
-    measures = [CLEAN, ECE, *([robust] if robust else [])]
-    compared = [m for m in measures if m.difference(results, "before") is not None]
-    if not compared:
-        return Verdict(Outcome.UNCLEAR, "Whether the feedback helped cannot be said: after was not paired with before.")
-    outcomes = {m.name: outcome(results, m) for m in compared}
-    found = overall(list(outcomes.values()))
-    lead = {
-        Outcome.BEYOND_CONTROLS: f"Yes, the feedback helped beyond every control in {_named(outcomes, found)}",
-        Outcome.NOT_BEYOND_CONTROLS: "Better than before, but not beyond every control, so the gain cannot be put down "
-        "to what the answers said",
-        Outcome.WITHOUT_CONTROLS: "Better than before, but no control was run, so it is not known how much of the gain "
-        "is owed to the answers",
-        Outcome.UNCLEAR: "No difference from before can be told",
-        Outcome.WORSE: f"No, the classifier is worse than before in {_named(outcomes, found)}",
-        Outcome.MIXED: f"Better than before in one thing, worse in {_named(outcomes, Outcome.WORSE)}",
-    }[found]
-    clauses = [_change(results, m) for m in compared]
-    return Verdict(found, f"{lead}: {'; '.join(clauses)}.")
+def is_told(results: Results, measure: Measure) -> bool:
+    """Whether after and before were compared in `measure`."""
+    return measure.difference(results, "before") is not None
 
 
-def overall(outcomes: list[Outcome]) -> Outcome:
-    """One outcome for several measures: a loss anywhere is never hidden behind a gain elsewhere."""
-    helped = [Outcome.BEYOND_CONTROLS, Outcome.NOT_BEYOND_CONTROLS, Outcome.WITHOUT_CONTROLS]
-    best = next((good for good in helped if good in outcomes), Outcome.UNCLEAR)
-    if Outcome.WORSE in outcomes:
-        return Outcome.WORSE if best is Outcome.UNCLEAR else Outcome.MIXED
-    return best
+def _undecided(results: Results, measure: Measure) -> str:
+    return f"{measure.name} decides, and {_no_claim(results, measure)}"
+
+
+def losses(results: Results, *, besides: Measure) -> str:
+    """Every other measure in which after is worse than before or than a control, in a clause; empty without any."""
+    rivals = [arm for arm in arms(results) if arm.role in ("before", "control")]
+    found = []
+    for measure in all_measures(results):
+        compared = [(arm, measure.difference(results, arm.key)) for arm in rivals if measure != besides]
+        lost = [_distance(measure, there, arm) for arm, there in compared if measure.direction(there) == "worse"]
+        found += [f"{measure.name} is {_listed(lost)}"] if lost else []
+    return "; ".join(found)
 
 
 def findings(results: Results) -> list[tuple[str, str]]:
-    """(topic, sentence) for each measure but accuracy on shifted images, which is the first sentence's."""
-    topics = [("Calibration", ECE), ("Robustness", robustness(results)), ("Reasons", SHARE), ("Clean images", CLEAN)]
-    texts = [(topic, _finding(results, measure)) for topic, measure in topics if measure is not None]
-    return [(topic, text[0].upper() + text[1:] + ".") for topic, text in texts if text]
+    """(topic, sentence) for each measure that the first sentence does not tell of."""
+    told = deciding(results) if verdict(results).outcome is not Outcome.LEFT else None
+    topics = {SHIFTED: "Shifted images", ECE: "Calibration", robustness(results): "Robustness", SHARE: "Reasons"}
+    texts = [
+        (topic, _finding(results, measure))
+        for measure, topic in (topics | {CLEAN: "Clean images"}).items()
+        if measure is not None and not (measure == told and is_told(results, measure))
+    ]
+    return [(topic, _capital(text) + ".") for topic, text in texts if text]
 
 
 def _finding(results: Results, measure: Measure) -> str:
-    if measure.difference(results, "before") is not None:
+    if is_told(results, measure):
         return _change(results, measure) + _against_controls(results, measure)
     values = [(arm.label, measure.value(arm.evaluation)) for arm in arms(results)]
     known = [f"{measure.write(value)} ({label})" for label, value in values if value is not None]
-    doubtful = [arm.label for arm in arms(results) if not measure.reliable(arm.evaluation)]
+    return f"{measure.name} is {_listed(known)}; {_no_claim(results, measure)}" if known else ""
+
+
+def _no_claim(results: Results, measure: Measure) -> str:
+    compared = [arm for arm in arms(results) if arm.key in ("before", "after")]
+    doubtful = [arm.label for arm in compared if not measure.reliable(arm.evaluation)]
     why = f"an honesty check failed for {_listed(doubtful)}" if doubtful else "it was not compared in pairs"
-    return f"{measure.name} is {_listed(known)}; no difference is claimed, because {why}" if known else ""
+    return f"no difference is claimed, because {why}"
 
 
-def _named(outcomes: dict[str, Outcome], wanted: Outcome) -> str:
-    return _listed([name for name, found in outcomes.items() if found is wanted])
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _listed(items: list[str]) -> str:
@@ -180,6 +183,11 @@ def _against(results: Results, measure: Measure, arm: Arm) -> str:
     if measure.direction(difference) == "unclear":
         size = measure.write_change(difference.estimate)
         return f"within chance of {arm.label} ({size}, {measure.write_interval(difference)})"
+    return f"{_distance(measure, difference, arm)} ({measure.write_interval(_absolute(difference))})"
+
+
+def _distance(measure: Measure, difference: Interval | None, arm: Arm) -> str:
+    """`7.3 points below random exchange`."""
+    assert difference is not None
     size = measure.write_change(abs(difference.estimate), sign=False)
-    side = "above" if difference.estimate > 0 else "below"
-    return f"{size} {side} {arm.label} ({measure.write_interval(_absolute(difference))})"
+    return f"{size} {'above' if difference.estimate > 0 else 'below'} {arm.label}"
