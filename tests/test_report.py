@@ -274,3 +274,11 @@ def test_what_was_learned_of_each_annotator_is_told(text: str) -> None:
     assert re.search(r"as learned beside the reward: Ada 97\.0\s%", told)
     assert SCRIPT in told
     assert "as learned beside the reward" not in Page(text).text
+
+
+def test_task_and_seed_are_listed_once() -> None:
+    results = example_results()
+    for recorded in ({}, {"task": "digits-decoy", "seed": 0}):
+        results["settings"] |= recorded
+        text = render_report(results, EMPTY)
+        assert text.count("<dt>task</dt>") == text.count("<dt>seed</dt>") == 1

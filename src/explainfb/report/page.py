@@ -113,7 +113,7 @@ def _words(results: Results) -> dict[str, Any]:
     rows = [row for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
     return {
         "attacks": [name.replace("_", " ") for name in dict.fromkeys(name for row in rows for name in row["attacks"])],
-        "settings": [(name, _setting(value)) for name, value in results["settings"].items()],
+        "settings": [(name, _setting(value)) for name, value in _all_settings(results).items()],
         "times": [(stage, duration(seconds)) for stage, seconds in results["seconds"].items()],
         "verdict": verdict(results),
         "deciding": deciding(results),
@@ -204,6 +204,10 @@ def _reward_maps(maps: RewardMaps) -> list[dict[str, str]]:
         *([{"name": "The image", "source": overlays.picture(maps.image)}] if maps.image is not None else []),
         *drawn,
     ]
+
+
+def _all_settings(results: Results) -> dict[str, object]:
+    return {"task": results["task"], "seed": results["seed"]} | results["settings"]
 
 
 def _setting(value: object) -> str:
