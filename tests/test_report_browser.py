@@ -1,7 +1,5 @@
 """The page as a browser lays it out: nothing is cut off, and no number is broken in two."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Browser, Page
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from explainfb.cli import show
 from explainfb.foretelling import Foretold, save_foretold
 from explainfb.loop import Loop
+from explainfb.material import _evidence
 from explainfb.progress import Progress
-from explainfb.report import render_report, unfinished, verdict
+from explainfb.report import Evidence, render_report, unfinished, verdict
 from explainfb.report.stops import about, not_followed
 from explainfb.report.verdict import Outcome
 from explainfb.tasks import Task
@@ -124,6 +125,7 @@ def test_what_the_loop_says_is_understood(tmp_path: Path) -> None:
     )
     loop.reward_path(1).parent.mkdir()
     save_foretold(Foretold(12, 15, 0.053), loop.reward_path(1))
+    assert _evidence(loop) == {1: Evidence(12, 15, 0.053)}
     results = study() | {"stopped": [f"feedback, round 1: {loop._doubt(1)}"]}
     assert [stop.evidence for stop in not_followed(results)] == [
         "the best of its 2 members foretells 12 of 15 answers that it was not fitted to, as a coin's might be."

@@ -1,14 +1,17 @@
 """What the report shows beside its numbers: pictures of explanations, and of what the reward learned."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import torch
 
 from explainfb.classifiers import Classifier
+from explainfb.errors import InputError
+from explainfb.foretelling import load_foretold
 from explainfb.lime import explain
 from explainfb.loop import Loop
-from explainfb.report import GalleryItem, ReportMaterial, RewardMaps
+from explainfb.report import Evidence, GalleryItem, ReportMaterial, RewardMaps
 from explainfb.seeds import torch_generator
 from explainfb.tasks import Split
 from explainfb.training import predict_logits
@@ -41,8 +44,21 @@ def report_material(loop: Loop, *, seed: int) -> ReportMaterial:
         for index, (first, second) in enumerate(rows)
     ]
     return ReportMaterial(
-        class_names=loop.task.class_names, gallery=tuple(gallery), reward_maps=_reward_maps(loop, seed)
+        class_names=loop.task.class_names,
+        gallery=tuple(gallery),
+        reward_maps=_reward_maps(loop, seed),
+        evidence=_evidence(loop),
     )
+
+
+def _evidence(loop: Loop) -> dict[int, Evidence]:
+    """Of the rounds whose reward has it beside it."""
+    found = {}
+    for number in range(1, loop.settings.rounds + 1):
+        with suppress(InputError):
+            best = load_foretold(loop.reward_path(number))
+            found[number] = Evidence(best.right, best.asked, best.p_value)
+    return found
 
 
 def _explained(classifier: Classifier, split: Split, loop: Loop, seed: int) -> list[Explanation]:

@@ -14,6 +14,7 @@ from explainfb import overlays
 from explainfb.errors import InputError
 from explainfb.files import write_whole
 from explainfb.report import figures, stops
+from explainfb.report.learned import Evidence, evidence_sentence, held_out_sentence
 from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHIFTED, Measure, deciding, has_shortcut, robustness
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
@@ -72,6 +73,8 @@ class ReportMaterial:
     reward_maps: RewardMaps | None = None
     loss_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """A name for each curve, such as `round 1`, and its losses step by step."""
+    evidence: Mapping[int, Evidence] = field(default_factory=dict)
+    """Of each round, as far as it is known, what its reward was followed for, or not."""
 
     def __post_init__(self) -> None:
         shown = [label for item in self.gallery for label in (item.label, item.predicted_before, item.predicted_after)]
@@ -104,12 +107,12 @@ def render_report(results: Results, material: ReportMaterial) -> str:
     style = resources.files("explainfb.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     template = environment.get_template("report.html.j2")
     return template.render(
-        r=results, m=material, style=Markup(style), **_words(results), **_pictures(results, material)
+        r=results, m=material, style=Markup(style), **_words(results, material), **_pictures(results, material)
     )
 
 
-def _words(results: Results) -> dict[str, Any]:
-    """The verdict and the tables."""
+def _words(results: Results, material: ReportMaterial) -> dict[str, Any]:
+    """The verdict, the tables and what was learned."""
     rows = [row for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
     return {
         "attacks": [name.replace("_", " ") for name in dict.fromkeys(name for row in rows for name in row["attacks"])],
@@ -119,6 +122,7 @@ def _words(results: Results) -> dict[str, Any]:
         "deciding": deciding(results),
         "findings": findings(results),
         "arms": arms(results),
+        "learned": [held_out_sentence(results), evidence_sentence(results, material.evidence)],
         "unfinished": stops.unfinished(results),
         "stopped": {arm.key: stops.about(results, arm.key) for arm in arms(results) if arm.key != "after"},
         "has_shortcut": has_shortcut(results),
@@ -207,7 +211,7 @@ def _reward_maps(maps: RewardMaps) -> list[dict[str, str]]:
 
 
 def _all_settings(results: Results) -> dict[str, object]:
-    return {"task": results["task"], "seed": results["seed"]} | results["settings"]
+    return {"task": results["task"], "seed": results["seed"], **results["settings"]}
 
 
 def _setting(value: object) -> str:
