@@ -11,12 +11,13 @@ import explainfb
 SOURCE = Path(explainfb.__file__).parent
 FLOORS = [
     {"errors", "seeds"},
-    {"attack_settings", "types"},
+    {"attack_settings", "files", "types"},
     {"overlays", "pictures", "torchvision_networks"},
-    {"classifiers", "devices", "files", "folders", "hiding", "masks", "progress", "shortcuts"}
+    {"classifiers", "devices", "folders", "hiding", "masks", "progress", "shortcuts"}
     | {"pgd", "square", "statistics", "store", "superpixels", "temperature"},
     {"answers", "budget", "honesty", "lime", "results", "reward", "surroundings", "target", "tasks"},
-    {"annotators", "attacks", "ensemble", "exchange", "explanations", "gold", "export", "quality", "training"},
+    {"annotators", "attacks", "ensemble", "exchange", "explanations", "gold", "export", "quality", "training"}
+    | {"wrapping"},
     {"evidence", "fitting"},
     {
         "asking",

@@ -113,6 +113,29 @@ def test_a_clone_shares_nothing_but_its_values() -> None:
 
 
 @pytest.mark.parametrize("architecture", ANY, ids=lambda architecture: architecture.name)
+def test_a_clone_is_what_its_file_would_give_and_leaves_the_original(
+    architecture: Architecture, tmp_path: Path
+) -> None:
+    """Bit for bit, layout in memory included; in evaluation mode, every weight free and without a gradient."""
+    original = build(architecture, seed=3)
+    original.train()(images(architecture, 8)).sum().backward()
+    next(original.parameters()).requires_grad_(False)
+    before = torch.random.get_rng_state()
+    twin = clone(original)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    save(original, tmp_path / "a.safetensors")
+    read = load(tmp_path / "a.safetensors")
+    assert twin.architecture == read.architecture
+    assert same_weights(twin, read)
+    assert [w.stride() for w in twin.parameters()] == [w.stride() for w in read.parameters()]
+    assert torch.equal(twin(images(architecture)), read(images(architecture)))
+    assert not any(module.training for module in twin.modules())
+    assert all(weight.requires_grad and weight.grad is None for weight in twin.parameters())
+    assert all(module.training for module in original.modules())
+    assert not next(original.parameters()).requires_grad
+
+
+@pytest.mark.parametrize("architecture", ANY, ids=lambda architecture: architecture.name)
 def test_a_classifier_comes_back_from_its_file_bit_for_bit(architecture: Architecture, tmp_path: Path) -> None:
     classifier = build(architecture, seed=3)
     classifier.train()(images(architecture, 8))  # moves the running statistics, where there are some
@@ -198,8 +221,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").write_text("no folder")
     with pytest.raises(InputError, match=r"nowhere.a\.safetensors cannot be written"):
         save(build(LENET), tmp_path / "nowhere" / "a.safetensors")
+    path = tmp_path / "a.safetensors"
+    save(build(LENET), path)
+    before = path.read_bytes()
+    (tmp_path / "a.safetensors.partial").mkdir()
+    with pytest.raises(InputError, match=r"a\.safetensors cannot be written"):
+        save(build(LENET, seed=1), path)
+    assert path.read_bytes() == before
 
 
 def test_an_unknown_classifier_gets_the_nearest_name() -> None:

@@ -82,6 +82,12 @@ def test_raw_pixels_reach_the_network_as_0_to_255(name: str) -> None:
     assert not torch.allclose(normalised(images), normalised.network(images * 255), rtol=0.1)
 
 
+def test_unit_pixels_reach_the_network_as_they_are() -> None:
+    images = digits().clean.images[:5]
+    unit = train(digits(), settings=TrainingSettings(classifier="mlp", pixels="unit", steps=0))
+    assert torch.equal(unit(images), unit.network(images))
+
+
 def test_raw_logits_are_those_of_a_computation_by_hand() -> None:
     """Of Ross et al. 2017: 0 to 255 in, two hidden layers with ReLU."""
     classifier = build(architecture_for(digits(), "mlp", "raw"))
@@ -98,6 +104,8 @@ def test_torchvision_and_unknown_pixels_are_refused() -> None:
         TrainingSettings(classifier="resnet18", pixels="raw")
     with pytest.raises(InputError, match="resnet18 is not made for raw pixels"):
         architecture_for(digits(), "resnet18", "raw")
+    with pytest.raises(InputError, match="resnet18 is not made for unit pixels"):
+        TrainingSettings(classifier="resnet18", pixels="unit")
     with pytest.raises(InputError, match="Unknown pixels 'grey'"):
         TrainingSettings(pixels="grey")  # type: ignore[arg-type]
 

@@ -4,9 +4,9 @@ Whatever a network wants done to its input (resizing, normalisation) happens ins
 explanations see pixels in [0, 1] and nothing else.
 """
 
+import copy
 import difflib
 import json
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,10 +19,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from explainfb.errors import InputError
+from explainfb.files import write_whole
 from explainfb.seeds import torch_globally
 from explainfb.torchvision_networks import CHANNELS, Interpolation, build_network, network_names
 
 HEADER = "architecture"
+OWN = "own:"
+"""How the name of a network begins that `wrap` was given; nobody but its owner can build it."""
+HOW_TO_NAME = "put what builds it into explainfb.classifiers.BUILDERS and train it by that name"
 EVALUATION_PIXELS = 2**20
 """Pixels a channel that are sent through a network at a time when nothing is learned: 20 images of ImageNet's size."""
 
@@ -32,7 +36,8 @@ class Architecture:
     """All that is needed to build a network anew, before its weights are loaded."""
 
     name: str
-    """`lenet`, `mlp`, `pooled_lenet`, or the name of a torchvision classifier such as `alexnet`."""
+    """One of `BUILDERS`, or the name of a torchvision classifier such as `alexnet`; of a network that was built
+    elsewhere, anything."""
     classes: int
     channels: int
     height: int
@@ -47,13 +52,17 @@ class Architecture:
 
 
 class Classifier(nn.Module):
-    """A network with its preprocessing inside: images (N, C, H, W) in [0, 1] → logits (N, classes)."""
+    """A network with its preprocessing inside: images (N, C, H, W) in [0, 1] → logits (N, classes).
+
+    With `grey_as_colour` a network of three channels is shown grey images as red, green and blue.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, architecture: Architecture, network: nn.Module) -> None:
+    def __init__(self, architecture: Architecture, network: nn.Module, *, grey_as_colour: bool = False) -> None:
         super().__init__()
+        self.grey_as_colour = grey_as_colour
         self.architecture = architecture
         self.network = network
         self.register_buffer("mean", torch.tensor(architecture.mean).view(-1, 1, 1), persistent=False)
@@ -63,8 +72,8 @@ class Classifier(nn.Module):
         side, mode = self.architecture.resize, self.architecture.interpolation
         if side is not None:
             images = F.interpolate(images, size=(side, side), mode=mode, align_corners=False, antialias=True)
-        if self.architecture.name not in BUILDERS:
-            images = images.expand(-1, CHANNELS, -1, -1)  # grey becomes red, green and blue
+        if self.grey_as_colour:
+            images = images.expand(-1, CHANNELS, -1, -1)
         logits: Tensor = self.network((images - self.mean) / self.std)
         return logits
 
@@ -137,6 +146,8 @@ def pooled_lenet(architecture: Architecture) -> nn.Module:
 
 
 BUILDERS: dict[str, Callable[[Architecture], nn.Module]] = {"lenet": lenet, "mlp": mlp, "pooled_lenet": pooled_lenet}
+"""What makes each network that is not torchvision's. One that is put here can be trained by name, kept in a file and
+read again, wherever it has been put here."""
 OURS = ", ".join(BUILDERS)
 
 
@@ -150,6 +161,15 @@ def nearest_name(name: str, names: list[str]) -> str:
     return difflib.get_close_matches(name.lower(), names, n=1, cutoff=0)[0]
 
 
+def check_classifier(found: object) -> None:
+    """Raise `InputError` for what is no `Classifier`, such as a network that nobody has wrapped."""
+    if not isinstance(found, Classifier):
+        raise InputError(
+            f"Expected a classifier of explainfb; found {type(found).__name__}. Wrap a network of your own: "
+            "explainfb.wrap(network, task)."
+        )
+
+
 def build(architecture: Architecture, seed: int = 0) -> Classifier:
     """A classifier with fresh weights drawn from `seed`, in evaluation mode.
 
@@ -157,6 +177,8 @@ def build(architecture: Architecture, seed: int = 0) -> Classifier:
     coloured where the network is torchvision's.
     """
     name = architecture.name
+    if name.startswith(OWN):
+        raise InputError(f"{name.removeprefix(OWN)} cannot be built anew: {HOW_TO_NAME}.")
     if name not in classifier_names():
         nearest = nearest_name(name, classifier_names())
         raise InputError(
@@ -169,7 +191,7 @@ def build(architecture: Architecture, seed: int = 0) -> Classifier:
             network = BUILDERS[name](architecture)
         else:
             network = build_network(name, architecture.classes, architecture.resize)
-    return Classifier(architecture, network).eval()
+    return Classifier(architecture, network, grey_as_colour=name not in BUILDERS).eval()
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -184,22 +206,29 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def clone(classifier: Classifier) -> Classifier:
-    """A copy with weights of its own, all free to be trained, in evaluation mode on the same device."""
-    twin = build(classifier.architecture).to(classifier.device)
-    twin.load_state_dict(classifier.state_dict())
-    return twin
+    """A copy with weights of its own, all free to be trained, in evaluation mode on the same device.
+
+    Raises `InputError` for what is no classifier.
+    """
+    check_classifier(classifier)
+    return copy.deepcopy(classifier).requires_grad_(True).eval()
 
 
 def save(classifier: Classifier, path: Path) -> None:
     """Write the weights and the architecture to one safetensors file; a reader never sees half of it.
 
-    Raises `InputError` naming the file when it cannot be written.
+    Raises `InputError` naming the file when it cannot be written, and for a network that `load` could not build.
     """
-    partial = path.with_name(path.name + ".partial")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
+    name = classifier.architecture.name
+    if name not in classifier_names():
+        raise InputError(
+            f"{name.removeprefix(OWN)} is a network of your own; {path} could not say how to build it. Keep its "
+            f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
+        )
+    metadata = {HEADER: json.dumps(asdict(classifier.architecture))}
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in classifier.state_dict().items()}
     try:
-        save_file(tensors, partial, metadata={HEADER: json.dumps(asdict(classifier.architecture))})
-        os.replace(partial, path)
+        write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be written ({error}); make room on the disk or choose another folder.") from (
             error
@@ -209,19 +238,30 @@ def save(classifier: Classifier, path: Path) -> None:
 def load(path: Path) -> Classifier:
     """The classifier that `save` wrote, on the CPU in evaluation mode.
 
-    Raises `InputError` naming the file when it is missing, damaged or not written by `save`.
+    Raises `InputError` naming the file when it is missing, damaged or not written by `save`, and when its network is
+    not known here.
     """
     if not path.is_file():
         raise InputError(f"No classifier at {path}; expected a .safetensors file written by explainfb.")
     try:
-        with safe_open(path, framework="pt") as file:
-            fields = json.loads((file.metadata() or {})[HEADER])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
-        classifier = build(Architecture(**fields))
-        load_weights(classifier, tensors)
+        architecture, tensors = _read(path)
+        if architecture.name in classifier_names():
+            classifier = build(architecture)
+            load_weights(classifier, tensors)
+            return classifier
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         raise InputError(
             f"{path} is damaged or was not written by explainfb ({type(error).__name__}); delete it and run again."
         ) from error
-    return classifier
+    raise InputError(
+        f"{path} holds a network called {architecture.name!r}, which is not known here; put what builds it into "
+        "explainfb.classifiers.BUILDERS first."
+    )
+
+
+def _read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
+    with safe_open(path, framework="pt") as file:
+        fields = json.loads((file.metadata() or {})[HEADER])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
+    return Architecture(**fields), tensors

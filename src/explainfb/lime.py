@@ -20,7 +20,7 @@ from lime.lime_base import LimeBase
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from explainfb.classifiers import Classifier
+from explainfb.classifiers import Classifier, check_classifier
 from explainfb.errors import InputError
 from explainfb.hiding import Fill, Hider
 from explainfb.masks import Sampling, draw_masks, draw_padded_masks, proximity
@@ -164,6 +164,7 @@ def neighbourhood(
     Other arguments as for `explain`. For several classes at the cost of one pass:
     `near = neighbourhood(classifier, image); explanations = [near.explain(target) for target in range(10)]`.
     """
+    check_classifier(classifier)
     check_images(image[None])
     segments = _own_segments(image, segments, settings)
     content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()

@@ -10,7 +10,7 @@ from torch import Tensor
 from explainfb import honesty
 from explainfb.attack_settings import ATTACKS, AttackSettings
 from explainfb.attacks import MINIMUM_NORM, Attacker, seeded
-from explainfb.classifiers import Classifier
+from explainfb.classifiers import Classifier, check_classifier
 from explainfb.errors import InputError
 from explainfb.evidence import ITERATED, ONE_STEP, TRANSFER, Broken, Clean, gather_evidence, look
 from explainfb.seeds import derive, numpy_generator
@@ -27,6 +27,7 @@ Progress = Callable[[float], None]
 
 def check_inputs(classifier: Classifier, images: Tensor, labels: Tensor, threat_models: Sequence[ThreatModel]) -> None:
     """Raise `InputError` before any work is done."""
+    check_classifier(classifier)
     check_images(images)
     if len(images) == 0 or labels.shape != (len(images),):
         raise InputError(f"Attacks need images with one label each; found {len(images)} and {tuple(labels.shape)}.")

@@ -16,7 +16,7 @@ from explainfb.seeds import torch_generator, torch_globally
 from explainfb.tasks import Split, Task
 from explainfb.torchvision_networks import preprocessing, weights_of
 
-Pixels = Literal["normalised", "raw"]
+Pixels = Literal["normalised", "raw", "unit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +24,11 @@ class TrainingSettings:
     """How a classifier is trained."""
 
     classifier: str = "lenet"
-    """`lenet`, `mlp`, `pooled_lenet` or a torchvision classifier."""
+    """`lenet`, `mlp`, `pooled_lenet` or a torchvision classifier; from Python also a name put into
+    `classifiers.BUILDERS`."""
     pixels: Pixels = "normalised"
     """What the network is fed: pixels with the training images' mean and deviation taken out, or `raw` values from 0 to
-    255, as some papers have it, for our own classifiers alone."""
+    255, as some papers have it, or `unit`, from 0 to 1; the last two not for torchvision's classifiers."""
     steps: int = 1000
     """Gradient steps at most."""
     batch: int = 64
@@ -60,22 +61,22 @@ class TrainingPoint:
 
 def check_pixels(name: str, pixels: Pixels) -> None:
     """Raise `InputError` where the classifier `name` cannot be fed such pixels."""
-    if pixels not in ("normalised", "raw"):
-        raise InputError(f"Unknown pixels {pixels!r}; expected 'normalised' or 'raw'.")
-    if pixels == "raw" and name not in BUILDERS:
-        raise InputError(f"{name} is not made for raw pixels; leave them normalised, or use one of {OURS}.")
+    if pixels not in ("normalised", "raw", "unit"):
+        raise InputError(f"Unknown pixels {pixels!r}; expected 'normalised', 'raw' or 'unit'.")
+    if pixels != "normalised" and name not in BUILDERS:
+        raise InputError(f"{name} is not made for {pixels} pixels; leave them normalised, or use one of {OURS}.")
 
 
 def architecture_for(task: Task, name: str, pixels: Pixels = "normalised") -> Architecture:
-    """The architecture `name` for images and classes of this task, normalised by its training images or left raw.
+    """The architecture `name` for images and classes of this task, normalised by its training images or not.
 
-    A torchvision classifier gets them at the size it was designed for. Raises `InputError` where it cannot be fed raw
+    A torchvision classifier gets them at the size it was designed for. Raises `InputError` where it cannot be fed such
     pixels.
     """
     check_pixels(name, pixels)
     channels, height, width = task.image_shape
     images = task.train.images
-    mean, std = (0.0,) * channels, (1 / 255,) * channels
+    mean, std = (0.0,) * channels, (1 / 255 if pixels == "raw" else 1.0,) * channels
     if pixels == "normalised":
         mean = tuple(float(value) for value in images.mean((0, 2, 3)))
         std = tuple(max(float(value), 1e-3) for value in images.std((0, 2, 3)))
