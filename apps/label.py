@@ -1,42 +1,17 @@
-"""The annotators' app, served by `explainfb label`: a personal link decides which screen is shown."""
+"""The annotators' app, served by `explainfb label`. The page says that it loads while it does."""
 
-import gc
-import os
-from pathlib import Path
+from collections.abc import Callable
 
 import streamlit as st
 
-from explainfb.serving import DATA_DIR, DATABASE, STUDY
-from explainfb.store import Role
-from explainfb.workplace import Workplace
-from screens import annotator, closing, researcher, style
-from screens.guard import guarded_page, show_notice, token_of_page
 
+@st.cache_resource(show_spinner="Loading the study…")
+def draw() -> Callable[[], None]:
+    """What draws the page. What that imports takes many seconds the first time, so it is not imported above."""
+    from screens import page
 
-@st.cache_resource(show_spinner="Opening the study")
-def workplace() -> Workplace:
-    study, database, data_dir = (os.environ.get(name) or None for name in (STUDY, DATABASE, DATA_DIR))
-    assert study is not None
-    place = Workplace.open(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)
-    gc.freeze()  # Streamlit collects garbage after every run of this script; what is loaded by now is none
-    return place
-
-
-@guarded_page
-def main() -> None:
-    place = workplace()
-    person = place.store.annotators.authenticate(token_of_page())
-    if person is None:
-        closing.no_link()
-    elif person.role is Role.RESEARCHER:
-        researcher.show(place, person)
-    else:
-        annotator.show(place, person)
+    return page.show
 
 
 st.set_page_config(page_title="Comparing explanations", page_icon=":material/compare:", layout="centered")
-style.apply()
-notice = st.container()
-main()
-with notice:
-    show_notice()
+draw()()

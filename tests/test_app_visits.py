@@ -246,6 +246,15 @@ def hold(visitor: Visitor, key: str) -> None:
     visitor.page.keyboard.up(key)
 
 
+def test_the_first_visitor_reads_that_the_study_loads(browser: Browser, waiting_study: Path, tmp_path: Path) -> None:
+    with served(copy_study(waiting_study, tmp_path / "study")) as app:
+        visitor = Visitor(browser.new_page())
+        visitor.page.goto(app.invite("Ida"))
+        visitor.page.get_by_text("Loading the study").wait_for()
+        visitor.expect("agree")
+        assert visitor.page.get_by_text("Loading the study").count() == 0
+
+
 def test_enter_on_a_button_presses_that_button_alone(browser: Browser, waiting_study: Path, tmp_path: Path) -> None:
     """Consent is given by no key that also presses what has the focus."""
     with served(copy_study(waiting_study, tmp_path / "study")) as app:
