@@ -159,6 +159,21 @@ def test_a_task_without_shortcut_has_no_shortcut_columns() -> None:
     assert "on clean test images" in text
 
 
+def test_test_images_that_carry_their_shortcut_are_not_called_clean() -> None:
+    results = without_shortcut(example_results())
+    for arm in (results["before"], results["after"], *results["controls"].values()):
+        arm["shortcut_share"], arm["intervals"]["shortcut_share"] = 0.3, [0.2, 0.4]
+    text = Page(render_report(results, EMPTY)).text
+    assert not re.search("clean|shifted", text, re.IGNORECASE)
+    assert "Accuracy on test images rose" in text or "Accuracy on test images went" in text
+    assert "it cannot show what the shortcut does; the shortcut share can." in text
+    assert "0 % means it is ignored" in text
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(table_text(results))
+    assert "test, %" in buffer.getvalue()
+    assert "clean" not in buffer.getvalue()
+
+
 def test_a_bare_study_has_a_page() -> None:
     results = example_results() | {"controls": {}, "seconds": {}}
     del results["ceiling"]

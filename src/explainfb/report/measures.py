@@ -70,6 +70,8 @@ class Measure:
 
 
 CLEAN = Measure("clean_accuracy", "accuracy on clean images", "clean accuracy")
+TEST = Measure("clean_accuracy", "accuracy on test images", "test accuracy")
+"""What stands in for `CLEAN` where the test images carry the shortcut themselves."""
 SHIFTED = Measure("shifted_accuracy", "accuracy on images whose shortcut misleads", "shifted accuracy")
 ECE = Measure("ece", "the calibration error", "calibration error", higher_is_better=False, in_points=False)
 SHARE = Measure("shortcut_share", "the share of the reasons on the shortcut", "shortcut share", higher_is_better=False)
@@ -92,13 +94,23 @@ def has_shortcut(results: Results) -> bool:
     return SHIFTED.value(results["before"]) is not None and SHIFTED.value(results["after"]) is not None
 
 
+def carries_shortcut(results: Results) -> bool:
+    """Whether the test images have their shortcut, with no others that lack it or whose shortcut misleads."""
+    return not has_shortcut(results) and SHARE.value(results["before"]) is not None
+
+
+def clean(results: Results) -> Measure:
+    """Accuracy on the test images as they are, under the name that is true of them."""
+    return TEST if carries_shortcut(results) else CLEAN
+
+
 def deciding(results: Results) -> Measure:
     """The one measure that answers the study's question, by what the task has and was attacked with: accuracy on
     shifted images, without them robust accuracy at the middle ε, without an attack accuracy."""
-    return SHIFTED if has_shortcut(results) else robustness(results) or CLEAN
+    return SHIFTED if has_shortcut(results) else robustness(results) or clean(results)
 
 
 def all_measures(results: Results) -> list[Measure]:
     """What was measured, in the order of the tables."""
     robust = robustness(results)
-    return [CLEAN, SHIFTED, ECE, SHARE, *([robust] if robust else [])]
+    return [clean(results), SHIFTED, ECE, SHARE, *([robust] if robust else [])]

@@ -15,7 +15,17 @@ from explainfb.errors import InputError
 from explainfb.files import write_whole
 from explainfb.report import figures, stops
 from explainfb.report.learned import Evidence, evidence_sentence, held_out_sentence
-from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHIFTED, Measure, deciding, has_shortcut, robustness
+from explainfb.report.measures import (
+    ECE,
+    NORM_SIGNS,
+    SHIFTED,
+    Measure,
+    carries_shortcut,
+    clean,
+    deciding,
+    has_shortcut,
+    robustness,
+)
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, verdict
@@ -126,6 +136,7 @@ def _words(results: Results, material: ReportMaterial) -> dict[str, Any]:
         "unfinished": stops.unfinished(results),
         "stopped": {arm.key: stops.about(results, arm.key) for arm in arms(results) if arm.key != "after"},
         "has_shortcut": has_shortcut(results),
+        "carries_shortcut": carries_shortcut(results),
         "main": main_table(results),
         "difference": difference_table(results),
         "robust": robust_table(results),
@@ -157,7 +168,7 @@ def _markup(charts: list[str]) -> list[Markup]:
 
 def _compared(results: Results) -> list[Measure]:
     """What the first figure shows: accuracy, calibration and robustness, where they were compared in pairs."""
-    measures = [SHIFTED if has_shortcut(results) else CLEAN, ECE, robustness(results)]
+    measures = [SHIFTED if has_shortcut(results) else clean(results), ECE, robustness(results)]
     return [m for m in measures if m is not None and any(m.difference(results, arm.key) for arm in arms(results))]
 
 

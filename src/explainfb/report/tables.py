@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 
 from explainfb.honesty import meanings
-from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, Measure
+from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, TEST, Measure, clean
 from explainfb.report.numerals import plain, signed
 from explainfb.results import Arm, Evaluation, Results, arms
 
@@ -56,14 +56,15 @@ class ResultTable:
     """(letter, why the numbers so marked cannot be relied on)"""
 
 
-HEADINGS = {CLEAN: "clean, %", SHIFTED: "shifted, %", ECE: "ECE", SHARE: "shortcut share, %"}
+HEADINGS = {CLEAN: "clean, %", TEST: "test, %", SHIFTED: "shifted, %", ECE: "ECE", SHARE: "shortcut share, %"}
 
 WAYS = {"forward": "k images forward", "backward": "k images backward"}
 
 
 def measures(results: Results) -> list[Measure]:
     """The columns of the main table: those that were measured on some arm."""
-    return [m for m in HEADINGS if any(m.value(arm.evaluation) is not None for arm in arms(results))]
+    named = [clean(results), SHIFTED, ECE, SHARE]
+    return [m for m in named if any(m.value(arm.evaluation) is not None for arm in arms(results))]
 
 
 def main_table(results: Results) -> ResultTable:
@@ -80,7 +81,7 @@ def main_table(results: Results) -> ResultTable:
 def difference_table(results: Results) -> ResultTable:
     """After minus each other arm, paired; a difference is claimed where its interval excludes 0."""
     compared = [arm for arm in arms(results) if arm.key in results["differences"]]
-    shown = [m for m in HEADINGS if any(m.difference(results, arm.key) for arm in compared)]
+    shown = [m for m in measures(results) if any(m.difference(results, arm.key) for arm in compared)]
     rows = [Row(arm, tuple(_difference_cell(m, results, arm) for m in shown)) for arm in compared]
     names = tuple(HEADINGS[m].replace("%", "points") for m in shown)
     return ResultTable((Columns("after minus the arm", names),), tuple(rows))

@@ -10,7 +10,17 @@ Losses in them are told in the first sentence; they are not corrected for their 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from explainfb.report.measures import CLEAN, ECE, SHARE, SHIFTED, Measure, all_measures, deciding, robustness
+from explainfb.report.measures import (
+    ECE,
+    SHARE,
+    SHIFTED,
+    Measure,
+    all_measures,
+    carries_shortcut,
+    clean,
+    deciding,
+    robustness,
+)
 from explainfb.report.numerals import NO_BREAK
 from explainfb.report.stops import not_followed, number_of_rounds
 from explainfb.results import Arm, Results, arms
@@ -115,9 +125,10 @@ def findings(results: Results) -> list[tuple[str, str]]:
     """(topic, sentence) for each measure that the first sentence does not tell of."""
     told = deciding(results) if verdict(results).outcome is not Outcome.LEFT else None
     topics = {SHIFTED: "Shifted images", ECE: "Calibration", robustness(results): "Robustness", SHARE: "Reasons"}
+    topics[clean(results)] = "Test images" if carries_shortcut(results) else "Clean images"
     texts = [
         (topic, _finding(results, measure))
-        for measure, topic in (topics | {CLEAN: "Clean images"}).items()
+        for measure, topic in topics.items()
         if measure is not None and not (measure == told and is_told(results, measure))
     ]
     return [(topic, _capital(text) + ".") for topic, text in texts if text]
