@@ -21,12 +21,14 @@ from explainfb.report.measures import NORM_SIGNS, Measure
 from explainfb.results import Arm, Evaluation, Results, arms
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
-SERIES = tuple(f"#0501{index:02x}" for index in range(8))
+SERIES = tuple(f"#0501{index:02x}" for index in range(11))
 VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper"} | {
     colour: f"series-{index}" for index, colour in enumerate(SERIES)
 }
-MARKERS = {"s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "o": "●", "": ""}
+MARKERS = {"s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚", "X": "✖", "<": "◀", ">": "▶", "o": "●", "*": "★"}
 """What matplotlib calls a marker, and the sign that stands for it in the page's legend."""
+OTHERS = "sD^vPX<>"
+"""Markers of controls and other methods."""
 SCALE = 1.4
 """A chart is never wider than this many CSS pixels a point, so that its text stays as large as the page's."""
 STYLE: dict[Any, Any] = {
@@ -62,10 +64,15 @@ class Stroke:
 
 
 def strokes(results: Results) -> dict[str, Stroke]:
-    """After stands out, before and the ceiling are grey, each control has its own colour and marker."""
-    found = {"before": Stroke(1, "o", "-", 1.4), "after": Stroke(0, "o", "-", 2.2), "ceiling": Stroke(2, "", ":", 1.4)}
+    """After stands out, before and the ceiling are grey, each of eight other arms has its own colour and marker.
+
+    Beyond eight, colours come again with other markers.
+    """
+    found = {"before": Stroke(1, "o", "-", 1.4), "after": Stroke(0, "o", "-", 2.2), "ceiling": Stroke(2, "*", ":", 1.4)}
+    colours = len(SERIES) - 3
     for index, name in enumerate(results["controls"]):
-        found[name] = Stroke(3 + index % (len(SERIES) - 3), "sD^vPX<>"[index % 8], "--")
+        marker = OTHERS[(index + index // colours) % len(OTHERS)]
+        found[name] = Stroke(3 + index % colours, marker, "--")
     return found
 
 
@@ -91,6 +98,8 @@ def _robust_line(axes: Axes, arm: Arm, norm: str, stroke: Stroke) -> None:
     x, y, low, high = ([row[key] for row in rows] for key in ("epsilon", "accuracy", "low", "high"))
     colour = SERIES[stroke.colour]
     axes.fill_between(x, low, high, color=colour, alpha=0.14 if arm.role == "after" else 0.08, linewidth=0)
+    if len(x) == 1:
+        axes.vlines(x, low, high, color=colour, linewidth=stroke.width, alpha=0.4)
     axes.plot(x, y, stroke.dashes, color=colour, linewidth=stroke.width)
     for row in rows:
         face = colour if row["reliable"] else PAPER
@@ -107,8 +116,11 @@ def _radii(axes: Axes, results: Results, norm: str) -> None:
         axes.set_xticks(radii, [f"{radius:g}" for radius in radii])
 
 
-def reliability_diagram(evaluation: Evaluation, name: str, colour: int) -> str:
-    """SVG: accuracy by confidence over the diagonal of perfect calibration; below it where the images are."""
+def reliability_diagram(evaluation: Evaluation, name: str, colour: int, *, fullest: float) -> str:
+    """SVG: accuracy by confidence over the diagonal of perfect calibration; below it where the images are.
+
+    `fullest`, the largest share of images that a bin of any diagram beside this one holds, gives all the same scale.
+    """
     bins = evaluation["reliability"]
     count, width = bins["count"], 1 / max(1, len(bins["count"]))
     places = [width * index for index in range(len(count))]
@@ -122,9 +134,10 @@ def reliability_diagram(evaluation: Evaluation, name: str, colour: int) -> str:
         upper.plot([0, 1], [0, 1], color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
         upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
         upper.set_title(f"{name}: ECE {evaluation['ece']:.3f}", fontsize=9, loc="left")
-        share = [images / max(1, sum(count)) for images in count]
-        lower.bar(places, share, width, align="edge", color=MUTED, alpha=0.55, edgecolor=PAPER, linewidth=0.8)
-        lower.set(ylabel="images", xlabel="confidence")
+        lower.bar(
+            places, shares(evaluation), width, align="edge", color=MUTED, alpha=0.55, edgecolor=PAPER, linewidth=0.8
+        )
+        lower.set(ylabel="images", xlabel="confidence", ylim=(0, 1.05 * fullest))
         lower.yaxis.set_major_locator(MaxNLocator(2))
         for axes in (upper, lower):
             _percent(axes)
@@ -132,6 +145,12 @@ def reliability_diagram(evaluation: Evaluation, name: str, colour: int) -> str:
         return svg(
             figure, f"reliability-{name.split()[0]}", f"Reliability diagram {name}, ECE {evaluation['ece']:.3f}."
         )
+
+
+def shares(evaluation: Evaluation) -> list[float]:
+    """The share of the images in each bin of confidence."""
+    count = evaluation["reliability"]["count"]
+    return [images / max(1, sum(count)) for images in count]
 
 
 def difference_chart(results: Results, measure: Measure) -> str:
@@ -145,7 +164,7 @@ def difference_chart(results: Results, measure: Measure) -> str:
         for place, (arm, found) in enumerate(rows):
             colour = SERIES[drawn[arm.key].colour]
             axes.plot([scale * found.low, scale * found.high], [place, place], color=colour, linewidth=2.4, alpha=0.45)
-            axes.plot(scale * found.estimate, place, drawn[arm.key].marker or "o", color=colour, ms=5)
+            axes.plot(scale * found.estimate, place, drawn[arm.key].marker, color=colour, ms=5)
         axes.set_yticks(range(len(rows)), [arm.label for arm, _ in rows])
         side = "right" if measure.higher_is_better else "left"
         axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel=f"{'points' if measure.in_points else 'ECE'}, {side} is better")

@@ -29,7 +29,7 @@ from explainfb.report.measures import (
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, verdict
-from explainfb.results import Results, arms, check_results
+from explainfb.results import LABELS, Results, arms, check_results
 from explainfb.types import Explanation, FloatArray
 
 
@@ -148,12 +148,16 @@ def _pictures(results: Results, material: ReportMaterial) -> dict[str, Any]:
     measured = [row["norm"] for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
     rounds = results["preferences"]["by_round"]
     known = any(row["reward_accuracy"] is not None for row in rounds)
-    reliability = [("before", "before", 1), ("after", "after feedback", 0)]
+    both = {"before": 1, "after": 0}
+    fullest = max(max(figures.shares(results[key]), default=0) for key in both) or 1.0
+    diagrams = [
+        figures.reliability_diagram(results[key], LABELS[key], colour, fullest=fullest) for key, colour in both.items()
+    ]
     return {
         "legend": _legend(results),
         "differences": _markup([figures.difference_chart(results, m) for m in _compared(results)]),
         "robust_curves": _markup([figures.robust_curves(results, norm) for norm in NORM_SIGNS if norm in measured]),
-        "reliability": _markup([figures.reliability_diagram(results[key], name, c) for key, name, c in reliability]),
+        "reliability": _markup(diagrams),
         "reward_chart": _markup([figures.reward_accuracy_chart(rounds)] if known else []),
         "loss": _markup([figures.loss_chart(material.loss_curves)] if material.loss_curves else []),
         "gallery": [_gallery_item(item, material.class_names) for item in material.gallery],
