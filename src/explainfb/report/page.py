@@ -32,6 +32,9 @@ from explainfb.report.verdict import findings, verdict
 from explainfb.results import LABELS, Results, arms, check_results
 from explainfb.types import Explanation, FloatArray
 
+FEEDBACK = "feedback"
+"""What the stages that make the arm `after` are timed under."""
+
 
 @dataclass(frozen=True, eq=False)
 class GalleryItem:
@@ -127,7 +130,7 @@ def _words(results: Results, material: ReportMaterial) -> dict[str, Any]:
     return {
         "attacks": [name.replace("_", " ") for name in dict.fromkeys(name for row in rows for name in row["attacks"])],
         "settings": [(name, _setting(value)) for name, value in _all_settings(results).items()],
-        "times": [(stage, duration(seconds)) for stage, seconds in results["seconds"].items()],
+        "times": [(_stage(stage), duration(seconds)) for stage, seconds in results["seconds"].items()],
         "verdict": verdict(results),
         "deciding": deciding(results),
         "findings": findings(results),
@@ -136,6 +139,7 @@ def _words(results: Results, material: ReportMaterial) -> dict[str, Any]:
         "unfinished": stops.unfinished(results),
         "stopped": {arm.key: stops.about(results, arm.key) for arm in arms(results) if arm.key != "after"},
         "has_shortcut": has_shortcut(results),
+        "ceiling": LABELS["ceiling"],
         "carries_shortcut": carries_shortcut(results),
         "main": main_table(results),
         "difference": difference_table(results),
@@ -226,7 +230,21 @@ def _reward_maps(maps: RewardMaps) -> list[dict[str, str]]:
 
 
 def _all_settings(results: Results) -> dict[str, object]:
-    return {"task": results["task"], "seed": results["seed"], **results["settings"]}
+    """Each once; arms as the page calls them."""
+    found = {"task": results["task"], "seed": results["seed"], **results["settings"]}
+    controls = found.get("controls")
+    named = {"controls": ", ".join(_shown(name) for name in controls) or "none"} if isinstance(controls, list) else {}
+    return found | named
+
+
+def _stage(stage: str) -> str:
+    """`rrr: fine-tuning` → `pixel masks (RRR): fine-tuning`; what is timed of feedback itself stays `feedback`."""
+    arm, colon, what = stage.partition(": ")
+    return stage if not colon or arm == FEEDBACK else f"{_shown(arm)}: {what}"
+
+
+def _shown(arm: str) -> str:
+    return LABELS.get(stops.key_of(arm), arm.replace("_", " "))
 
 
 def _setting(value: object) -> str:

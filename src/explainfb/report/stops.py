@@ -12,6 +12,11 @@ KEYS = {"feedback": "after", "no_shortcut": "ceiling"}
 """Arms that results.json calls by another name than their messages do."""
 
 
+def key_of(arm: str) -> str:
+    """What results.json calls an arm that messages, settings and times call `arm`."""
+    return KEYS.get(arm, arm)
+
+
 @dataclass(frozen=True)
 class Stop:
     """A round that did not run to its end."""
@@ -47,7 +52,7 @@ def _read(message: str, known: set[str]) -> Stop:
     found = MESSAGE.fullmatch(message)
     if found is None:
         return Stop("", 0, message)
-    arm = KEYS.get(found[1], found[1])
+    arm = key_of(found[1])
     return Stop(arm, int(found[2]), found[3]) if arm in known else Stop("", 0, message)
 
 
