@@ -7,21 +7,25 @@ from typing import get_args
 
 import pytest
 import torch
+from rich.console import Console
 
 from explainfb import arms, classifiers
 from explainfb import study as study_module
 from explainfb.annotators import Crowd, SimulatedAnnotator
-from explainfb.arms import ARMS
+from explainfb.arms import ARMS, Arms, Tuned
 from explainfb.bench import Bench
+from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
+from explainfb.finetune import Finetuned, FinetuneSettings, OnStep
 from explainfb.results import read_results
-from explainfb.settings import Control
+from explainfb.settings import Control, KnownControl
 from explainfb.study import Study
-from explainfb.tasks import Task, load_task
+from explainfb.sweep import SweepSettings, sweep
+from explainfb.tasks import Split, Task, load_task
 from tiny import TINY
 
 LITTLE = dataclasses.replace(TINY.evaluation, linf=(0.1,), l2=(), attacked=6, explained=4)
-EVERY_ARM = dataclasses.replace(TINY, controls=get_args(Control), evaluation=LITTLE)
+EVERY_ARM = dataclasses.replace(TINY, controls=get_args(KnownControl), evaluation=LITTLE)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def every_arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_control_that_can_be_named_is_an_arm() -> None:
-    assert set(ARMS) == set(get_args(Control))
+    assert set(ARMS) == set(get_args(KnownControl))
 
 
 def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm: Path) -> None:
@@ -114,6 +118,59 @@ def test_what_was_not_counted_is_left_out(every_arm: Path, tmp_path: Path) -> No
     (folder / "controls/rrr/classifiers/round-1.budget.json").unlink()
     results = Study.open(folder, EVERY_ARM).run()
     assert set(read_results(every_arm / "results.json")["budget"]) - set(results["budget"]) == {"rrr"}
+
+
+def halved(
+    classifier: Classifier, split: Split, *, settings: FinetuneSettings, seed: int, on_step: OnStep | None = None
+) -> Finetuned:
+    """A method of one's own: every weight halved."""
+    twin = classifiers.clone(classifier)
+    with torch.no_grad():
+        for weight in twin.parameters():
+            weight.mul_(0.5)
+    return Finetuned(twin, None)
+
+
+def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
+    monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
+    arms.ARMS["halved"] = Tuned(method=lambda bench: halved)
+    settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
+    wanted = SweepSettings(folder=tmp_path, seeds=1, arms=("random_exchange", "halved"), jobs=1)
+    summary = sweep(wanted, settings, Console(quiet=True))
+    assert {"before", "random_exchange", "halved", "after"} == set(summary["arms"])
+    study = tmp_path / "seed-0"
+    results = read_results(study / "results.json")
+    assert {"random_exchange", "halved"} == set(results["controls"])
+    assert "--controls random_exchange halved" in results["command"]
+    first, last = (
+        classifiers.load(study / f"controls/halved/classifiers/round-{number}.safetensors") for number in (0, 1)
+    )
+    assert all(torch.equal(a / 2, b) for a, b in zip(first.parameters(), last.parameters(), strict=True))
+    assert "halved" in (study / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> None:
+    settings = dataclasses.replace(TINY, controls=("cross_entropy", "random_answer"))
+    with pytest.raises(InputError, match=r"no arm 'random_answer'; did you mean 'random_answers'\?"):
+        Study.open(tmp_path / "study", settings)
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "feedback", "before", "after", "ceiling", "No Name", "../up", "1st"])
+def test_an_arms_name_is_its_own_and_can_name_a_folder(name: str) -> None:
+    with pytest.raises(InputError, match=rf"There is a {name} already|small letters, digits and underscores"):
+        Arms(ARMS)[name] = Tuned()
+
+
+def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Path) -> None:
+    """It would be the same classifier: with steps of 0 both are as they were built."""
+    settings = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, steps=0))
+    with pytest.raises(InputError, match=r"The arm no_shortcut is trained as the classifier was, .* leave it out"):
+        Study.open(tmp_path / "study", settings)
+    Study.open(tmp_path / "sound", dataclasses.replace(settings, task="digits"))
 
 
 @pytest.mark.parametrize("name", ["wrong_masks", "oracle_reward", "rrr"])

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from explainfb.cli import Command, Sweep
 from explainfb.finished import FinishedStudy
 from explainfb.grid import GridSettings, sweep_command
-from explainfb.settings import Control, StudySettings
+from explainfb.settings import KnownControl, StudySettings
 from explainfb.tasks import Split
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
@@ -203,7 +203,7 @@ def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.Monke
 def test_every_arm_has_a_stroke_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     strokes = script("robustness/picture.py", monkeypatch).STROKES
     other = script("robustness/picture.py", monkeypatch).OTHER
-    assert set(strokes) == {"before", "feedback", "ceiling", *get_args(Control)} - {"no_shortcut"}
+    assert set(strokes) == {"before", "feedback", "ceiling", *get_args(KnownControl)} - {"no_shortcut"}
     for part in (0, 1):
         assert len({stroke[part] for stroke in [*strokes.values(), other]}) == len(strokes) + 1
 

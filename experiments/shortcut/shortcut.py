@@ -20,7 +20,7 @@ from explainfb.evaluation import EvaluationSettings
 from explainfb.grid import Grid, GridSettings, run_grid
 from explainfb.grid_figures import arms_figure
 from explainfb.grid_page import contrast_table, read_summary, rows_of, table, write_page
-from explainfb.settings import Control, StudySettings
+from explainfb.settings import KnownControl, StudySettings
 from explainfb.shortcuts import Kind
 from explainfb.training import TrainingSettings
 
@@ -55,7 +55,7 @@ class Shortcut:
             f"{task}-{kind}-{network}": StudySettings(
                 task=f"{task}-decoy",
                 shortcut=kind,
-                controls=get_args(Control),
+                controls=get_args(KnownControl),
                 training=TrainingSettings(classifier=network),
                 evaluation=evaluation,
             )

@@ -1,21 +1,25 @@
-"""The arms beside feedback: what is done in its place, from the same classifier, in the same number of steps.
+"""The arms beside feedback: what is done in its place.
 
-`ARMS` has them by name. An arm of another kind is an object with the methods of `Arm`.
+`ARMS` has them by name, and takes further ones: `ARMS["mine"] = arm`. All but `no_shortcut`, which is trained anew,
+start from the classifier before any feedback and have as many rounds. Those that ask nobody take every step of these
+rounds; those that ask learn a reward, and follow it in those rounds in which it foretells answers: a coin's is hardly
+ever followed, so that `random_answers` normally ends where it began.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, get_args
 
 from explainfb import baselines, classifiers
 from explainfb.annotators import Annotator, CoinAnnotator, simulated
-from explainfb.bench import TRAINING_COST, Bench, Outcome, first_classifier
+from explainfb.bench import FEEDBACK, TRAINING_COST, Bench, Outcome, first_classifier
 from explainfb.errors import InputError
 from explainfb.explanations import as_seen_by_reward, load_explanations
 from explainfb.finetune import Method, finetune
-from explainfb.settings import Control, StudySettings
+from explainfb.settings import KnownControl, StudySettings
 from explainfb.store import Store
 from explainfb.tasks import Task
 
@@ -35,7 +39,8 @@ class Arm(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
-    """As many rounds as feedback, with another annotator or with a method that asks nobody."""
+    """As many rounds as feedback, with another annotator, whose reward is followed as feedback's is, or with a method
+    that asks nobody."""
 
     annotator: Callable[[Bench], Annotator] | None = None
     method: Callable[[Bench], Method] | None = None
@@ -57,7 +62,6 @@ class Tuned:
         folder = bench.folder / "controls" / name
         first = first_classifier(folder)
         if not first.is_file():
-            first.parent.mkdir(parents=True, exist_ok=True)
             classifiers.save(classifiers.load(first_classifier(bench.folder)), first)
         with Store(folder / "answers.db") if self.annotator else nullcontext() as store:
             annotator, method = self.annotator and self.annotator(bench), self.method and self.method(bench)
@@ -70,7 +74,11 @@ class NoShortcut:
     """Trained as the classifier before any feedback was, on images without the shortcut."""
 
     def check(self, name: str, settings: StudySettings, task: Task) -> None:
-        """A task without a shortcut goes without this arm."""
+        """A task without a shortcut goes without this arm; a classifier that is not trained has no such twin."""
+        if settings.training.steps == 0 and task.sound_train is not None:
+            raise InputError(
+                f"The arm {name} is trained as the classifier was, and training.steps is 0; leave it out of --controls."
+            )
 
     def cost(self, settings: StudySettings) -> float:
         return TRAINING_COST * settings.training.steps
@@ -128,14 +136,37 @@ def adversarial_training(bench: Bench) -> Method:
     return partial(baselines.adversarial_training, epsilon=bench.settings.baselines.adversarial_epsilon)
 
 
-ARMS: dict[Control, Arm] = {
-    "cross_entropy": Tuned(method=cross_entropy),
-    "random_exchange": Tuned(method=random_exchange),
-    "random_answers": Tuned(annotator=coin),
-    "wrong_masks": Tuned(annotator=wrong_masks, masks=lambda _: "relevance"),
-    "oracle_reward": Tuned(method=oracle_reward, masks=lambda _: "relevance"),
-    "rrr": Tuned(method=rrr, masks=lambda settings: settings.baselines.rrr_masks),
-    "input_gradient": Tuned(method=input_gradient),
-    "adversarial_training": Tuned(method=adversarial_training),
-    "no_shortcut": NoShortcut(),
-}
+class Arms(dict[str, Arm]):
+    """Arms by name. An arm's name is that of a folder and of results, and there must be only one of a name."""
+
+    def __setitem__(self, name: str, arm: Arm) -> None:
+        """Add an arm of one's own, or put another in its place. Raises `InputError` for a name that is taken."""
+        if not NAME.fullmatch(name):
+            raise InputError(f"An arm's name has small letters, digits and underscores, as my_arm; found {name!r}.")
+        if name in TAKEN:
+            raise InputError(f"There is a {name} already; give your arm another name.")
+        super().__setitem__(name, arm)
+
+    def __missing__(self, name: str) -> Arm:
+        nearest = classifiers.nearest_name(name, list(self))
+        raise InputError(
+            f"There is no arm {name!r}; did you mean {nearest!r}? One of your own is put into explainfb.arms.ARMS "
+            "first, in each process that runs it."
+        )
+
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+TAKEN = {*get_args(KnownControl), FEEDBACK, "before", "after", "ceiling"}
+ARMS = Arms(
+    {
+        "cross_entropy": Tuned(method=cross_entropy),
+        "random_exchange": Tuned(method=random_exchange),
+        "random_answers": Tuned(annotator=coin),
+        "wrong_masks": Tuned(annotator=wrong_masks, masks=lambda _: "relevance"),
+        "oracle_reward": Tuned(method=oracle_reward, masks=lambda _: "relevance"),
+        "rrr": Tuned(method=rrr, masks=lambda settings: settings.baselines.rrr_masks),
+        "input_gradient": Tuned(method=input_gradient),
+        "adversarial_training": Tuned(method=adversarial_training),
+        "no_shortcut": NoShortcut(),
+    }
+)

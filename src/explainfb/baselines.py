@@ -1,7 +1,7 @@
-"""What feedback is compared with: other ways to spend the same gradient steps on the same images.
+"""What feedback is compared with: other ways to spend as many gradient steps on the same images.
 
-Each starts from the classifier before any feedback, draws the same batches from the same seed and follows them with the
-same optimiser; none reads a test image.
+Each method starts from the classifier that it is given, draws the same batches from the same seed and takes every step
+with the same optimiser; none reads a test image. What a step costs differs: `budget` counts it.
 """
 
 from collections.abc import Callable

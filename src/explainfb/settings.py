@@ -21,7 +21,7 @@ from explainfb.shortcuts import Kind
 from explainfb.tasks import Task, load_task
 from explainfb.training import TrainingSettings
 
-Control = Literal[
+KnownControl = Literal[
     "cross_entropy",
     "random_exchange",
     "random_answers",
@@ -32,6 +32,8 @@ Control = Literal[
     "adversarial_training",
     "no_shortcut",
 ]
+Control = KnownControl | str
+"""An arm that feedback is compared with: one that comes with explainfb, or one that was put into `arms.ARMS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
