@@ -78,8 +78,11 @@ def test_what_is_measured_anew_elsewhere_is_told_beside_what_was_there(folder: P
 
 
 @pytest.mark.usefixtures("upgraded")
-def test_what_another_process_measured_before_an_interruption_counts(folder: Path) -> None:
+@pytest.mark.parametrize("old", [False, True])
+def test_what_another_process_measured_before_an_interruption_counts(folder: Path, old: bool) -> None:
     """The results of then are not taken for those of now."""
+    if old:
+        (folder / "provenance.json").unlink()
     (folder / "evaluations" / "cross_entropy.safetensors").unlink()
     before = read_results(folder / "results.json")
     Study.open(folder, SMALL).run_arm("cross_entropy")
