@@ -196,7 +196,7 @@ class Study:
         """The study in a line."""
         settings = self.settings
         return (
-            f"{self.task.name}, {len(self.task.train):,} training images, {settings.rounds} rounds of "
+            f"{self.task.name}, {len(self.task.train):,} training images, {settings.rounds} round{'s' * (settings.rounds != 1)} of "
             f"{settings.comparisons} comparisons, seed {settings.seed}, {settings.annotator} annotator, {self.device}"
         )
 
