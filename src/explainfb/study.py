@@ -195,8 +195,9 @@ class Study:
     def describe(self) -> str:
         """The study in a line."""
         settings = self.settings
+        rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
         return (
-            f"{self.task.name}, {len(self.task.train):,} training images, {settings.rounds} round{'s' * (settings.rounds != 1)} of "
+            f"{self.task.name}, {len(self.task.train):,} training images, {rounds} of "
             f"{settings.comparisons} comparisons, seed {settings.seed}, {settings.annotator} annotator, {self.device}"
         )
 
