@@ -116,6 +116,7 @@ def test_what_was_not_counted_is_left_out(every_arm: Path, tmp_path: Path) -> No
     folder = tmp_path / "older"
     shutil.copytree(every_arm, folder)
     (folder / "controls/rrr/classifiers/round-1.budget.json").unlink()
+    (folder / "results.json").unlink()
     results = Study.open(folder, EVERY_ARM).run()
     assert set(read_results(every_arm / "results.json")["budget"]) - set(results["budget"]) == {"rrr"}
 

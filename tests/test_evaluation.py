@@ -92,13 +92,16 @@ def test_a_measure_is_the_plain_mean_and_lies_in_its_interval(task: Task, measur
 def test_a_difference_is_signed_after_minus_before(measured: Evaluation) -> None:
     perfect = 20 * torch.nn.functional.one_hot(measured.labels, 10).float()
     better = replace(measured, clean_logits=perfect, shifted_logits=perfect)
-    found = differences(better, measured, seed=0)
+    wrong = replace(measured, clean_logits=perfect.roll(1, 1), shifted_logits=perfect.roll(1, 1))
+    found = differences(better, wrong, seed=0)
     assert found["shifted_accuracy"]["low"] > 0.5
     assert found["ece"]["high"] < 0
     assert found["shortcut_share"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
     assert [row["estimate"] for row in found["robust_accuracy"]] == [0.0, 0.0, 0.0]
     same = differences(measured, measured, seed=0)
-    assert same["shifted_accuracy"] == same["ece"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
+    assert same["shifted_accuracy"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
+    assert same["ece"]["estimate"] == 0
+    assert same["ece"]["low"] == -same["ece"]["high"] < 0
 
 
 def test_robust_accuracies_are_paired_image_by_image(measured: Evaluation) -> None:
