@@ -123,7 +123,7 @@ def fit(
     """Train `classifier` in place on its parameters that require a gradient; returns it in evaluation mode.
 
     It ends as it was at the look with the lowest validation loss. Everything else, running statistics included, keeps
-    its value. Raises `InputError` when a loss stops being a number.
+    its value. Raises `InputError` when the training loss stops being a number, or no look has one.
     """
     parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
@@ -140,12 +140,13 @@ def fit(
             if on_look is not None:
                 on_look(TrainingPoint(step, sum(losses) / len(losses), loss, accuracy))
             losses.clear()
-            _check_loss("validation", loss, step, settings)
             looks_since += 1
             if loss < best_loss:
                 best_loss, best_state, looks_since = loss, copy.deepcopy(classifier.state_dict()), 0
             if looks_since >= settings.patience:
                 break
+    if settings.steps and best_loss == math.inf:
+        _check_loss("validation", loss, step, settings)
     classifier.load_state_dict(best_state)
     return classifier.eval()
 
