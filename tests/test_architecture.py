@@ -13,7 +13,7 @@ FLOORS = [
     {"errors", "seeds"},
     {"attack_settings", "files", "types"},
     {"overlays", "pictures", "torchvision_networks"},
-    {"classifiers", "devices", "folders", "hiding", "masks", "progress", "shortcuts"}
+    {"classifiers", "devices", "folders", "hiding", "masks", "penalties", "progress", "shortcuts"}
     | {"pgd", "square", "statistics", "store", "superpixels", "temperature"},
     {"answers", "budget", "honesty", "lime", "results", "reward", "surroundings", "target", "tasks"},
     {"annotators", "attacks", "ensemble", "exchange", "explanations", "gold", "export", "quality", "training"}

@@ -7,7 +7,7 @@ from torch import Tensor
 from explainfb.classifiers import Architecture, Classifier, build
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
-from explainfb.exchange import exchange, unwanted
+from explainfb.exchange import exchange, unwanted, unwanted_pixels
 from explainfb.finetune import FinetuneSettings, finetune
 from explainfb.lime import LimeSettings
 from explainfb.reward import AdditiveReward, FreeReward
@@ -47,6 +47,7 @@ def accuracy(classifier: Classifier, split: Split) -> float:
 def test_superpixels_worth_less_than_the_mean_are_unwanted() -> None:
     worth = torch.tensor([1.0, 5.0, 6.0, 7.0])[QUARTERS]
     assert unwanted(worth, QUARTERS).tolist() == [[True, False, False, False]]
+    assert torch.equal(unwanted_pixels(worth, QUARTERS), QUARTERS == 0)
     assert torch.equal(unwanted(3 * worth - 100, QUARTERS), unwanted(worth, QUARTERS))
 
 
@@ -60,7 +61,8 @@ def test_labels_that_an_image_lacks_are_never_unwanted_and_do_not_move_the_mean(
 def test_what_is_unwanted_comes_from_one_background_image_and_the_rest_stays() -> None:
     images, background = TRAIN.images[:5], torch.arange(1, 4).view(3, 1, 1, 1).expand(3, 1, 8, 8) / 10
     generator = torch_generator(0, "draws")
-    changed = exchange(images, right_half_is_worthless(images), lime=LIME, background=background, generator=generator)
+    segments, worth = QUARTERS.expand(5, -1, -1), right_half_is_worthless(images)
+    changed = exchange(images, segments, worth, background=background, generator=generator)
     assert torch.equal(changed[..., :4], images[..., :4])
     right = changed[..., 4:].flatten(1)
     assert bool((right == right[:, :1]).all())

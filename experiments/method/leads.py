@@ -15,8 +15,8 @@ from explainfb.classifiers import Classifier
 from explainfb.ensemble import RewardEnsemble
 from explainfb.exchange import exchange, unwanted
 from explainfb.explanations import Explanations, save_explanations
-from explainfb.finetune import Finetuned, FinetuneSettings, Method, OnStep, adversary, batch_draws, descend, finetune
-from explainfb.lime import LimeSettings, neighbourhood
+from explainfb.finetune import Finetuned, Method, finetune
+from explainfb.lime import neighbourhood
 from explainfb.loop import Loop
 from explainfb.queries import Pool
 from explainfb.seeds import derive, torch_generator
@@ -58,53 +58,6 @@ class Agreed(Loop):
             return (~by_all).float().gather(1, segments.flatten(1)).view(segments.shape)
 
         return partial(finetune, reward=reward, lime=lime, worth=wanted_by_some)
-
-
-class LearnedMasks(Loop):
-    """Beside the exchange, the penalty of `rrr` on those superpixels that the reward finds unwanted.
-
-    λ is the one that `rrr` has in `settings.baselines`; masks and pieces are of the same reward.
-    """
-
-    def _follow(self, number: int, reward: RewardEnsemble) -> Method:
-        doubt = self._doubt(number)
-        if doubt is not None:
-            return super()._follow(number, reward)
-        return partial(
-            finetune_with_masks, reward=reward, lime=self.settings.lime, strength=self.settings.baselines.rrr_strength
-        )
-
-
-def finetune_with_masks(
-    classifier: Classifier,
-    split: Split,
-    *,
-    reward: RewardEnsemble,
-    lime: LimeSettings,
-    strength: float,
-    settings: FinetuneSettings,
-    seed: int,
-    on_step: OnStep | None = None,
-) -> Finetuned:
-    """Cross-entropy on exchanged images, and λ times the squared gradient of their log-probabilities where unwanted."""
-    draws, exchanges = batch_draws(seed), torch_generator(seed, "finetune", "exchanged")
-    worsened = adversary(settings, seed)
-
-    def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
-        chosen = torch.randint(len(split), (settings.batch,), generator=draws)
-        images, labels = split.images[chosen], split.labels[chosen]
-        segments, worth = batch_superpixels(images, lime.superpixels, lime.segments), reward.worth(images)
-        masks = unwanted(worth, segments).float().gather(1, segments.flatten(1)).view_as(segments)
-        mixed = exchange(images, worth, lime=lime, background=split.images, generator=exchanges)
-        mixed = worsened(tuned, mixed, labels).requires_grad_()
-        logits = tuned(mixed)
-        cross_entropy = F.cross_entropy(logits, labels)
-        (gradient,) = torch.autograd.grad(logits.log_softmax(1).sum(), mixed, create_graph=True)
-        penalty = (gradient * masks[:, None]).square().flatten(1).sum(1).mean()
-        (cross_entropy + strength * penalty).backward(inputs=list(tuned.parameters()))
-        return cross_entropy.detach(), -penalty.detach()
-
-    return descend(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
 
 
 class TwoClasses(Loop):
@@ -151,7 +104,8 @@ def exchanged_explained(folder: Path, settings: StudySettings, task: Task) -> Fo
     images = task.train.images
     worth = torch.rand(len(images), 7, 7, generator=generator)
     worth = F.interpolate(worth[:, None], size=images.shape[2:], mode="nearest")[:, 0]
-    mixed = exchange(images, worth, lime=settings.lime, background=images, generator=generator)
+    segments = batch_superpixels(images, settings.lime.superpixels, settings.lime.segments)
+    mixed = exchange(images, segments, worth, background=images, generator=generator)
     changed = replace(task, train=replace(task.train, images=mixed))
     return feedback(folder, settings, changed, kind=partial(ExplainedElsewhere, tuned_on=task.train))
 
@@ -220,7 +174,6 @@ def with_random_patches(split: Split, task: Task, settings: StudySettings, name:
 
 LEADS: dict[str, Arm] = {
     "shared_worth": partial(feedback, kind=SharedWorth),
-    "learned_masks": partial(feedback, kind=LearnedMasks),
     "agreed": partial(feedback, kind=Agreed),
     "two_classes": partial(feedback, kind=TwoClasses),
     "exchanged_explained": exchanged_explained,

@@ -16,6 +16,7 @@ from explainfb.classifiers import Classifier
 from explainfb.errors import InputError
 from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, adversary, batch_draws, descend, finetune
 from explainfb.lime import LimeSettings
+from explainfb.penalties import irrelevant_gradient, loss_gradient
 from explainfb.reward import ExplainedImages, pool, to_scale
 from explainfb.seeds import torch_generator
 from explainfb.superpixels import batch_superpixels
@@ -73,8 +74,7 @@ def rrr(
     """
 
     def penalty(images: Tensor, logits: Tensor, _: Tensor, chosen: Tensor) -> Tensor:
-        (gradient,) = torch.autograd.grad(logits.log_softmax(1).sum(), images, create_graph=True)
-        return _squared(gradient * irrelevant[chosen].unsqueeze(1).to(gradient))
+        return irrelevant_gradient(images, logits, irrelevant[chosen])
 
     return _penalised(classifier, split, penalty, strength, settings, seed, on_step)
 
@@ -94,16 +94,9 @@ def input_gradient(
     """
 
     def penalty(images: Tensor, logits: Tensor, labels: Tensor, _: Tensor) -> Tensor:
-        each = F.cross_entropy(logits, labels, reduction="sum")
-        (gradient,) = torch.autograd.grad(each, images, create_graph=True)
-        return _squared(gradient)
+        return loss_gradient(images, logits, labels)
 
     return _penalised(classifier, split, penalty, strength, settings, seed, on_step)
-
-
-def _squared(gradient: Tensor) -> Tensor:
-    """The squared length of each image's gradient, averaged over the images."""
-    return gradient.square().flatten(1).sum(1).mean()
 
 
 def _penalised(

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from explainfb.hiding import Hider
-from explainfb.lime import LimeSettings
 from explainfb.reward import pool
-from explainfb.superpixels import batch_superpixels
 
 Worth = Callable[[Tensor, Tensor], Tensor]
 """(images (B, C, H, W), which images of the split they are (B,)) → (B, H, W): how much weight is wanted at each place;
@@ -32,10 +30,14 @@ def unwanted(worth: Tensor, segments: Tensor) -> Tensor:
     return own & (values < mean)
 
 
+def unwanted_pixels(worth: Tensor, segments: Tensor) -> Tensor:
+    """(B, H, W) bool: the pixels of unwanted superpixels."""
+    return unwanted(worth, segments).gather(1, segments.flatten(1)).view_as(segments)
+
+
 def exchange(
-    images: Tensor, worth: Tensor, *, lime: LimeSettings, background: Tensor, generator: torch.Generator
+    images: Tensor, segments: Tensor, worth: Tensor, *, background: Tensor, generator: torch.Generator
 ) -> Tensor:
     """Images (B, C, H, W) with all their unwanted superpixels from one background image (M, C, H, W) each."""
-    segments = batch_superpixels(images, lime.superpixels, lime.segments).to(images.device)
     shown = (~unwanted(worth, segments)).float()
     return Hider(images, segments, "data", background)(shown[:, None], generator)[:, 0]

@@ -2,9 +2,10 @@
 
     loss(θ) = cross-entropy(x', y) − λ · mean_k r_k(x, β_θ(x))
 
-There are two ways to follow the reward r of explanations, and they can be mixed. x' are training images in which what
-the reward does not want to count shows another image (`exchange`); so by default, with λ = 0. β_θ(x) are LIME's weights
-in closed form, differentiable in the classifier's weights θ, so that with λ > 0 they climb the ensemble's mean.
+There are three ways to follow the reward r of explanations, and they can be mixed. x' are training images in which what
+the reward does not want to count shows another image (`exchange`); so by default, with λ = 0. `gradient_penalty` adds
+that the output should not change with what is not to count there (`penalties`). β_θ(x) are LIME's weights in closed
+form, differentiable in the classifier's weights θ, so that with λ > 0 they climb the ensemble's mean.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,8 +19,9 @@ from torch import Tensor
 from explainfb.classifiers import Classifier, clone
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
-from explainfb.exchange import Worth, exchange
+from explainfb.exchange import Worth, exchange, unwanted_pixels
 from explainfb.lime import CHUNK_IMAGES, LimeSettings, differentiable_weights
+from explainfb.penalties import irrelevant_gradient
 from explainfb.pgd import attack_batch
 from explainfb.reward import ExplainedImages
 from explainfb.seeds import torch_generator, torch_globally
@@ -50,6 +52,9 @@ class FinetuneSettings:
     """Masks an explanation in a step, drawn anew each time."""
     exchanged: float = 1.0
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
+    gradient_penalty: float = 0.0
+    """λ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
+    cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out."""
     adversarial_epsilon: float = 0.0
     """The largest change of a pixel by which the cross-entropy's images, exchanged or not, are made worse for the
     classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of `rrr` and
@@ -71,6 +76,8 @@ class FinetuneSettings:
             raise InputError(f"finetune.schedule is 'linear' or 'constant'; found {self.schedule!r}.")
         if not 0 <= self.exchanged <= 1:
             raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
+        if not 0 <= self.gradient_penalty < float("inf"):
+            raise InputError(f"finetune.gradient_penalty must be at least 0; found {self.gradient_penalty}.")
         if not 0 <= self.adversarial_epsilon <= 1:
             raise InputError(
                 f"finetune.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."
@@ -79,6 +86,11 @@ class FinetuneSettings:
             raise InputError(f"finetune.evidence is a probability in (0, 1]; found {self.evidence}.")
         if self.masks < 4 or self.masks % 2:
             raise InputError(f"finetune.masks must be an even number of at least 4; found {self.masks}.")
+
+    @property
+    def needs_worth(self) -> bool:
+        """Whether anything asks what each place of an image is worth."""
+        return self.exchanged > 0 or self.gradient_penalty > 0
 
 
 @dataclass(frozen=True)
@@ -134,14 +146,15 @@ def finetune(
 ) -> Finetuned:
     """A copy of `classifier` tuned on `split`; without a reward, by cross-entropy alone on the same images.
 
-    `worth` says which superpixels `settings.exchanged` is about; by default an ensemble's own maps do. With
-    `settings.adversarial_epsilon` the cross-entropy is that of the images that PGD makes of those, and of no others.
+    `worth` says which superpixels `settings.exchanged` and `settings.gradient_penalty` are about; by default an
+    ensemble's own maps do, and with neither they are not asked. With `settings.adversarial_epsilon` the cross-entropy
+    is that of the images that PGD makes of those, and of no others.
     Raises `InputError` where a reward is given that these settings would not follow.
     Stops before a step whose loss or gradient is not finite, and says so; the classifier is then the last good one.
     """
-    if worth is None and isinstance(reward, RewardEnsemble) and settings.exchanged > 0:
+    if worth is None and isinstance(reward, RewardEnsemble) and settings.needs_worth:
         worth = _own_worth(reward)
-    if reward is not None and settings.strength == 0 and (worth is None or settings.exchanged == 0):
+    if reward is not None and settings.strength == 0 and (worth is None or not settings.needs_worth):
         raise InputError(
             "This reward would not be followed: it has no maps that say what to exchange, and finetune.strength is 0; "
             "give it a strength, such as 0.7, or give `worth`."
@@ -151,25 +164,40 @@ def finetune(
     worsened = adversary(settings, seed)
     lime = replace(lime, masks=settings.masks, backend="closed_form")
 
+    def exchanged(images: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The images that are learned from, and (B, H, W) where the penalty wants no gradient."""
+        if worth is None or not settings.needs_worth:
+            return images, None
+        segments = batch_superpixels(images, lime.superpixels, lime.segments).to(images.device)
+        wanted = worth(images, chosen)
+        some = round(settings.exchanged * len(images))
+        if some:
+            changed = exchange(
+                images[:some], segments[:some], wanted[:some], background=split.images, generator=exchanges
+            )
+            images = torch.cat([changed, images[some:]])
+        return images, unwanted_pixels(wanted, segments) if settings.gradient_penalty else None
+
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
         chosen = torch.randint(len(split), (settings.batch,), generator=draws)
-        images, labels = split.images[chosen].to(tuned.device), split.labels[chosen].to(tuned.device)
-        if worth is not None and settings.exchanged > 0:
-            some = images[: round(settings.exchanged * len(images))]
-            if len(some):
-                wanted = worth(some, chosen[: len(some)])
-                images[: len(some)] = exchange(some, wanted, lime=lime, background=split.images, generator=exchanges)
-        cross_entropy = F.cross_entropy(tuned(worsened(tuned, images, labels)), labels)
-        cross_entropy.backward()
-        gain = cross_entropy.new_zeros(())
+        labels = split.labels[chosen].to(tuned.device)
+        images, irrelevant = exchanged(split.images[chosen].to(tuned.device), chosen)
+        images = worsened(tuned, images, labels).requires_grad_(irrelevant is not None)
+        logits = tuned(images)
+        cross_entropy = F.cross_entropy(logits, labels)
+        loss, gain = cross_entropy, cross_entropy.new_zeros(())
+        if irrelevant is not None:
+            against = irrelevant_gradient(images, logits, irrelevant)
+            loss, gain = loss + settings.gradient_penalty * against, -against.detach()
+        loss.backward(inputs=[parameter for parameter in tuned.parameters() if parameter.requires_grad])
         if reward is not None and settings.strength != 0:
             tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
             for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
                 part = reward(explain_batch(tuned, split, group, lime, explained_draws)).sum() / settings.explained
                 (-settings.strength * part).backward()
-                gain += part.detach()
+                gain = gain + part.detach()
             tuned.train()
-        return cross_entropy, gain
+        return cross_entropy.detach(), gain
 
     return descend(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
 

@@ -106,10 +106,11 @@ class StudySettings:
             raise InputError(f"--gold is a share in [0, 1); found {self.gold}.")
         if not self.lease_minutes > 0:
             raise InputError(f"--lease-minutes must be greater than 0; found {self.lease_minutes}.")
-        if self.finetune.exchanged and self.reward.kind != "additive":
+        if self.finetune.needs_worth and self.reward.kind != "additive":
             raise InputError(
-                "finetune.exchanged needs an additive reward, which says what each place is worth; found reward.kind "
-                f"{self.reward.kind!r}, which is followed by finetune.exchanged 0 and finetune.strength 0.7."
+                "finetune.exchanged and finetune.gradient_penalty need an additive reward, which says what each place "
+                f"is worth; found reward.kind {self.reward.kind!r}, which is followed by finetune.exchanged 0, "
+                "finetune.gradient_penalty 0 and finetune.strength 0.7."
             )
         if self.comparisons < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
