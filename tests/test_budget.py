@@ -77,6 +77,18 @@ METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
         3 * (10 * (4 + 1) + 5 * 8),
         3 * (10 * (4 + 1) + 5 * 8),
     ),
+    "feedback with a gradient penalty": (
+        lambda c: finetune(
+            c,
+            SPLIT,
+            None,
+            lime=LIME,
+            settings=replace(SETTINGS, exchanged=1.0, gradient_penalty=1.0),
+            worth=lambda images, _: images[:, 0],
+        ),
+        3 * 10,
+        3 * 3 * 10,
+    ),
     "explaining": (lambda c: explain(c, SPLIT.images[:4], settings=LIME, background=SPLIT.images), 4 * (20 + 1), 0),
     "training": (
         lambda c: train(TASK, settings=TrainingSettings(steps=6, batch=10, check_every=2)),

@@ -27,6 +27,7 @@ GRIDS = {
     "shortcut/shortcut.py": "Shortcut",
     "ablations/ablate.py": "Ablations",
     "label_efficiency/answers.py": "LabelEfficiency",
+    "beyond/beyond.py": "Beyond",
 }
 
 

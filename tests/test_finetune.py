@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from explainfb.baselines import rrr
 from explainfb.classifiers import Architecture, Classifier, build
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
 from explainfb.finetune import FinetunePoint, FinetuneSettings, Reward, finetune
 from explainfb.lime import LimeSettings, explain
+from explainfb.penalties import irrelevant_gradient
 from explainfb.reward import AdditiveReward, ExplainedImages
 from explainfb.seeds import torch_generator, torch_globally
 from explainfb.tasks import Split
@@ -131,6 +133,66 @@ def test_an_ensemble_is_followed_by_its_own_maps(trained: Classifier) -> None:
     told = finetune(trained, SPLIT, reward, lime=LIME, settings=follow, worth=lambda images, _: reward.worth(images))
     assert same(states(by_default.classifier), states(told.classifier))
     assert not same(states(by_default.classifier), states(tuned(trained, None, follow).classifier))
+
+
+def rough_in(classifier: Classifier, mask: Tensor) -> float:
+    """How much the log-probabilities change with the pixels of mask (H, W)."""
+    images = SPLIT.images[:100].clone().requires_grad_()
+    return irrelevant_gradient(images, classifier(images), mask.expand(100, -1, -1)).item()
+
+
+LEFT = torch.arange(8).expand(8, 8) < 4
+
+
+def left_is_worth_more(images: Tensor, _: Tensor) -> Tensor:
+    return LEFT.to(images).expand(len(images), -1, -1)
+
+
+def test_a_gradient_penalty_takes_the_gradient_off_what_is_unwanted(trained: Classifier) -> None:
+    alone = replace(QUICK, strength=0.0, exchanged=0.0)
+    plain = finetune(trained, SPLIT, None, lime=LIME, settings=alone, worth=left_is_worth_more).classifier
+    penalised = replace(alone, gradient_penalty=0.3)
+    flat = finetune(trained, SPLIT, None, lime=LIME, settings=penalised, worth=left_is_worth_more).classifier
+    assert rough_in(flat, ~LEFT) < rough_in(plain, ~LEFT) / 100
+    assert rough_in(flat, LEFT) > 5 * rough_in(flat, ~LEFT)
+    assert rough_in(plain, LEFT) == pytest.approx(rough_in(plain, ~LEFT), rel=0.2)
+    assert accuracy(flat) > accuracy(plain) - 0.05
+    assert same(states(plain), states(tuned(trained, None, alone).classifier))  # asked of nobody without a penalty
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.1])
+def test_alone_with_masks_for_worth_it_is_rrr(trained: Classifier, epsilon: float) -> None:
+    """To the last bit, on adversarial images too."""
+    settings = replace(SHORT, strength=0.0, exchanged=0.0, gradient_penalty=0.3, adversarial_epsilon=epsilon)
+    here = finetune(trained, SPLIT, None, lime=LIME, settings=settings, worth=left_is_worth_more).classifier
+    masks = (~LEFT).expand(len(SPLIT), -1, -1)
+    there = rrr(trained, SPLIT, irrelevant=masks, strength=0.3, settings=settings, seed=0).classifier
+    assert same(states(here), states(there))
+
+
+def test_the_penalty_is_on_the_images_that_were_exchanged(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def watched(images: Tensor, logits: Tensor, irrelevant: Tensor) -> Tensor:
+        seen.append((images.detach().clone(), irrelevant))
+        return irrelevant_gradient(images, logits, irrelevant)
+
+    monkeypatch.setattr(MODULE, "irrelevant_gradient", watched)
+    settings = replace(SHORT, steps=1, strength=0.0, exchanged=0.5, gradient_penalty=0.3)
+    finetune(trained, SPLIT, None, lime=LIME, settings=settings, worth=left_is_worth_more)
+    ((images, irrelevant),) = seen
+    chosen = torch.randint(len(SPLIT), (settings.batch,), generator=MODULE.batch_draws(0))
+    differs = (images != SPLIT.images[chosen])[:, 0]
+    assert torch.equal(irrelevant, (~LEFT).expand(settings.batch, -1, -1))
+    assert bool(differs[: settings.batch // 2][:, ~LEFT].any(1).all())
+    assert not differs[: settings.batch // 2][:, LEFT].any()
+    assert not differs[settings.batch // 2 :].any()
+
+
+@pytest.mark.parametrize("strength", [-0.1, float("inf"), float("nan")])
+def test_an_impossible_penalty_is_refused(strength: float) -> None:
+    with pytest.raises(InputError, match=r"finetune\.gradient_penalty must be at least 0"):
+        FinetuneSettings(gradient_penalty=strength)
 
 
 def test_a_constant_rate_is_plain_adam_and_a_falling_one_is_not(trained: Classifier) -> None:
