@@ -25,7 +25,7 @@ from explainfb.settings import StudySettings
 
 AS_IT_IS, PENALTY, ADVERSARIAL = "as-it-is", "gradient-penalty", "adversarial-images"
 Name = Literal["digits", "mnist"]
-PENALISED = 0.1538
+PENALISED = 0.01538
 """λ of the penalty on what the reward finds unwanted."""
 MASKS: dict[tuple[Name, bool], float] = {
     ("digits", False): 15.38,
