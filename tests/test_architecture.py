@@ -11,12 +11,23 @@ import explainfb
 SOURCE = Path(explainfb.__file__).parent
 FLOORS = [
     {"errors", "seeds"},
-    {"attack_settings", "files", "types"},
+    {"attack_settings", "files", "finetune_settings", "types"},
     {"overlays", "pictures", "torchvision_networks"},
     {"classifiers", "devices", "folders", "hiding", "masks", "penalties", "progress", "shortcuts"}
     | {"pgd", "square", "statistics", "store", "superpixels", "temperature"},
     {"answers", "budget", "honesty", "lime", "results", "reward", "surroundings", "target", "tasks"},
-    {"annotators", "attacks", "ensemble", "exchange", "explanations", "gold", "export", "quality", "training"}
+    {
+        "annotators",
+        "attacks",
+        "descent",
+        "ensemble",
+        "exchange",
+        "explanations",
+        "gold",
+        "export",
+        "quality",
+        "training",
+    }
     | {"wrapping"},
     {"evidence", "fitting"},
     {

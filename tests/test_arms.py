@@ -15,8 +15,9 @@ from explainfb.annotators import Crowd, SimulatedAnnotator
 from explainfb.arms import ARMS, Arms, Tuned
 from explainfb.bench import Bench
 from explainfb.classifiers import Classifier
+from explainfb.descent import Finetuned, OnStep
 from explainfb.errors import InputError
-from explainfb.finetune import Finetuned, FinetuneSettings, OnStep
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.results import read_results
 from explainfb.settings import Control, KnownControl
 from explainfb.study import Study

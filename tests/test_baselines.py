@@ -21,9 +21,11 @@ from explainfb.baselines import (
     wrong_reasons,
 )
 from explainfb.classifiers import Classifier
+from explainfb.descent import FinetunePoint, batch_draws, descend
 from explainfb.errors import InputError
 from explainfb.explanations import as_seen_by_reward
-from explainfb.finetune import FinetunePoint, FinetuneSettings, batch_draws, descend, finetune
+from explainfb.finetune import finetune
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings, explain
 from explainfb.pgd import attack_batch, pgd_attack, random_change
 from explainfb.robustness import robust_accuracy

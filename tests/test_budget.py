@@ -12,7 +12,8 @@ from explainfb import baselines
 from explainfb.budget import Budget, budget_of, counted
 from explainfb.classifiers import Classifier, build
 from explainfb.errors import InputError
-from explainfb.finetune import FinetuneSettings, finetune
+from explainfb.finetune import finetune
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings, explain
 from explainfb.tasks import load_task
 from explainfb.training import TrainingSettings, architecture_for, train

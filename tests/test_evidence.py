@@ -11,7 +11,7 @@ from explainfb import classifiers, foretelling
 from explainfb.annotators import CoinAnnotator, SimulatedAnnotator
 from explainfb.ensemble import RewardSettings
 from explainfb.errors import InputError
-from explainfb.finetune import FinetuneSettings
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.loop import Loop
 from explainfb.progress import Progress
 from explainfb.settings import StudySettings

@@ -8,7 +8,8 @@ from explainfb.classifiers import Architecture, Classifier, build
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
 from explainfb.exchange import exchange, unwanted, unwanted_pixels
-from explainfb.finetune import FinetuneSettings, finetune
+from explainfb.finetune import finetune
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings
 from explainfb.reward import AdditiveReward, FreeReward
 from explainfb.seeds import torch_generator, torch_globally

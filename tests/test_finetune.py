@@ -7,11 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from explainfb import descent
 from explainfb.baselines import rrr
-from explainfb.classifiers import Architecture, Classifier, build
+from explainfb.classifiers import Architecture, Classifier, build, clone
+from explainfb.descent import FinetunePoint, batch_draws
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
-from explainfb.finetune import FinetunePoint, FinetuneSettings, Reward, finetune
+from explainfb.finetune import Reward, finetune
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings, explain
 from explainfb.penalties import irrelevant_gradient
 from explainfb.reward import AdditiveReward, ExplainedImages
@@ -103,14 +106,14 @@ def test_the_reward_rises_while_it_is_followed(trained: Classifier) -> None:
 
 def test_cross_entropy_alone_sees_the_same_images(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Tensor] = []
-    copy = MODULE.clone
+    copy = clone
 
     def watched(classifier: Classifier) -> Classifier:
         twin: Classifier = copy(classifier)
         twin.register_forward_pre_hook(lambda module, images: drawn.append(images[0]) if module.training else None)
         return twin
 
-    monkeypatch.setattr(MODULE, "clone", watched)
+    monkeypatch.setattr(descent, "clone", watched)
     tuned(trained, prefer_left, SHORT)
     tuned(trained, None, SHORT)
     assert len(drawn) == 16
@@ -181,7 +184,7 @@ def test_the_penalty_is_on_the_images_that_were_exchanged(trained: Classifier, m
     settings = replace(SHORT, steps=1, strength=0.0, exchanged=0.5, gradient_penalty=0.3)
     finetune(trained, SPLIT, None, lime=LIME, settings=settings, worth=left_is_worth_more)
     ((images, irrelevant),) = seen
-    chosen = torch.randint(len(SPLIT), (settings.batch,), generator=MODULE.batch_draws(0))
+    chosen = torch.randint(len(SPLIT), (settings.batch,), generator=batch_draws(0))
     differs = (images != SPLIT.images[chosen])[:, 0]
     assert torch.equal(irrelevant, (~LEFT).expand(settings.batch, -1, -1))
     assert bool(differs[: settings.batch // 2][:, ~LEFT].any(1).all())
@@ -197,8 +200,8 @@ def test_an_impossible_penalty_is_refused(strength: float) -> None:
 
 def test_a_constant_rate_is_plain_adam_and_a_falling_one_is_not(trained: Classifier) -> None:
     constant = tuned(trained, None, replace(SHORT, schedule="constant")).classifier
-    by_hand = MODULE.clone(trained)
-    optimiser, draws = torch.optim.Adam(by_hand.parameters(), lr=SHORT.learning_rate), MODULE.batch_draws(0)
+    by_hand = clone(trained)
+    optimiser, draws = torch.optim.Adam(by_hand.parameters(), lr=SHORT.learning_rate), batch_draws(0)
     for _ in range(SHORT.steps):
         images, labels = draw_batch(SPLIT, SHORT.batch, draws, by_hand.device)
         optimiser.zero_grad()
@@ -268,8 +271,8 @@ class Spoilt:
 )
 def test_what_is_not_finite_stops_it_with_the_last_good_classifier(trained, bad, monkeypatch) -> None:
     inside: list[Classifier] = []
-    copy = MODULE.clone
-    monkeypatch.setattr(MODULE, "clone", lambda classifier: inside.append(copy(classifier)) or inside[0])
+    copy = clone
+    monkeypatch.setattr(descent, "clone", lambda classifier: inside.append(copy(classifier)) or inside[0])
     good: list[dict[str, Tensor]] = []
     points: list[FinetunePoint] = []
 
@@ -320,7 +323,7 @@ def test_dropout_too_is_drawn_from_the_seed(trained: Classifier, monkeypatch: py
         twin.network = nn.Sequential(*list(twin.network)[:-1], nn.Dropout(0.5), twin.network[-1])
         return twin
 
-    monkeypatch.setattr(MODULE, "clone", with_dropout)
+    monkeypatch.setattr(descent, "clone", with_dropout)
     before = torch.get_rng_state()
     one = tuned(trained, prefer_left, SHORT)
     assert torch.equal(torch.get_rng_state(), before)

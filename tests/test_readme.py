@@ -46,7 +46,7 @@ def test_the_first_two_lines_are_there() -> None:
     assert run.startswith("python3 -m venv .venv && ")
     assert run.endswith("explainfb run")
     assert test.startswith("python3 -m venv .venv && ")
-    assert test.endswith("-m pytest")
+    assert test.endswith("-m pytest -n 2")
 
 
 def test_links_lead_somewhere() -> None:

@@ -14,7 +14,7 @@ from explainfb.classifiers import BUILDERS, Architecture, Classifier, clone, loa
 from explainfb.doctor import examine_classifier
 from explainfb.errors import InputError
 from explainfb.evaluation import EvaluationSettings
-from explainfb.finetune import FinetuneSettings
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings
 from explainfb.robustness import robust_accuracy
 from explainfb.tasks import Task

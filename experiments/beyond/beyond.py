@@ -17,7 +17,7 @@ from rich.console import Console
 from explainfb.attack_settings import THOROUGH
 from explainfb.baselines import BaselineSettings
 from explainfb.evaluation import EvaluationSettings
-from explainfb.finetune import FinetuneSettings
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.grid import Grid, GridSettings, run_grid
 from explainfb.grid_figures import arms_figure
 from explainfb.grid_page import contrast_table, read_summary, rows_of, table, write_page

@@ -12,7 +12,8 @@ from torch import Tensor
 from explainfb import baselines, classifiers
 from explainfb.annotators import CoinAnnotator, SimulatedAnnotator
 from explainfb.classifiers import Classifier
-from explainfb.finetune import Method, finetune
+from explainfb.descent import Method
+from explainfb.finetune import finetune
 from explainfb.lime import explain
 from explainfb.loop import Loop
 from explainfb.progress import Progress

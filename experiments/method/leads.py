@@ -12,10 +12,11 @@ from torch import Tensor
 
 from explainfb import classifiers
 from explainfb.classifiers import Classifier
+from explainfb.descent import Finetuned, Method
 from explainfb.ensemble import RewardEnsemble
 from explainfb.exchange import exchange, unwanted
 from explainfb.explanations import Explanations, save_explanations
-from explainfb.finetune import Finetuned, Method, finetune
+from explainfb.finetune import finetune
 from explainfb.lime import neighbourhood
 from explainfb.loop import Loop
 from explainfb.queries import Pool

@@ -27,7 +27,8 @@ from explainfb.baselines import rrr
 from explainfb.classifiers import Classifier, build
 from explainfb.devices import DeviceName, resolve_device
 from explainfb.files import write_whole
-from explainfb.finetune import FinetuneSettings, finetune
+from explainfb.finetune import finetune
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings
 from explainfb.seeds import torch_generator
 from explainfb.tasks import Split, Task, load_task

@@ -4,7 +4,8 @@ from explainfb.attack_settings import AttackSettings
 from explainfb.ensemble import RewardEnsemble
 from explainfb.errors import InputError
 from explainfb.evaluation import EvaluationSettings, evaluate
-from explainfb.finetune import FinetuneSettings, finetune
+from explainfb.finetune import finetune
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings, explain
 from explainfb.pretrained import pretrained
 from explainfb.robustness import robust_accuracy

@@ -16,9 +16,10 @@ from typing import Protocol, get_args
 from explainfb import baselines, classifiers
 from explainfb.annotators import Annotator, CoinAnnotator, simulated
 from explainfb.bench import FEEDBACK, TRAINING_COST, Bench, Outcome, first_classifier
+from explainfb.descent import Method
 from explainfb.errors import InputError
 from explainfb.explanations import as_seen_by_reward, load_explanations
-from explainfb.finetune import Method, finetune
+from explainfb.finetune import finetune
 from explainfb.settings import KnownControl, StudySettings
 from explainfb.store import Store
 from explainfb.tasks import Task

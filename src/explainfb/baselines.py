@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb.classifiers import Classifier
+from explainfb.descent import Finetuned, OnStep, batch_draws, descend
 from explainfb.errors import InputError
-from explainfb.finetune import Finetuned, FinetuneSettings, OnStep, adversary, batch_draws, descend, finetune
+from explainfb.finetune import adversary, finetune
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings
 from explainfb.penalties import irrelevant_gradient, loss_gradient
 from explainfb.reward import ExplainedImages, pool, to_scale

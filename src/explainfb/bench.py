@@ -12,7 +12,7 @@ from explainfb import classifiers
 from explainfb.annotators import Annotator, simulated
 from explainfb.budget import Budget, budget_of, counted
 from explainfb.classifiers import Classifier
-from explainfb.finetune import Method
+from explainfb.descent import Method
 from explainfb.loop import Loop
 from explainfb.pretrained import pretrained
 from explainfb.progress import Progress

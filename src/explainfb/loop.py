@@ -19,6 +19,7 @@ from explainfb.annotators import Annotator
 from explainfb.asking import ask_annotator, wait_for_people
 from explainfb.budget import Budget, budget_of, counted
 from explainfb.classifiers import Classifier
+from explainfb.descent import FinetunePoint, Method, leave
 from explainfb.ensemble import RewardEnsemble, load_ensemble, save_ensemble
 from explainfb.explanations import (
     Explanations,
@@ -28,7 +29,7 @@ from explainfb.explanations import (
     save_explanations,
 )
 from explainfb.files import write_whole
-from explainfb.finetune import FinetunePoint, Method, finetune, leave
+from explainfb.finetune import finetune
 from explainfb.fitting import fit_ensemble
 from explainfb.foretelling import Known, best_member, check_decided, load_foretold, round_accuracy, save_foretold
 from explainfb.gold import gold_comparisons

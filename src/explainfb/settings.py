@@ -14,7 +14,7 @@ from explainfb.ensemble import RewardSettings
 from explainfb.errors import InputError
 from explainfb.evaluation import EvaluationSettings
 from explainfb.files import write_whole
-from explainfb.finetune import FinetuneSettings
+from explainfb.finetune_settings import FinetuneSettings
 from explainfb.lime import LimeSettings
 from explainfb.queries import QuerySettings
 from explainfb.shortcuts import Kind
