@@ -4,8 +4,8 @@
     python experiments/beyond/beyond.py --task mnist --data-dir DATA
     python experiments/beyond/beyond.py --task digits --start sound
 
-Writes results.json, tables.md and figure.svg to a folder in --output. Stopped and started again it goes on; every cell can be rerun
-alone by the command that results.json gives for it.
+Writes results.json, tables.md and figure.svg to a folder in --output. Stopped and started again it goes on; every cell
+can be rerun alone by the command that results.json gives for it.
 """
 
 from dataclasses import dataclass, field, replace
