@@ -166,15 +166,16 @@ def test_ugly_names_comments_and_classes_are_shown_as_they_are(browser: Browser,
 def downloaded(visitor: Visitor, key: str) -> str:
     """What a download holds, pressed again like a person would where nothing comes: Streamlit forgets a file made on
     demand when any page of the app is redrawn before the browser has fetched it."""
-    for last in (False, False, True):
-        try:
-            with visitor.page.expect_download(timeout=PATIENCE / 4) as found:
-                visitor.find(key).get_by_role("button").click()
-            return Path(found.value.path()).read_text()
-        except PlaywrightTimeoutError:
-            if last:
-                raise
-    raise AssertionError
+
+    def press() -> str:
+        with visitor.page.expect_download(timeout=PATIENCE / 2) as found:
+            visitor.find(key).get_by_role("button").click()
+        return Path(found.value.path()).read_text()
+
+    try:
+        return press()
+    except PlaywrightTimeoutError:
+        return press()
 
 
 def test_only_open_links_open_anything(browser: Browser, waiting_study: Path, tmp_path: Path) -> None:
