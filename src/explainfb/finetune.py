@@ -1,11 +1,11 @@
 """Fine-tuning a classifier until its explanations are ones that people accept.
 
-    loss(θ) = cross-entropy(x', y) − λ · mean_k r_k(x, β_θ(x))
+    loss(θ) = cross-entropy(x', y) + γ · ‖A(x') · ∂/∂x' Σ_k log p_k‖² − λ · mean_k r_k(x, β_θ(x))
 
 There are three ways to follow the reward r of explanations, and they can be mixed. x' are training images in which what
-the reward does not want to count shows another image (`exchange`); so by default, with λ = 0. `gradient_penalty` adds
-that the output should not change with what is not to count there (`penalties`). β_θ(x) are LIME's weights in closed
-form, differentiable in the classifier's weights θ, so that with λ > 0 they climb the ensemble's mean.
+the reward does not want to count shows another image (`exchange`); so by default, with γ = λ = 0. A are the pixels of
+those superpixels, with which the output should not change where γ > 0 (`penalties`). β_θ(x) are LIME's weights in
+closed form, differentiable in the classifier's weights θ, so that with λ > 0 they climb the ensemble's mean.
 """
 
 from collections.abc import Callable, Iterator

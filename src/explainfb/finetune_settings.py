@@ -28,7 +28,7 @@ class FinetuneSettings:
     exchanged: float = 1.0
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
     gradient_penalty: float = 0.0
-    """λ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
+    """γ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
     cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out."""
     adversarial_epsilon: float = 0.0
     """The largest change of a pixel by which the cross-entropy's images, exchanged or not, are made worse for the
