@@ -199,6 +199,27 @@ def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.Monke
         lengths.append(sum(part.detach().square().sum().item() for part in trained.parameters()))
     assert seen[:4] == [[0, 1], [2, 3], [4], [0, 1]]
     assert lengths[1] < lengths[0]
+    kept = torch.optim.Adam.step
+    precise: list[torch.dtype] = []
+    monkeypatch.setattr(
+        torch.optim.Adam,
+        "step",
+        lambda self: precise.extend(part.grad.dtype for part in self.param_groups[0]["params"]) or kept(self),
+    )
+    doubled = replace(recipe, precision=torch.float64)
+    assert module.trained_in_passes(deepcopy(start), doubled, split, 1).weight.dtype == torch.float32
+    assert precise == [torch.float64] * 2
+
+
+def test_one_more_seed_lies_where_students_t_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of values drawn from one normal distribution the sixth is inside in 95 of 100."""
+    module = script("shortcut/published.py", monkeypatch)
+    draws = torch.randn(2000, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tolist()
+    inside = 0
+    for *values, one_more in draws:
+        low, high = map(float, module.of_one_more([100 * value for value in values]).split(" to "))
+        inside += low <= 100 * one_more <= high
+    assert 0.94 < inside / len(draws) < 0.96
 
 
 def test_every_arm_has_a_stroke_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
