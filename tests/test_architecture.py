@@ -13,9 +13,9 @@ FLOORS = [
     {"errors", "seeds"},
     {"attack_settings", "files", "finetune_settings", "types"},
     {"overlays", "pictures", "torchvision_networks"},
-    {"classifiers", "devices", "folders", "hiding", "masks", "penalties", "progress", "shortcuts"}
+    {"classifiers", "devices", "folders", "hiding", "masks", "progress", "shortcuts"}
     | {"pgd", "square", "statistics", "store", "superpixels", "temperature"},
-    {"answers", "budget", "honesty", "lime", "results", "reward", "surroundings", "target", "tasks"},
+    {"answers", "budget", "honesty", "lime", "penalties", "results", "reward", "surroundings", "target", "tasks"},
     {
         "annotators",
         "attacks",

@@ -1,11 +1,12 @@
 """A round's reward is followed only with evidence that it foretells answers, and exchanges only through the loop."""
 
 from dataclasses import replace
-from itertools import cycle
+from itertools import combinations, cycle
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from explainfb import classifiers, foretelling
 from explainfb.annotators import CoinAnnotator, SimulatedAnnotator
@@ -16,7 +17,7 @@ from explainfb.loop import Loop
 from explainfb.progress import Progress
 from explainfb.settings import StudySettings
 from explainfb.store import Store
-from explainfb.study import task_of
+from explainfb.study import Study, task_of
 from explainfb.tasks import Task
 from explainfb.training import train
 from tiny import TINY
@@ -92,11 +93,28 @@ def test_the_loop_exchanges_what_its_reward_finds_worthless(
     settings = replace(ONE_ROUND.finetune, strength=0.7)
     plain = run(tmp_path / "plain", task, trained, replace(settings, exchanged=0.0), coin=False).classifier(1)
     exchanged = run(tmp_path / "exchanged", task, trained, settings, coin=False).classifier(1)
-    assert not torch.equal(next(plain.parameters()), next(exchanged.parameters()))
+    flat = run(tmp_path / "flat", task, trained, replace(settings, gradient_penalty=0.1), coin=False).classifier(1)
+    first = [next(each.parameters()) for each in (plain, exchanged, flat)]
+    assert not any(torch.equal(one, other) for one, other in combinations(first, 2))
+
+
+def test_a_network_without_second_derivatives_is_refused_before_anybody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hard(architecture: classifiers.Architecture) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 8), nn.Hardsigmoid(), nn.Linear(8, architecture.classes))
+
+    monkeypatch.setitem(classifiers.BUILDERS, "hard", hard)
+    settings = replace(ONE_ROUND, controls=(), training=replace(ONE_ROUND.training, classifier="hard"))
+    with pytest.raises(InputError, match=r"second derivatives.*hardsigmoid"):
+        Study.open(tmp_path, replace(settings, finetune=replace(settings.finetune, gradient_penalty=0.1))).run()
+    with Store(tmp_path / "study.db") as store:
+        assert store.rounds() == {}
 
 
 def test_impossible_settings_are_refused_before_any_work() -> None:
     with pytest.raises(InputError, match="evidence"):
         FinetuneSettings(evidence=0)
-    with pytest.raises(InputError, match="additive"):
-        StudySettings(reward=RewardSettings(kind="free"))
+    for followed in (FinetuneSettings(), FinetuneSettings(exchanged=0, gradient_penalty=0.1)):
+        with pytest.raises(InputError, match="additive"):
+            StudySettings(reward=RewardSettings(kind="free"), finetune=followed)

@@ -1,5 +1,6 @@
 import importlib
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explainfb import descent
-from explainfb.baselines import rrr
+from explainfb.baselines import random_exchange, rrr
 from explainfb.classifiers import Architecture, Classifier, build, clone
 from explainfb.descent import FinetunePoint, batch_draws
 from explainfb.ensemble import RewardEnsemble
@@ -190,6 +191,52 @@ def test_the_penalty_is_on_the_images_that_were_exchanged(trained: Classifier, m
     assert bool(differs[: settings.batch // 2][:, ~LEFT].any(1).all())
     assert not differs[: settings.batch // 2][:, LEFT].any()
     assert not differs[settings.batch // 2 :].any()
+
+
+def test_a_penalty_that_nothing_says_where_to_put_is_refused(trained: Classifier) -> None:
+    with pytest.raises(InputError, match="gradient_penalty needs maps"):
+        tuned(trained, prefer_left, replace(SHORT, exchanged=0.0, gradient_penalty=0.3))
+
+
+def test_an_ensemble_is_followed_in_every_way_at_once(trained: Classifier) -> None:
+    """By its gradient, by exchange and by the penalty, each of which alone leads elsewhere."""
+    with torch_globally(0, "test finetune"):
+        reward = RewardEnsemble([AdditiveReward(1, "share")]).requires_grad_(False)
+    all_ways = replace(SHORT, strength=0.7, exchanged=1.0, gradient_penalty=0.3)
+    settings = [
+        all_ways,
+        replace(all_ways, strength=0.0),
+        replace(all_ways, exchanged=0.0),
+        replace(all_ways, gradient_penalty=0.0),
+        replace(all_ways, strength=0.0, exchanged=0.0),
+        replace(all_ways, strength=0.0, gradient_penalty=0.0),
+    ]
+    ends = [states(tuned(trained, reward, each).classifier) for each in settings]
+    assert not any(same(one, other) for one, other in combinations(ends, 2))
+    nothing = states(tuned(trained, None, all_ways).classifier)
+    assert not any(same(end, nothing) for end in ends)
+
+
+def test_where_feedback_has_the_penalty_alone_random_exchange_has_it_alone(
+    trained: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MODULE, "exchange", lambda *_, **__: pytest.fail("something was exchanged"))
+    settings = replace(SHORT, strength=0.0, exchanged=0.0, gradient_penalty=0.3)
+    flat = random_exchange(trained, SPLIT, lime=LIME, settings=settings, seed=0).classifier
+    assert not same(states(flat), states(tuned(trained, None, settings).classifier))
+
+
+def test_worth_is_asked_of_what_it_decides(trained: Classifier) -> None:
+    asked: list[int] = []
+
+    def worth(images: Tensor, index: Tensor) -> Tensor:
+        asked.append(len(index))
+        return left_is_worth_more(images, index)
+
+    for penalty in (0.0, 0.3):
+        settings = replace(SHORT, steps=1, strength=0.0, exchanged=0.25, gradient_penalty=penalty)
+        finetune(trained, SPLIT, None, lime=LIME, settings=settings, worth=worth)
+    assert asked == [SHORT.batch // 4, SHORT.batch]
 
 
 @pytest.mark.parametrize("strength", [-0.1, float("inf"), float("nan")])

@@ -27,7 +27,7 @@ from explainfb.settings import StudySettings
 AS_IT_IS, PENALTY, ADVERSARIAL = "as-it-is", "gradient-penalty", "adversarial-images"
 Name = Literal["digits", "mnist"]
 PENALISED = 0.01538
-"""λ of the penalty on what the reward finds unwanted."""
+"""γ of the penalty on what the reward finds unwanted, and λ of the pixel masks beside it where no shortcut is."""
 FOLLOWED = {AS_IT_IS: FinetuneSettings(), PENALTY: FinetuneSettings(gradient_penalty=PENALISED)}
 MASKS: dict[tuple[Name, bool], float] = {
     ("digits", False): 15.38,

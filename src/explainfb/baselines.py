@@ -137,6 +137,8 @@ def random_exchange(
 ) -> Finetuned:
     """The exchange of superpixels with nobody asked: half of them, drawn anew for every image of every batch.
 
+    Where feedback has a gradient penalty, so has this, on the superpixels that were drawn; where feedback exchanges
+    nothing and has the penalty alone, this has it alone.
     What feedback gains beyond this it owes to the answers, and not to training on pieces of other images.
     """
     generator = torch_generator(seed, "random exchange")
@@ -146,7 +148,7 @@ def random_exchange(
         values = torch.rand(len(images), int(segments.max()) + 1, generator=generator)
         return values.gather(1, segments.flatten(1).cpu()).view(segments.shape).to(images)
 
-    settings = replace(settings, exchanged=settings.exchanged or 1.0, strength=0.0)
+    settings = replace(settings, exchanged=settings.exchanged if settings.needs_worth else 1.0, strength=0.0)
     return finetune(classifier, split, None, lime=lime, settings=settings, worth=worth, seed=seed, on_step=on_step)
 
 

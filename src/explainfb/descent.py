@@ -20,7 +20,7 @@ class FinetunePoint:
     step: int
     cross_entropy: float
     reward: float
-    """The mean reward; of a method that adds a penalty, minus the penalty."""
+    """The mean reward, less any penalty on the gradient, each without its strength."""
 
 
 @dataclass(frozen=True)

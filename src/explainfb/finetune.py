@@ -1,11 +1,12 @@
 """Fine-tuning a classifier until its explanations are ones that people accept.
 
-    loss(θ) = cross-entropy(x', y) + γ · ‖A(x') · ∂/∂x' Σ_k log p_k‖² − λ · mean_k r_k(x, β_θ(x))
+    loss(θ) = cross-entropy(x', y) + γ · ‖A(x) · ∂/∂x' Σ_k log p_k‖² − λ · mean_k r_k(x, β_θ(x))
 
 There are three ways to follow the reward r of explanations, and they can be mixed. x' are training images in which what
-the reward does not want to count shows another image (`exchange`); so by default, with γ = λ = 0. A are the pixels of
-those superpixels, with which the output should not change where γ > 0 (`penalties`). β_θ(x) are LIME's weights in
-closed form, differentiable in the classifier's weights θ, so that with λ > 0 they climb the ensemble's mean.
+the reward does not want to count shows another image (`exchange`); so by default, with γ = λ = 0. A(x) are the pixels
+of those superpixels, with which the output should not change where γ > 0 (`penalties`). β_θ(x) are LIME's weights in
+closed form, differentiable in the classifier's weights θ, so that with λ > 0 they climb the ensemble's mean. Each term
+is a mean over images.
 """
 
 from collections.abc import Callable, Iterator
@@ -57,32 +58,38 @@ def finetune(
         worth = _own_worth(reward)
     if reward is not None and settings.strength == 0 and (worth is None or not settings.needs_worth):
         raise InputError(
-            "This reward would not be followed: it has no maps that say what to exchange, and finetune.strength is 0; "
-            "give it a strength, such as 0.7, or give `worth`."
+            "This reward would not be followed: finetune.strength is 0, and it has no maps that say what to exchange, "
+            "or finetune.exchanged and finetune.gradient_penalty are 0; give it a strength, such as 0.7, or `worth`."
+        )
+    if reward is not None and worth is None and settings.gradient_penalty > 0:
+        raise InputError(
+            "finetune.gradient_penalty needs maps that say what is unwanted, and this reward has none; give `worth`, "
+            "or leave the penalty at 0."
         )
     draws, explained_draws = batch_draws(seed), torch_generator(seed, "finetune", "explained")
     exchanges = torch_generator(seed, "finetune", "exchanged")
     worsened = adversary(settings, seed)
     lime = replace(lime, masks=settings.masks, backend="closed_form")
 
-    def exchanged(images: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor | None]:
+    def prepared(images: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor | None]:
         """The images that are learned from, and (B, H, W) where the penalty wants no gradient."""
-        if worth is None or not settings.needs_worth:
-            return images, None
-        segments = batch_superpixels(images, lime.superpixels, lime.segments).to(images.device)
-        wanted = worth(images, chosen)
         some = round(settings.exchanged * len(images))
+        asked = len(images) if settings.gradient_penalty > 0 else some
+        if worth is None or asked == 0:
+            return images, None
+        segments = batch_superpixels(images[:asked], lime.superpixels, lime.segments).to(images.device)
+        wanted = worth(images[:asked], chosen[:asked])
         if some:
             changed = exchange(
                 images[:some], segments[:some], wanted[:some], background=split.images, generator=exchanges
             )
             images = torch.cat([changed, images[some:]])
-        return images, unwanted_pixels(wanted, segments) if settings.gradient_penalty else None
+        return images, unwanted_pixels(wanted, segments) if settings.gradient_penalty > 0 else None
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
         chosen = torch.randint(len(split), (settings.batch,), generator=draws)
         labels = split.labels[chosen].to(tuned.device)
-        images, irrelevant = exchanged(split.images[chosen].to(tuned.device), chosen)
+        images, irrelevant = prepared(split.images[chosen].to(tuned.device), chosen)
         images = worsened(tuned, images, labels).requires_grad_(irrelevant is not None)
         logits = tuned(images)
         cross_entropy = F.cross_entropy(logits, labels)

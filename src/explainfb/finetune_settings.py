@@ -29,11 +29,12 @@ class FinetuneSettings:
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
     gradient_penalty: float = 0.0
     """γ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
-    cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out."""
+    cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
+    network with second derivatives, which some of torchvision's lack (mobilenet_v3, vit)."""
     adversarial_epsilon: float = 0.0
     """The largest change of a pixel by which the cross-entropy's images, exchanged or not, are made worse for the
-    classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of `rrr` and
-    `input_gradient`; 0 leaves them as they are."""
+    classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of
+    `gradient_penalty`, `rrr` and `input_gradient`; 0 leaves them as they are."""
     adversarial_steps: int = 7
     """Steps of PGD for each batch."""
     adversarial_relative_step: float = 0.25

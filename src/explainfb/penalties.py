@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainfb.classifiers import Classifier, clone
+from explainfb.errors import InputError
+
 
 def irrelevant_gradient(images: Tensor, logits: Tensor, irrelevant: Tensor) -> Tensor:
     """mean_n Σ_d (A_nd · ∂/∂x_nd Σ_k log p_nk)², with A = `irrelevant` (B, H, W) bool (Ross et al. 2017)."""
@@ -19,6 +22,20 @@ def loss_gradient(images: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     """mean_n Σ_d (∂/∂x_nd cross-entropy(x_n, y_n))² (Ross & Doshi-Velez 2018)."""
     (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), images, create_graph=True)
     return _squared(gradient)
+
+
+def check_twice_differentiable(classifier: Classifier, images: Tensor) -> None:
+    """Raise `InputError` for a network whose gradient cannot be differentiated once more, on a few images."""
+    tried = clone(classifier)
+    images = images.to(tried.device, copy=True).requires_grad_()
+    everywhere = torch.ones_like(images[:, 0], dtype=torch.bool)
+    try:
+        irrelevant_gradient(images, tried(images), everywhere).backward()
+    except RuntimeError as error:
+        raise InputError(
+            f"finetune.gradient_penalty needs a network with second derivatives, and this one fails there ({error}); "
+            "leave it at 0, or choose another network."
+        ) from error
 
 
 def _squared(gradient: Tensor) -> Tensor:

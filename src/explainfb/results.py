@@ -39,7 +39,7 @@ MEANINGS = {
     "after": "the same classifier, fine-tuned to follow the reward learned from the answers",
     "ceiling": "trained on the same images without the shortcut: the most that feedback could give back",
     "cross_entropy": "the same steps on the same images, without a reward",
-    "random_exchange": "the same exchange of superpixels, of random ones: nobody is asked",
+    "random_exchange": "the same exchange, and penalty if any, of random superpixels: nobody is asked",
     "random_answers": "the same loop with a coin giving the answers, whose reward is followed if it foretells any",
     "wrong_masks": "the same loop with an annotator who prefers the wrong region",
     "oracle_reward": "the annotator's own utility in place of a learned reward",

@@ -34,6 +34,7 @@ from explainfb.evaluation import Evaluation, evaluate, load_evaluation, save_eva
 from explainfb.files import check_space
 from explainfb.material import report_material
 from explainfb.outcomes import as_results, differences
+from explainfb.penalties import check_twice_differentiable
 from explainfb.progress import Progress
 from explainfb.queries import check_enough
 from explainfb.report import write_report
@@ -139,6 +140,8 @@ class Study:
         bench = self._bench(progress)
         with self._remembered():
             before = bench.train(self.folder, self.task, "training")
+            if self.settings.finetune.gradient_penalty > 0:
+                check_twice_differentiable(classifiers.load(before.classifier), self.task.train.images[:2])
             with Store(self.database) as store:
                 loop = bench.feedback(store)
                 loop.run()
