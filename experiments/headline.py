@@ -86,6 +86,9 @@ STARTS = (
     ),
     Start("MNIST, no shortcut, LeNet", ("robustness/sweeps/sound-mnist.json",)),
     Start("digits, no shortcut, LeNet", ("robustness/sweeps/sound-digits.json",)),
+    Start("digits, position, LeNet, other seeds, λ tuned", ("beyond/digits/results.json",), "as-it-is"),
+    Start("the same, with the gradient penalty", ("beyond/digits/results.json",), "gradient-penalty"),
+    Start("the same, on adversarial images", ("beyond/digits/results.json",), "adversarial-images"),
 )
 MEASURES = (
     Measure("Shifted accuracy", "shifted_accuracy", "shifted accuracy"),
