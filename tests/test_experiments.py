@@ -222,6 +222,15 @@ def test_one_more_seed_lies_where_students_t_says(monkeypatch: pytest.MonkeyPatc
     assert 0.94 < inside / len(draws) < 0.96
 
 
+def test_beside_the_runs_on_record_stands_the_difference_of_means_by_welchs_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Means 3 and 4, variances 2.5 / 5 and 4 / 3, so t −.739 with 3.53 degrees of freedom; pooled −.791 with 6."""
+    module = script("shortcut/published.py", monkeypatch)
+    assert module.less([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 4.0, 6.0]) == "-1.0 (-5.0 to 3.0), p 0.51"
+    assert module.less([1.0, 2.0], []) == module.less([1.0], [2.0, 4.0]) == "–"
+
+
 def test_every_arm_has_a_stroke_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     strokes = script("robustness/picture.py", monkeypatch).STROKES
     other = script("robustness/picture.py", monkeypatch).OTHER
