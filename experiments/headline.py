@@ -92,6 +92,8 @@ STARTS = (
     Start("digits, position, LeNet, other seeds, λ tuned", ("beyond/digits/results.json",), "as-it-is"),
     Start("the same, with the gradient penalty", ("beyond/digits/results.json",), "gradient-penalty"),
     Start("the same, on adversarial images", ("beyond/digits/results.json",), "adversarial-images"),
+    Start("digits, no shortcut, LeNet, other seeds", ("beyond/digits-sound/results.json",), "as-it-is"),
+    Start("the same, with the gradient penalty", ("beyond/digits-sound/results.json",), "gradient-penalty"),
 )
 MEASURES = (
     Measure("Shifted accuracy", "shifted_accuracy", "shifted accuracy"),

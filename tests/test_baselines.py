@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,19 +12,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainfb import baselines
 from explainfb.annotators import SimulatedAnnotator, relevant_share
+from explainfb.arms import ARMS
 from explainfb.attacks import AttackSettings
 from explainfb.baselines import (
     BaselineSettings,
     OracleReward,
     adversarial_training,
     input_gradient,
+    random_exchange,
     rrr,
     wrong_reasons,
 )
 from explainfb.classifiers import Classifier
 from explainfb.descent import FinetunePoint, batch_draws, descend
 from explainfb.errors import InputError
+from explainfb.exchange import unwanted
 from explainfb.explanations import as_seen_by_reward
 from explainfb.finetune import finetune
 from explainfb.finetune_settings import FinetuneSettings
@@ -31,6 +37,7 @@ from explainfb.pgd import attack_batch, pgd_attack, random_change
 from explainfb.robustness import robust_accuracy
 from explainfb.seeds import torch_generator
 from explainfb.square import margin
+from explainfb.superpixels import batch_superpixels
 from explainfb.tasks import Split, load_task
 from explainfb.training import TrainingSettings, draw_batch, train
 from explainfb.types import Answer, Comparison, Explanation, ExplanationKey, ThreatModel
@@ -389,3 +396,43 @@ def test_without_masks_there_is_nothing_to_get_wrong() -> None:
 def test_impossible_settings_are_refused_and_named(given: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"baselines.{next(iter(given))}"):
         BaselineSettings(**given)
+
+
+def test_random_exchange_has_every_other_superpixel_unwanted_anew_each_time(
+    trained: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every place about as often as at any other."""
+    called: dict[str, Any] = {}
+    monkeypatch.setattr(baselines, "finetune", lambda *_, **named: called.update(named))
+    random_exchange(trained, TASK.train, lime=LIME, settings=QUICK, seed=0)
+    images = TASK.train.images[:400]
+    segments = batch_superpixels(images, LIME.superpixels, LIME.segments)
+    first, second = (unwanted(called["worth"](images, torch.arange(400)), segments).float() for _ in range(2))
+    assert 0.48 < first.mean() < 0.52
+    assert first.mean(0).min() > 0.4
+    assert first.mean(0).max() < 0.6
+    assert 0.45 < (first != second).float().mean() < 0.55
+    assert called["settings"] == replace(QUICK, exchanged=1.0, strength=0.0)
+
+
+def test_the_classifier_without_the_shortcut_is_given_the_same_images_and_takes_no_notice_of_the_patch(
+    trained: Classifier, sound: Classifier
+) -> None:
+    given: list[Any] = []
+    bench = SimpleNamespace(task=TASK, folder=Path(), train=lambda folder, task, what: given.append(task))
+    ARMS["no_shortcut"].run("no_shortcut", bench)  # type: ignore[arg-type]
+    for with_patch, without in ((TASK.train, given[0].train), (TASK.validation, given[0].validation)):
+        assert with_patch.shortcut is not None
+        differs = (with_patch.images != without.images).any(1)
+        assert differs.flatten(1).any(1).all()
+        assert not (differs & ~with_patch.shortcut).any()
+        assert torch.equal(with_patch.labels, without.labels)
+    assert TASK.shifted is not None
+
+    def changed(classifier: Classifier) -> float:
+        with torch.no_grad():
+            both = [classifier(split.images).argmax(1) for split in (TASK.clean, TASK.shifted)]
+        return (both[0] != both[1]).float().mean().item()
+
+    assert changed(sound) < 0.1
+    assert changed(trained) > 0.4

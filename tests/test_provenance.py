@@ -124,6 +124,17 @@ def test_environments_are_named_where_they_differ() -> None:
     assert environment(torch.device("cpu")) == environment() | {"device": "cpu"}
 
 
+def test_the_processor_on_which_rounding_depends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert environment()["processor"] not in ("", "not recorded")
+    told = "processor\t: 0\nmodel name\t: Abacus 3000: wood\nmodel name\t: another\n"
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: told)
+    assert environment()["processor"] == "Abacus 3000: wood"
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: "")
+    monkeypatch.setattr("platform.processor", lambda: "")
+    assert environment()["processor"] == "not recorded"
+
+
 def test_times_add_up_and_a_damaged_file_is_named(tmp_path: Path) -> None:
     remember(tmp_path, Provenance({"torch": "1"}, {"training": 2.0, "answers": 1.0}))
     assert remember(tmp_path, Provenance({"torch": "1"}, {"training": 0.5})) == recall(tmp_path)

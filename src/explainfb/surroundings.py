@@ -22,11 +22,21 @@ UNKNOWN = "not recorded"
 
 
 def environment(device: torch.device | None = None) -> dict[str, str]:
-    """Versions by package, the machine in words, and the device where one is given; nothing that names the machine or
-    its user."""
+    """Versions by package, the machine and its processor in words, and the device where one is given.
+
+    Nothing names the machine or its user.
+    """
     versions = {name: metadata.version(name) for name in PACKAGES}
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return {"python": platform.python_version(), "machine": machine, **versions} | _named(device)
+    made = {"machine": machine, "processor": _processor(), "python": platform.python_version()}
+    return made | versions | _named(device)
+
+
+def _processor() -> str:
+    """Its model, on which rounding depends, as the system tells it."""
+    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
+    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    return next(iter(models), platform.processor() or UNKNOWN)
 
 
 def _named(device: torch.device | None) -> dict[str, str]:
