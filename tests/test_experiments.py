@@ -195,10 +195,15 @@ def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.Monke
     start = Told(1, 2)
     lengths = []
     for decay in (0.0, 100.0):
-        trained = module.trained_in_passes(deepcopy(start), replace(recipe, decay=decay), split, 60)
+        trained = module.trained_in_passes(deepcopy(start), replace(recipe, decay=decay), split, 60, 0)
         lengths.append(sum(part.detach().square().sum().item() for part in trained.parameters()))
     assert seen[:4] == [[0, 1], [2, 3], [4], [0, 1]]
     assert lengths[1] < lengths[0]
+    seen.clear()
+    module.trained_in_passes(deepcopy(start), replace(recipe, shuffled=True), split, 60, 0)
+    passes = [[pixel for batch in seen[begin : begin + 3] for pixel in batch] for begin in range(0, 60, 3)]
+    assert all(sorted(each) == [0, 1, 2, 3, 4] for each in passes)
+    assert len({tuple(each) for each in passes}) > 10
     kept = torch.optim.Adam.step
     precise: list[torch.dtype] = []
     monkeypatch.setattr(
@@ -207,7 +212,7 @@ def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.Monke
         lambda self: precise.extend(part.grad.dtype for part in self.param_groups[0]["params"]) or kept(self),
     )
     doubled = replace(recipe, precision=torch.float64)
-    assert module.trained_in_passes(deepcopy(start), doubled, split, 1).weight.dtype == torch.float32
+    assert module.trained_in_passes(deepcopy(start), doubled, split, 1, 0).weight.dtype == torch.float32
     assert precise == [torch.float64] * 2
 
 

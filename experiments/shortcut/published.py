@@ -59,7 +59,9 @@ class Recipe:
     batch: int = 256
     learning_rate: float = 1e-3
     in_passes: bool = False
-    """Whether every pass has the same batches in the same order, by cross-entropy alone; otherwise they are drawn."""
+    """Whether every pass has every image once, by cross-entropy alone; otherwise batches are drawn."""
+    shuffled: bool = False
+    """Whether each pass has an order of its own, and not that of the images; in passes."""
     decay: float = 0.0
     """Times the sum of all squared weights and biases, beside a cross-entropy summed over the batch; in passes."""
     precision: torch.dtype = torch.float32
@@ -93,14 +95,16 @@ FRIEDRICH = Recipe(
     strength=10.0 * 256,
     published={"cross_entropy": 0.789, "rrr": 0.988},
 )
+FRIEDRICH_IN_PASSES = replace(FRIEDRICH, in_passes=True, shuffled=True, published={"cross_entropy": 0.789})
 FRIEDRICH_FASHION = replace(FRIEDRICH, task="fashion-mnist-decoy", published={"cross_entropy": 0.583, "rrr": 0.894})
-RecipeName = Literal["mlp", "mlp-in-passes", "mlp-with-decay", "mlp-in-double", "cnn", "cnn-fashion"]
+RecipeName = Literal["mlp", "mlp-in-passes", "mlp-with-decay", "mlp-in-double", "cnn", "cnn-in-passes", "cnn-fashion"]
 RECIPES: dict[RecipeName, Recipe] = {
     "mlp": ROSS,
     "mlp-in-passes": ROSS_IN_PASSES,
     "mlp-with-decay": ROSS_WITH_DECAY,
     "mlp-in-double": ROSS_IN_DOUBLE,
     "cnn": FRIEDRICH,
+    "cnn-in-passes": FRIEDRICH_IN_PASSES,
     "cnn-fashion": FRIEDRICH_FASHION,
 }
 
@@ -209,7 +213,7 @@ def trained(
     """A classifier trained from scratch, and why it stopped early."""
     start = fresh(recipe, run.seed, task).to(device)
     if recipe.in_passes:
-        return trained_in_passes(start, recipe, split, steps), None
+        return trained_in_passes(start, recipe, split, steps, run.seed), None
     how = FinetuneSettings(
         steps=steps, batch=recipe.batch, learning_rate=recipe.learning_rate, schedule="constant", strength=0.0
     )
@@ -223,13 +227,16 @@ def trained(
     return found.classifier, found.stopped
 
 
-def trained_in_passes(classifier: Classifier, recipe: Recipe, split: Split, steps: int) -> Classifier:
-    """By cross-entropy, in the order of the images."""
+def trained_in_passes(classifier: Classifier, recipe: Recipe, split: Split, steps: int, seed: int) -> Classifier:
+    """By cross-entropy."""
     batches = math.ceil(len(split) / recipe.batch)
+    order, generator = torch.arange(len(split)), torch_generator(seed, "published", "passes")
     classifier = classifier.to(recipe.precision)
     optimiser = torch.optim.Adam(classifier.train().parameters(), lr=recipe.learning_rate)
     for step in range(steps):
-        chosen = slice(step % batches * recipe.batch, (step % batches + 1) * recipe.batch)
+        if recipe.shuffled and step % batches == 0:
+            order = torch.randperm(len(split), generator=generator)
+        chosen = order[step % batches * recipe.batch :][: recipe.batch]
         images = split.images[chosen].to(classifier.device, recipe.precision)
         labels = split.labels[chosen].to(classifier.device)
         squares = torch.stack([parameter.square().sum() for parameter in classifier.parameters()]).sum()
