@@ -32,7 +32,7 @@ from explainfb.finished import FinishedStudy, finished_studies
 from explainfb.robustness import robust_accuracy
 from explainfb.seeds import derive, torch_generator
 from explainfb.settings import task_of
-from explainfb.surroundings import environment
+from explainfb.surroundings import both, environment
 from explainfb.tasks import Split
 from explainfb.types import BoolArray, ThreatModel
 
@@ -89,8 +89,10 @@ def main(settings: Settings) -> None:
     settings.output.mkdir(parents=True, exist_ok=True)
     rows = measure(jobs_of(settings), settings)
     summary = summarise(rows)
-    kept = {"images": settings.images, "environment": environment(), "classifiers": summary}
-    (settings.output / "results.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    path = settings.output / "results.json"
+    earlier = json.loads(path.read_text(encoding="utf-8"))["environment"] if path.is_file() else {}
+    kept = {"images": settings.images, "environment": both(earlier, environment()), "classifiers": summary}
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     (settings.output / "table.md").write_text(table(summary), encoding="utf-8")
     print(table(summary))
 
