@@ -179,6 +179,15 @@ def test_a_page_is_made_anew_of_its_numbers(
     assert "<svg" in (tmp_path / "figure.svg").read_text()
 
 
+def test_cells_of_an_ablation_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("ablations/ablate.py", monkeypatch)
+    named = module.Ablations(only=("lambda-0.3", "64-masks")).cells
+    assert list(named) == ["as-it-is", "64-masks", "lambda-0.3"]
+    assert named["64-masks"] == module.Ablations().cells["64-masks"]
+    with pytest.raises(SystemExit, match=r"Unknown cells: lambda-4; expected some of as-it-is, .*lambda-1\.5"):
+        module.Ablations(only=("lambda-4",))
+
+
 def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.MonkeyPatch) -> None:
     module = script("shortcut/published.py", monkeypatch)
     split = Split(torch.arange(5.0).reshape(5, 1, 1, 1) / 4, torch.tensor([0, 1, 0, 1, 0]))

@@ -2,6 +2,7 @@
 
     python experiments/ablations/ablate.py
     python experiments/ablations/ablate.py --answers 250 --folder studies/ablations-250 --output studies/ablations-250
+    python experiments/ablations/ablate.py --only 1000-masks lambda-0.3 --folder studies/more --output studies/more
 
 Writes results.json, tables.md and figure.svg to --output. Stopped and started again it goes on; every cell can be rerun
 alone by the command that results.json gives for it.
@@ -53,13 +54,16 @@ CHANGES: dict[str, dict[str, Any]] = {
 MORE: dict[str, dict[str, Any]] = {
     "1000-masks": {"lime": {"masks": 1000}},
     "papers-masks": {"lime": {"sampling": "lime", "fill": "mean"}},
+    "papers-sampling": {"lime": {"sampling": "lime"}},
+    "papers-fill": {"lime": {"fill": "mean"}},
+    "absolute-scale": {"reward": {"scale": "probability"}},
     "gradient-and-exchange": {"finetune": {"strength": 0.2}},
     "half-exchanged": {"finetune": {"exchanged": 0.5}},
     "free-reward": {"reward": {"kind": "free"}, "finetune": {"exchanged": 0.0, "strength": 0.7}},
     "lambda-0.3": {"finetune": {"exchanged": 0.0, "strength": 0.3}},
     "lambda-1.5": {"finetune": {"exchanged": 0.0, "strength": 1.5}},
 }
-"""In the full setting besides."""
+"""In the full setting, or where they are named, besides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,8 @@ class Ablations:
 
     setting: Literal["quick", "full"] = "quick"
     """`full`: more changes, and every attack of a study."""
+    only: tuple[str, ...] = ()
+    """Cells to run beside `as-it-is`, those of the full setting among them; none named are all of the setting."""
     task: str = "digits-decoy"
     answers: int = 1000
     """In all; each of the four rounds asks a quarter of them, rounded up."""
@@ -79,14 +85,23 @@ class Ablations:
     page_of: Path | None = None
     """A results.json of cells that were run: tables and figure are made of it anew, and nothing is run."""
 
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.only if name not in CHANGES | MORE]:
+            raise SystemExit(f"Unknown cells: {', '.join(unknown)}; expected some of {', '.join(CHANGES | MORE)}.")
+
     @property
     def cells(self) -> dict[str, StudySettings]:
         full = self.setting == "full"
         evaluation = EvaluationSettings() if full else QUICK
         study = StudySettings(task=self.task, controls=(), evaluation=evaluation)
         study = replace(study, comparisons=math.ceil(self.answers / study.rounds))
-        found = {name: changed(study, **parts) for name, parts in (CHANGES | (MORE if full else {})).items()}
-        return found | {AT_ONCE: replace(found[AT_ONCE], comparisons=study.rounds * study.comparisons)}
+        chosen = CHANGES | (MORE if full else {})
+        if self.only:
+            chosen = {name: parts for name, parts in (CHANGES | MORE).items() if name in (BASE, *self.only)}
+        found = {name: changed(study, **parts) for name, parts in chosen.items()}
+        if AT_ONCE in found:
+            found[AT_ONCE] = replace(found[AT_ONCE], comparisons=study.rounds * study.comparisons)
+        return found
 
 
 def main(wanted: Ablations) -> None:
