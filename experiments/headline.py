@@ -15,7 +15,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from statsmodels.stats.multitest import multipletests
 
+from explainfb.contrasts import LEVEL
 from explainfb.grid_figures import KINDS, LOGARITHMIC
 from explainfb.grid_page import number, save
 from explainfb.results import LABELS
@@ -35,6 +37,8 @@ LEAST = 1e-3
 """An interval of the figure that reaches further down, on an axis that may be logarithmic, is cut off there."""
 HOLLOW = "hollow: an honesty check failed on some seed"
 CEILING, NO_SHORTCUT = "ceiling", "no_shortcut"
+WORK = "work"
+"""Where probes keep what they make, by default."""
 NO_RIVALS = ("before", "random_exchange", "after", CEILING, "oracle_reward")
 """Those with a column of their own, and the one that is feedback with the annotator's utility for a reward."""
 Found = dict[str, Any]
@@ -135,10 +139,36 @@ def measured(measure: Measure) -> Iterator[tuple[Start, list[Found]]]:
             yield start, found
 
 
-@cache
 def read(path: str) -> Found:
-    found: Found = json.loads((HERE / path).read_text(encoding="utf-8"))
-    return found
+    return everything()[path]
+
+
+@cache
+def everything() -> dict[str, Found]:
+    """Every file with tests, by its path here; of each test `remains`, whether it does after one correction of all."""
+    paths = (path.relative_to(HERE) for path in sorted(HERE.rglob("*.json")))
+    files = {
+        path.as_posix(): json.loads((HERE / path).read_text(encoding="utf-8"))
+        for path in paths
+        if WORK not in path.parts
+    }
+    files = {path: file for path, file in files.items() if isinstance(file, dict) and tests_of(file)}
+    tests = [test for file in files.values() for test in tests_of(file)]
+    raw = [max(p for p in (test["p_seeds"], test["p_images"]) if p is not None) for test in tests]
+    for test, p in zip(tests, multipletests(raw, method="holm")[1], strict=True):
+        test["remains"] = bool(test["is_one"] and p < LEVEL)
+    return files
+
+
+def tests_of(file: Found) -> list[Found]:
+    return [*file.get("contrasts", ()), *file.get("tests", ())]
+
+
+def remaining() -> str:
+    """How many differences remain when the tests of all files are corrected as one."""
+    tests = [test for file in everything().values() for test in tests_of(file)]
+    counts = [sum(test[name] for test in tests) for name in ("is_one", "remains")]
+    return f"{counts[1]} of {counts[0]} differences remain of {len(tests):,} tests"
 
 
 def of_cell(summary: Found, start: Start) -> Found:
@@ -200,9 +230,10 @@ def shown(found: list[Found], rival: str | None, measure: Measure) -> str:
         contrasts = (each for file in found for each in file["contrasts"] if each["arm"] == arm)
         contrast = next((each for each in contrasts if each["measure"] == measure.contrast), None)
         if contrast is not None and contrast["is_one"]:
-            (worse if (contrast["difference"] > 0) == measure.lower_is_better else better).append(name)
-    told = [f"{word} than {', '.join(who)}" for word, who in (("better", better), ("worse", worse)) if who]
-    return "; ".join(told) or "nothing"
+            told = better if (contrast["difference"] > 0) != measure.lower_is_better else worse
+            told.append(name + "†" * contrast.get("remains", False))
+    parts = [f"{word} than {', '.join(who)}" for word, who in (("better", better), ("worse", worse)) if who]
+    return "; ".join(parts) or "nothing"
 
 
 def figure() -> Figure:
@@ -248,3 +279,4 @@ if __name__ == "__main__":
     page = HERE / "README.md"
     page.write_text(put(page.read_text(encoding="utf-8")), encoding="utf-8")
     save(figure(), HERE / "headline.svg")
+    print(remaining())

@@ -120,6 +120,26 @@ def test_the_opening_table_is_what_the_results_say(monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_one_correction_of_all_files_leaves_no_more_than_one_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
+    module = script("headline.py", monkeypatch)
+    assert module.remaining() in " ".join(page.split())
+    module.everything.cache_clear()
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    for name, p in (("a", 0.004), ("b", 0.0001), ("c", 0.004), ("work/d", 0.5)):
+        tests = [{"p_seeds": p, "p_images": p / 2, "is_one": True}, {"p_seeds": p, "p_images": None, "is_one": False}]
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.json").write_text(json.dumps({"contrasts": tests}))
+    (tmp_path / "e.json").write_text("[]")
+    remains = {path: [test["remains"] for test in file["contrasts"]] for path, file in module.everything().items()}
+    alone, of_all = 2 * 0.004, 4 * 0.004
+    assert alone < module.LEVEL < of_all
+    assert remains == {"a.json": [False, False], "b.json": [True, False], "c.json": [False, False]}
+    assert module.remaining() == "1 of 3 differences remain of 6 tests"
+
+
 def test_the_table_of_distances_is_what_the_curves_say(monkeypatch: pytest.MonkeyPatch) -> None:
     page = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
     module = script("distances.py", monkeypatch)
@@ -148,13 +168,13 @@ def test_the_opening_figure_has_every_line_of_its_table(monkeypatch: pytest.Monk
 def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
     module = script("headline.py", monkeypatch)
     contrasts = [
-        {"arm": "before", "measure": "calibration error", "difference": -0.5, "is_one": True},
+        {"arm": "before", "measure": "calibration error", "difference": -0.5, "is_one": True, "remains": True},
         {"arm": "rrr", "measure": "calibration error", "difference": 0.1, "is_one": True},
         {"arm": "no_shortcut", "measure": "calibration error", "difference": -0.1, "is_one": False},
         {"arm": "before", "measure": "shifted accuracy", "difference": -0.5, "is_one": True},
     ]
     accuracy, _, error = module.MEASURES
-    assert module.shown([{"contrasts": contrasts}], "rrr", error) == "better than before; worse than best other"
+    assert module.shown([{"contrasts": contrasts}], "rrr", error) == "better than before†; worse than best other"
     assert module.shown([{"contrasts": contrasts}], "rrr", accuracy) == "worse than before"
     assert module.shown([{"contrasts": []}], None, error) == "nothing"
 
