@@ -37,8 +37,8 @@ LEAST = 1e-3
 """An interval of the figure that reaches further down, on an axis that may be logarithmic, is cut off there."""
 HOLLOW = "hollow: an honesty check failed on some seed"
 CEILING, NO_SHORTCUT = "ceiling", "no_shortcut"
-WORK = "work"
-"""Where probes keep what they make, by default."""
+LEFT_OUT = {"work", "anew"}
+"""Folders of what probes make, and of what was run a second time."""
 NO_RIVALS = ("before", "random_exchange", "after", CEILING, "oracle_reward")
 """Those with a column of their own, and the one that is feedback with the annotator's utility for a reward."""
 Found = dict[str, Any]
@@ -150,7 +150,7 @@ def everything() -> dict[str, Found]:
     files = {
         path.as_posix(): json.loads((HERE / path).read_text(encoding="utf-8"))
         for path in paths
-        if WORK not in path.parts
+        if not LEFT_OUT & {*path.parts}
     }
     files = {path: file for path, file in files.items() if isinstance(file, dict) and tests_of(file)}
     tests = [test for file in files.values() for test in tests_of(file)]

@@ -128,7 +128,7 @@ def test_one_correction_of_all_files_leaves_no_more_than_one_for_each(
     assert module.remaining() in " ".join(page.split())
     module.everything.cache_clear()
     monkeypatch.setattr(module, "HERE", tmp_path)
-    for name, p in (("a", 0.004), ("b", 0.0001), ("c", 0.004), ("work/d", 0.5)):
+    for name, p in (("a", 0.004), ("b", 0.0001), ("c", 0.004), ("work/d", 0.5), ("anew/a", 0.5)):
         tests = [{"p_seeds": p, "p_images": p / 2, "is_one": True}, {"p_seeds": p, "p_images": None, "is_one": False}]
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.json").write_text(json.dumps({"contrasts": tests}))
@@ -138,6 +138,25 @@ def test_one_correction_of_all_files_leaves_no_more_than_one_for_each(
     assert alone < module.LEVEL < of_all
     assert remains == {"a.json": [False, False], "b.json": [True, False], "c.json": [False, False]}
     assert module.remaining() == "1 of 3 differences remain of 6 tests"
+
+
+def test_a_rerun_agrees_with_itself_and_not_with_what_was_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = script("agreement.py", monkeypatch)
+    kept = json.loads((EXPERIMENTS / "shortcut/results.json").read_text(encoding="utf-8"))
+    assert list(module.told(kept, kept)) == [
+        "242 of 242 means lie within the first's 95 % intervals; 242 intervals overlap.",
+        "60 of 60 tests decide alike.",
+    ]
+    moved = deepcopy(kept)
+    moved["cells"]["mnist-grey-mlp"]["arms"]["after"]["ece"] = {"mean": 0.5, "low": 0.4, "high": 0.6}
+    moved["contrasts"][0]["is_one"] = not moved["contrasts"][0]["is_one"]
+    told = list(module.told(kept, moved))
+    assert told[0] == "241 of 242 means lie within the first's 95 % intervals; 241 intervals overlap."
+    assert told[1].startswith("- mnist-grey-mlp, after, ece: 0.5000, and 0.00")
+    assert told[2] == "59 of 60 tests decide alike."
+    anew = json.loads((EXPERIMENTS / "shortcut/anew/results.json").read_text(encoding="utf-8"))
+    page = " ".join((EXPERIMENTS / "shortcut/README.md").read_text(encoding="utf-8").split())
+    assert all(line in page for line in module.told(kept, anew) if not line.startswith("-"))
 
 
 def test_the_table_of_distances_is_what_the_curves_say(monkeypatch: pytest.MonkeyPatch) -> None:
