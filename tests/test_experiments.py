@@ -204,6 +204,7 @@ def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytes
         ("shortcut/shortcut.py", "shortcut/digits-grey"),
         ("ablations/ablate.py", "ablations"),
         ("ablations/ablate.py", "ablations/250-answers"),
+        ("ablations/ablate.py", "ablations/explanations"),
         ("label_efficiency/answers.py", "label_efficiency"),
     ],
 )
