@@ -34,6 +34,8 @@ def told(first: Found, second: Found) -> Iterator[str]:
     """Sentences, and a line for each disagreement."""
     known = dict(values_of(second))
     pairs = {name: (value, known[name]) for name, value in values_of(first) if name in known}
+    if not pairs:
+        raise SystemExit("No cell, arm and measure is in both; expected two results.json of one grid.")
     outside = {name: pair for name, pair in pairs.items() if not within(pair[1]["mean"], pair[0])}
     overlap = sum(old["low"] <= new["high"] and new["low"] <= old["high"] for old, new in pairs.values())
     yield (
@@ -56,7 +58,7 @@ def within(mean: float, value: Found) -> bool:
 
 def values_of(summary: Found) -> Iterator[tuple[tuple[str, ...], Found]]:
     """By cell, arm and measure, those that have an interval."""
-    for cell, found in summary["cells"].items():
+    for cell, found in summary.get("cells", {}).items():
         for arm, values in found["arms"].items():
             for measure, value in values.items():
                 if isinstance(value, dict) and value.get("low") is not None:

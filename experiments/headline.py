@@ -231,7 +231,7 @@ def shown(found: list[Found], rival: str | None, measure: Measure) -> str:
         contrast = next((each for each in contrasts if each["measure"] == measure.contrast), None)
         if contrast is not None and contrast["is_one"]:
             told = better if (contrast["difference"] > 0) != measure.lower_is_better else worse
-            told.append(name + "†" * contrast.get("remains", False))
+            told.append(name + "†" * contrast["remains"])
     parts = [f"{word} than {', '.join(who)}" for word, who in (("better", better), ("worse", worse)) if who]
     return "; ".join(parts) or "nothing"
 

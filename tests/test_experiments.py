@@ -154,6 +154,10 @@ def test_a_rerun_agrees_with_itself_and_not_with_what_was_moved(monkeypatch: pyt
     assert told[0] == "241 of 242 means lie within the first's 95 % intervals; 241 intervals overlap."
     assert told[1].startswith("- mnist-grey-mlp, after, ece: 0.5000, and 0.00")
     assert told[2] == "59 of 60 tests decide alike."
+    with pytest.raises(SystemExit, match="expected two results.json of one grid"):
+        list(module.told(kept, {"cells": {}, "contrasts": []}))
+    with pytest.raises(SystemExit, match="expected two results.json of one grid"):
+        list(module.told({"arms": {}}, kept))
     anew = json.loads((EXPERIMENTS / "shortcut/anew/results.json").read_text(encoding="utf-8"))
     page = " ".join((EXPERIMENTS / "shortcut/README.md").read_text(encoding="utf-8").split())
     assert all(line in page for line in module.told(kept, anew) if not line.startswith("-"))
@@ -188,9 +192,9 @@ def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytes
     module = script("headline.py", monkeypatch)
     contrasts = [
         {"arm": "before", "measure": "calibration error", "difference": -0.5, "is_one": True, "remains": True},
-        {"arm": "rrr", "measure": "calibration error", "difference": 0.1, "is_one": True},
+        {"arm": "rrr", "measure": "calibration error", "difference": 0.1, "is_one": True, "remains": False},
         {"arm": "no_shortcut", "measure": "calibration error", "difference": -0.1, "is_one": False},
-        {"arm": "before", "measure": "shifted accuracy", "difference": -0.5, "is_one": True},
+        {"arm": "before", "measure": "shifted accuracy", "difference": -0.5, "is_one": True, "remains": False},
     ]
     accuracy, _, error = module.MEASURES
     assert module.shown([{"contrasts": contrasts}], "rrr", error) == "better than before†; worse than best other"
