@@ -18,17 +18,16 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.explanations.settings import LimeSettings
+from explainfb.labelling.session import FASTEST, AnnotationSession
+from explainfb.labelling.stimuli import Stimuli
+from explainfb.preferences.simulated import SimulatedAnnotator
+from explainfb.store import Role
+from explainfb.study.settings import task_of
+from explainfb.testing.app_server import WAITING, App, Visitor, begin, chromium, served
 
-from app_server import WAITING, App, Visitor, begin, chromium, served  # noqa: E402
-from explainfb.annotators import SimulatedAnnotator  # noqa: E402
-from explainfb.exhibits import Exhibits  # noqa: E402
-from explainfb.labelling import FASTEST, Desk  # noqa: E402
-from explainfb.lime import LimeSettings  # noqa: E402
-from explainfb.settings import task_of  # noqa: E402
-from explainfb.store import Role  # noqa: E402
-from explainfb.training import TrainingSettings  # noqa: E402
+HERE = Path(__file__).parent
 
 STUDY = replace(
     WAITING,
@@ -48,20 +47,20 @@ PEOPLE = {"Ada": 0.05, "Bo": 0.15, "Cy": 0.5}
 def answer_some(app: App, study: Path) -> None:
     """What the researchers' page shows."""
     task = task_of(STUDY)
-    exhibits = Exhibits(study, task)
+    exhibits = Stimuli(study, task)
     with app.store as store:
         for seed, (name, error_rate) in enumerate(PEOPLE.items()):
             store.annotators.add(name)
             person = next(each for each in store.annotators.all() if each.name == name)
-            desk = Desk(store=store, annotator=person, overlap=2, lease_seconds=600)
+            session = AnnotationSession(store=store, annotator=person, overlap=2, lease_seconds=600)
             judge = SimulatedAnnotator(split=task.train, seed=seed, error_rate=error_rate, name=name)
             for number in range(30):
-                lease = desk.next()
+                lease = session.next()
                 assert lease is not None
                 asked = lease.comparison.comparison
                 sides = [exhibits.exhibit(key, asked.round).explanation for key in (asked.left, asked.right)]
                 shown_at = datetime.now(UTC) - FASTEST - timedelta(seconds=2 + number % 5)
-                desk.answer(lease, judge.answer(asked, sides[0], sides[1]), shown_at=shown_at)
+                session.answer(lease, judge.answer(asked, sides[0], sides[1]), shown_at=shown_at)
 
 
 def to_consent(visitor: Visitor, link: str) -> None:

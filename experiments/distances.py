@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from explainfb.grid_page import number
-from explainfb.results import LABELS
+from explainfb.results.records import LABELS
+from explainfb.sweeps.tables import number
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- made by distances.py -->\n", "<!-- until here, distances.py -->\n"

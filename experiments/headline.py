@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from statsmodels.stats.multitest import multipletests
 
-from explainfb.contrasts import LEVEL
-from explainfb.grid_figures import KINDS, LOGARITHMIC
-from explainfb.grid_page import number, save
-from explainfb.results import LABELS
+from explainfb.results.records import LABELS
+from explainfb.statistics.contrasts import LEVEL
+from explainfb.sweeps.figures import KINDS, LOGARITHMIC
+from explainfb.sweeps.tables import number, save
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- made by headline.py -->\n", "<!-- until here -->\n"

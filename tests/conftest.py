@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from app_server import CHROMIUM, begin, chromium
+from explainfb.testing.app_server import CHROMIUM, begin, chromium
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from explainfb import classifiers
-from explainfb.classifiers import Architecture, Classifier, lenet
+from explainfb.classifiers.classifier import Classifier, build_classifier
+from explainfb.classifiers.networks import Architecture, lenet
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.classifiers.training import architecture_for, fit
 from explainfb.doctor import Finding
 from explainfb.doctor.examination import CHECKS
-from explainfb.tasks import Split, Task, load_task
-from explainfb.training import TrainingSettings, architecture_for, fit
+from explainfb.tasks.datasets import load_task
+from explainfb.tasks.task import Split, Task
 
 SHORT = TrainingSettings(steps=250)
 
@@ -51,7 +53,7 @@ class Planted(Classifier):
         after: Callable[[Classifier, Tensor], Tensor] = lambda classifier, logits: logits,
     ) -> None:
         architecture = architecture_for(task, "lenet")
-        super().__init__(architecture, classifiers.build(architecture, 0).network)
+        super().__init__(architecture, build_classifier(architecture, 0).network)
         self.before, self.after = before, after
 
     def forward(self, images: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from explainfb.core.types import Answer
 from explainfb.export import answers_table, as_bytes
 from explainfb.store import Annotator, Store, StoredAnswer, StoredComparison
-from explainfb.types import Answer
 from store_backends import NOON, comparison, comparisons, people, preference, response
 
 Rows = list[dict[str, Any]]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from explainfb.report import GalleryItem, ReportMaterial, RewardMaps, write_report
-from explainfb.superpixels import grid
-from explainfb.types import Explanation, FloatArray
+from explainfb.core.types import Explanation, FloatArray
+from explainfb.explanations.superpixels import grid
+from explainfb.report import GalleryItem, ReportData, RewardMaps, write_report
 
 LINF = (0.025, 0.05, 0.1, 0.15)
 L2 = (0.5, 1.0, 2.0)
@@ -152,7 +152,7 @@ def _explanation(target: int, probability: float, weights: FloatArray) -> Explan
     return Explanation(target, probability, grid(28, 28, 49), weights, intercept=0.1, fit=0.8)
 
 
-def example_material(items: int = 8, seed: int = 0) -> ReportMaterial:
+def example_material(items: int = 8, seed: int = 0) -> ReportData:
     """Digits with a white patch on the border; the reasons move from the patch to the digit."""
     generator = np.random.default_rng(seed)
     digits = load_digits()
@@ -192,7 +192,7 @@ def example_material(items: int = 8, seed: int = 0) -> ReportMaterial:
     steps = np.arange(240)
     curves = {f"round {k}": (1.2 / k * np.exp(-steps / 60) - 0.1 * k).tolist() for k in (1, 2, 3, 4)}
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    return ReportMaterial(class_names=names, gallery=tuple(gallery), reward_maps=maps, loss_curves=curves)
+    return ReportData(class_names=names, gallery=tuple(gallery), reward_maps=maps, loss_curves=curves)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from explainfb.classifiers import Architecture, Classifier, build, clone
-from explainfb.seeds import torch_generator
+from explainfb.classifiers.classifier import Classifier, build_classifier, clone
+from explainfb.classifiers.networks import Architecture
+from explainfb.core.seeding import torch_generator
 
 ARCHITECTURE = Architecture("lenet", 10, 1, 8, 8, (0.305,), (0.376,))
 
@@ -26,7 +27,7 @@ def digits() -> tuple[Tensor, Tensor]:
 def trained(name: str = ARCHITECTURE.name) -> Classifier:
     """Trained on all but the first 100 images."""
     images, labels = (part[100:] for part in digits())
-    classifier, generator = build(replace(ARCHITECTURE, name=name)).train(), torch_generator(0, "batches")
+    classifier, generator = build_classifier(replace(ARCHITECTURE, name=name)).train(), torch_generator(0, "batches")
     optimizer = torch.optim.Adam(classifier.parameters(), 3e-3)
     for _ in range(15):
         for batch in torch.randperm(len(images), generator=generator).split(64):

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, select, text
 
+from explainfb.core.types import Answer, Comparison, ExplanationKey, Preference
 from explainfb.store import Annotator, Response, Store, StoredComparison, schema
 from explainfb.store import comparisons as store_comparisons
-from explainfb.types import Answer, Comparison, ExplanationKey, Preference
 
 POSTGRESQL = os.environ.get("EXPLAINFB_TEST_POSTGRESQL", "")
 BACKENDS = [

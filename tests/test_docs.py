@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import explainfb
-from explainfb import StudySettings, classifiers
-from explainfb.arms import ARMS
-from explainfb.classifiers import BUILDERS
-from tiny import TINY
+from explainfb import StudySettings
+from explainfb.classifiers.classifier import load_classifier
+from explainfb.classifiers.networks import BUILDERS
+from explainfb.study.arms import ARMS
+from explainfb.testing.tiny import TINY
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -54,7 +55,7 @@ def test_a_network_of_ones_own_is_attacked() -> None:
 
 def test_a_study_starts_from_a_network_of_ones_own(tiny_studies: Path) -> None:
     names = run(code("extending.md")[0], "extending.md")
-    first = classifiers.load(tiny_studies / "studies/mine/classifiers/round-0.safetensors")
+    first = load_classifier(tiny_studies / "studies/mine/classifiers/round-0.safetensors")
     images = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert torch.equal(first(images), names["network"](images))
     assert set(names["results"]["controls"]) == {"cross_entropy", "random_exchange"}

@@ -16,11 +16,11 @@ import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from explainfb.cli import Command, Sweep
-from explainfb.finished import FinishedStudy
-from explainfb.grid import GridSettings, sweep_command
-from explainfb.settings import KnownControl, StudySettings
-from explainfb.tasks import Split
+from explainfb.cli.main import Command, Sweep
+from explainfb.study.finished import FinishedStudy
+from explainfb.study.settings import KnownControl, StudySettings
+from explainfb.sweeps.grid_runner import GridSettings, sweep_command
+from explainfb.tasks.task import Split
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 GRIDS = {

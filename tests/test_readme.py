@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import explainfb
-from explainfb.cli import main
-from tiny import TINY
+from explainfb.cli.main import main
+from explainfb.testing.tiny import TINY
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -2,30 +2,30 @@
 
 import streamlit as st
 
-from explainfb.labelling import Desk
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Annotator
-from explainfb.workplace import Workplace
 from screens import closing, history, practice, welcome, work
 
 
-def show(place: Workplace, person: Annotator) -> None:
-    visit = place.store.annotators.visit(person.name)
-    desk = place.desk(person)
+def show(served: ServedStudy, person: Annotator) -> None:
+    visit = served.store.annotators.visit(person.name)
+    session = served.session(person)
     if not visit.consented:
-        closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.show(place, person)
+        closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.show(served, person)
     elif not practice.is_over(visit.practised):
-        practice.show(place, person, visit.practised)
+        practice.show(served, person, visit.practised)
     elif visit.paused:
-        closing.paused(place, desk)
+        closing.paused(served, session)
     elif st.session_state.get(work.HISTORY):
-        history.show(place, desk)
-    elif place.settings.question == "rate":
-        asked = desk.next_to_rate()
-        work.rate(place, desk, *asked) if asked else _nothing_to_ask(place, desk)
+        history.show(served, session)
+    elif served.settings.question == "rate":
+        asked = session.next_to_rate()
+        work.rate(served, session, *asked) if asked else _nothing_to_ask(served, session)
     else:
-        lease = desk.next()
-        work.compare(place, desk, lease) if lease else _nothing_to_ask(place, desk)
+        lease = session.next()
+        work.compare(served, session, lease) if lease else _nothing_to_ask(served, session)
 
 
-def _nothing_to_ask(place: Workplace, desk: Desk) -> None:
-    closing.thanks(place, desk) if place.is_over else closing.waiting(place, desk)
+def _nothing_to_ask(served: ServedStudy, session: AnnotationSession) -> None:
+    closing.thanks(served, session) if served.is_over else closing.waiting(served, session)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from explainfb.types import Answer
+from explainfb.core.types import Answer
 
 LABELS = {
     Answer.LEFT: "Left is better",

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from explainfb.labelling import Desk
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Kind
-from explainfb.workplace import Workplace
 from screens import answers
 from screens.guard import allowed, guarded, guarded_page
 from screens.work import footer
@@ -26,43 +26,43 @@ def declined() -> None:
     st.write("Nothing was stored. If you change your mind, reload this page.")
 
 
-def paused(place: Workplace, desk: Desk) -> None:
+def paused(served: ServedStudy, session: AnnotationSession) -> None:
     st.markdown("#### A pause")
-    outlook = desk.outlook()
+    outlook = session.outlook()
     st.write(f"Everything is kept. You have given {outlook.given} answers so far; your link brings you back here.")
-    answers.go_on(_resume, (place, desk))
+    answers.go_on(_resume, (served, session))
 
 
-def waiting(place: Workplace, desk: Desk) -> None:
+def waiting(served: ServedStudy, session: AnnotationSession) -> None:
     """Nothing to ask now; goes on by itself."""
-    outlook = desk.outlook()
+    outlook = session.outlook()
     st.markdown("#### Nothing to compare just now")
     st.write(
         f"Thank you: you have given {outlook.given} answers. The classifier is learning from what people said, or "
         "others are answering the last questions. This page goes on by itself when there is something new; you can "
         "also close it and come back with your link."
     )
-    _watch(place, desk)
-    footer(place, desk, name="waiting")
+    _watch(served, session)
+    footer(served, session, name="waiting")
 
 
-def thanks(place: Workplace, desk: Desk) -> None:
+def thanks(served: ServedStudy, session: AnnotationSession) -> None:
     """The study needs nothing more."""
-    outlook = desk.outlook()
+    outlook = session.outlook()
     st.markdown("#### Thank you!")
     st.write(f"The study has all the answers it needs, {outlook.given} of them yours. You can close this page.")
-    if not place.store.annotators.visit(desk.annotator.name).finished:
-        place.store.annotators.note(desk.annotator.name, Kind.FINISHED)
+    if not served.store.annotators.visit(session.annotator.name).finished:
+        served.store.annotators.note(session.annotator.name, Kind.FINISHED)
 
 
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
 @guarded_page
-def _watch(place: Workplace, desk: Desk) -> None:
-    if not allowed(place, desk.annotator) or place.is_over or desk.next() is not None:
+def _watch(served: ServedStudy, session: AnnotationSession) -> None:
+    if not allowed(served, session.annotator) or served.is_over or session.next() is not None:
         st.rerun()
 
 
 @guarded
-def _resume(place: Workplace, desk: Desk) -> None:
-    if allowed(place, desk.annotator):
-        place.store.annotators.note(desk.annotator.name, Kind.RESUMED)
+def _resume(served: ServedStudy, session: AnnotationSession) -> None:
+    if allowed(served, session.annotator):
+        served.store.annotators.note(session.annotator.name, Kind.RESUMED)

@@ -8,9 +8,9 @@ from typing import ParamSpec
 
 import streamlit as st
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
+from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Annotator
-from explainfb.workplace import Workplace
 
 P = ParamSpec("P")
 NOTICE = "notice"
@@ -23,12 +23,12 @@ def token_of_page() -> str:
     return st.query_params.get("link", "")
 
 
-def allowed(place: Workplace, person: Annotator, token: str | None = None) -> bool:
+def allowed(served: ServedStudy, person: Annotator, token: str | None = None) -> bool:
     """Whether the link is still open and `person`'s: a page drawn before it was closed may still be pressed on.
 
     `token` is the link's where no page is being drawn.
     """
-    reader = place.store.annotators.authenticate(token_of_page() if token is None else token)
+    reader = served.store.annotators.authenticate(token_of_page() if token is None else token)
     return reader is not None and reader.id == person.id
 
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from explainfb.labelling import SIDES, Desk
+from explainfb.core.types import Answer
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.session import SIDES, AnnotationSession
 from explainfb.store import StoredAnswer
-from explainfb.types import Answer
-from explainfb.workplace import Workplace
 from screens import answers, style, work
 from screens.guard import allowed, guarded, tell
 
@@ -18,26 +18,28 @@ CHANGING = "changing"
 """The key of the id of the answer that is being changed, and of the token of the change."""
 
 
-def show(place: Workplace, desk: Desk) -> None:
-    latest = desk.history()
+def show(served: ServedStudy, session: AnnotationSession) -> None:
+    latest = session.history()
     changing = st.session_state.get(CHANGING)
     chosen = next((answer for answer in latest if changing and answer.id == changing[0]), None)
     if chosen is not None:
-        change = _rate_anew if place.settings.question == "rate" else _change
-        change(place, desk, chosen, changing[1])
+        change = _rate_anew if served.settings.question == "rate" else _change
+        change(served, session, chosen, changing[1])
         return
     st.markdown("#### Your last answers")
     st.button("Back to the questions", key="back", shortcut="Escape", on_click=_leave, type="primary")
     if not latest:
         st.write("You have not answered anything yet.")
-    is_open = place.store.rounds()
+    is_open = served.store.rounds()
     for place_in_list, answer in enumerate(latest):
-        _row(place, desk, answer, place_in_list, is_open.get(answer.comparison.comparison.round, False))
+        _row(served, session, answer, place_in_list, is_open.get(answer.comparison.comparison.round, False))
 
 
-def _row(place: Workplace, desk: Desk, answer: StoredAnswer, place_in_list: int, is_open: bool) -> None:
-    left, right = work.exhibits(place, answer.comparison)
-    (left_scale, right_scale) = work.scales(left, right, place.settings)
+def _row(
+    served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, place_in_list: int, is_open: bool
+) -> None:
+    left, right = work.exhibits(served, answer.comparison)
+    (left_scale, right_scale) = work.scales(left, right, served.settings)
     with st.container(key=f"pair-row-{place_in_list}", border=True):
         columns = st.columns([1, 1, 2])
         for column, exhibit, scale, side in zip(
@@ -45,7 +47,7 @@ def _row(place: Workplace, desk: Desk, answer: StoredAnswer, place_in_list: int,
         ):
             column.image(exhibit.picture("overlay", scale=scale), alt=f"{side}. {exhibit.description}", width=110)
         with columns[2]:
-            style.caption(_said(place, desk, answer), _when(answer), left=True)
+            style.caption(_said(served, session, answer), _when(answer), left=True)
             if answer.comment:
                 style.caption("", f"“{answer.comment[:200]}”", left=True)
             if is_open:
@@ -54,9 +56,9 @@ def _row(place: Workplace, desk: Desk, answer: StoredAnswer, place_in_list: int,
                 st.caption("Its round is closed and its answers are in use.")
 
 
-def _said(place: Workplace, desk: Desk, answer: StoredAnswer) -> str:
+def _said(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer) -> str:
     """The answer, or the ratings that it follows from."""
-    ratings = desk.ratings_of(answer) if place.settings.question == "rate" else {}
+    ratings = session.ratings_of(answer) if served.settings.question == "rate" else {}
     if len(ratings) == 2:
         return f"Left {ratings['left']}, right {ratings['right']}"
     return answers.LABELS[answer.answer or Answer.CANT_TELL]
@@ -71,42 +73,44 @@ def _when(answer: StoredAnswer) -> str:
     return f"at {answer.responded_at.astimezone(zone):%H:%M}"
 
 
-def _change(place: Workplace, desk: Desk, answer: StoredAnswer, token: str) -> None:
-    left, right = work.exhibits(place, answer.comparison)
+def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
+    left, right = work.exhibits(served, answer.comparison)
     shown_at = work.first_shown(token)
     st.markdown("##### Your answer again: which shows the better reasons?")
     style.caption("So far:", answers.LABELS[answer.answer or Answer.CANT_TELL])
-    on_answer = functools.partial(_store_change, place, desk, answer, shown_at, token)
+    on_answer = functools.partial(_store_change, served, session, answer, shown_at, token)
     answers.choose(on_answer, name=f"change-{token}")
-    work.show(place, left, right, name=f"change-{token}")
+    work.show(served, left, right, name=f"change-{token}")
     work.comment(token)
     st.button("Keep it as it was", key="keep", shortcut="Escape", on_click=_stop_changing)
 
 
-def _rate_anew(place: Workplace, desk: Desk, answer: StoredAnswer, token: str) -> None:
-    left, right = work.exhibits(place, answer.comparison)
-    shown_at, old = work.first_shown(token), desk.ratings_of(answer)
+def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
+    left, right = work.exhibits(served, answer.comparison)
+    shown_at, old = work.first_shown(token), session.ratings_of(answer)
     st.markdown("##### Your ratings again: how good are these reasons?")
-    work.show(place, left, right, name=f"change-{token}")
+    work.show(served, left, right, name=f"change-{token}")
     for column, side in zip(st.columns(2), SIDES, strict=True):
         column.segmented_control(
             f"{side.capitalize()}, from 1 (bad) to 5 (good)", range(1, 6), default=old.get(side), key=f"{side}-{token}"
         )
-    on_save = functools.partial(_store_ratings, place, desk, answer, shown_at, token)
+    on_save = functools.partial(_store_ratings, served, session, answer, shown_at, token)
     st.button("Save", key="save", type="primary", shortcut="S", on_click=on_save)
     st.button("Keep it as it was", key="keep", shortcut="Escape", on_click=_stop_changing)
 
 
 @guarded
-def _store_ratings(place: Workplace, desk: Desk, old: StoredAnswer, shown_at: datetime, token: str) -> None:
+def _store_ratings(
+    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown_at: datetime, token: str
+) -> None:
     given = {side: st.session_state.get(f"{side}-{token}") for side in SIDES}
-    if not allowed(place, desk.annotator):
+    if not allowed(served, session.annotator):
         return
     if None in given.values():
         tell("Give both sides a number from 1 to 5, or keep it as it was.")
         return
     _stop_changing()
-    desk.change_ratings(old, given, shown_at=shown_at, token=token)
+    session.change_ratings(old, given, shown_at=shown_at, token=token)
 
 
 def _start_changing(answer: int) -> None:
@@ -124,9 +128,9 @@ def _leave() -> None:
 
 @guarded
 def _store_change(
-    place: Workplace, desk: Desk, old: StoredAnswer, shown_at: datetime, token: str, answer: Answer
+    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown_at: datetime, token: str, answer: Answer
 ) -> None:
-    if not allowed(place, desk.annotator):
+    if not allowed(served, session.annotator):
         return
     _stop_changing()
-    desk.change(old, answer, shown_at=shown_at, token=token, comment=work.comment_on(token) or (old.comment or ""))
+    session.change(old, answer, shown_at=shown_at, token=token, comment=work.comment_on(token) or (old.comment or ""))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from explainfb.serving import DATA_DIR, DATABASE, STUDY
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY
 from explainfb.store import Role
-from explainfb.workplace import Workplace
 from screens import annotator, closing, researcher, style
 from screens.guard import guarded_page, show_notice, token_of_page
 
@@ -23,20 +23,20 @@ def show() -> None:
 
 @guarded_page
 def _screen() -> None:
-    place = workplace()
-    person = place.store.annotators.authenticate(token_of_page())
+    served = workplace()
+    person = served.store.annotators.authenticate(token_of_page())
     if person is None:
         closing.no_link()
     elif person.role is Role.RESEARCHER:
-        researcher.show(place, person)
+        researcher.show(served, person)
     else:
-        annotator.show(place, person)
+        annotator.show(served, person)
 
 
 @st.cache_resource(show_spinner="Opening the study…")
-def workplace() -> Workplace:
+def workplace() -> ServedStudy:
     study, database, data_dir = (os.environ.get(name) or None for name in (STUDY, DATABASE, DATA_DIR))
     assert study is not None
-    place = Workplace.open(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)
+    served = ServedStudy.open(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)
     gc.freeze()  # Streamlit collects garbage after every run of this script; what is loaded by now is none
-    return place
+    return served

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from explainfb.exhibits import VIEWS, Exhibit, View
+from explainfb.labelling.stimuli import VIEWS, Stimulus, View
 from screens import style
 
 T = TypeVar("T", bound=str)
@@ -12,7 +12,7 @@ OWN_SCALES = "In each picture the strongest colour is its strongest reason."
 STRENGTHS = {"light": 0.5, "medium": 0.7, "full": 1.0}
 
 
-def show_pair(left: Exhibit, right: Exhibit, scales: tuple[float, float], *, shared: bool, name: str) -> None:
+def show_pair(left: Stimulus, right: Stimulus, scales: tuple[float, float], *, shared: bool, name: str) -> None:
     """Left and right, each with what the classifier said, its explanation, and its image beneath."""
     pictures = st.container(key=f"pair-{name}")
     style.legend(*_ends(scales[0] if shared else None), note="" if shared else OWN_SCALES)
@@ -23,7 +23,7 @@ def show_pair(left: Exhibit, right: Exhibit, scales: tuple[float, float], *, sha
             _show(exhibit, side, scale, view, strength, name)
 
 
-def show_one(exhibit: Exhibit, scale: float, *, name: str) -> None:
+def show_one(exhibit: Stimulus, scale: float, *, name: str) -> None:
     """One explanation, to be rated."""
     pictures = st.container(key=f"pair-{name}")
     style.legend(*_ends(None))
@@ -57,7 +57,7 @@ def _choice(label: str, options: tuple[T, ...], usual: T, *, disabled: bool = Fa
     return st.session_state[kept]
 
 
-def _show(exhibit: Exhibit, side: str, scale: float, view: View, strength: float, name: str) -> None:
+def _show(exhibit: Stimulus, side: str, scale: float, view: View, strength: float, name: str) -> None:
     size = "tiny" if exhibit.is_tiny else "photo"
     style.caption(f"{side}: " if side else "", f"the classifier says {exhibit.class_name}, {exhibit.sure} sure")
     with st.container(key=f"picture-{size}-{side}-{name}"):

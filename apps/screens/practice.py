@@ -4,11 +4,11 @@ import functools
 
 import streamlit as st
 
-from explainfb.overlays import row_scale
-from explainfb.practice import Example, practice_examples
+from explainfb.core.types import Answer
+from explainfb.explanations.plots import row_scale
+from explainfb.labelling.practice import Example, practice_examples
+from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Annotator, Kind
-from explainfb.types import Answer
-from explainfb.workplace import Workplace
 from screens import answers, pair
 from screens.guard import allowed, guarded
 from screens.wording import WORDING
@@ -22,66 +22,66 @@ def is_over(done: frozenset[str]) -> bool:
     return FEEDBACK not in st.session_state and all(example.name in done for example in practice_examples())
 
 
-def show(place: Workplace, person: Annotator, done: frozenset[str]) -> None:
+def show(served: ServedStudy, person: Annotator, done: frozenset[str]) -> None:
     """The next example, or the feedback on the last one."""
     examples = practice_examples()
     number = sum(example.name in done for example in examples)
     if FEEDBACK in st.session_state:
         name, as_expected = st.session_state[FEEDBACK]
         st.markdown(f"##### Practice {number} of {len(examples)}")
-        _feedback(place, next(example for example in examples if example.name == name), as_expected)
+        _feedback(served, next(example for example in examples if example.name == name), as_expected)
         return
     example = next(example for example in examples if example.name not in done)
-    st.markdown(f"##### Practice {number + 1} of {len(examples)}: {WORDING[place.settings.question].question.lower()}")
-    if place.settings.question == "compare":
-        answers.choose(functools.partial(_compared, place, person, example), name=f"practice-{number}")
+    st.markdown(f"##### Practice {number + 1} of {len(examples)}: {WORDING[served.settings.question].question.lower()}")
+    if served.settings.question == "compare":
+        answers.choose(functools.partial(_compared, served, person, example), name=f"practice-{number}")
     else:
-        answers.rate(functools.partial(_rated, place, person, example), name=f"practice-{number}")
-    draw(place, example)
+        answers.rate(functools.partial(_rated, served, person, example), name=f"practice-{number}")
+    draw(served, example)
 
 
-def draw(place: Workplace, example: Example) -> None:
+def draw(served: ServedStudy, example: Example) -> None:
     """The example as the study's question shows it: both sides, or the left one alone."""
     name = example.name.replace(" ", "-").replace(",", "")
     left, right = (row_scale(side.explanation) for side in (example.left, example.right))
-    if place.settings.question == "compare":
+    if served.settings.question == "compare":
         pair.show_pair(example.left, example.right, (left, right), shared=False, name=name)
     else:
         pair.show_one(example.left, left, name=name)
 
 
-def why(place: Workplace, example: Example) -> str:
+def why(served: ServedStudy, example: Example) -> str:
     """What most people answer, and their reason."""
-    if place.settings.question == "compare":
+    if served.settings.question == "compare":
         return f"**{answers.LABELS[example.answer]}.** {example.because}"
     if example.left_is_good:
         return "**A high number.** The reasons lie on the shape itself."
     return "**A low number.** The reasons lie on the mark in the corner, which has nothing to do with the shape."
 
 
-def _feedback(place: Workplace, example: Example, as_expected: bool) -> None:
+def _feedback(served: ServedStudy, example: Example, as_expected: bool) -> None:
     if as_expected:
-        st.success(f"Yes. {why(place, example)}")
+        st.success(f"Yes. {why(served, example)}")
     else:
-        st.info(f"Most people say otherwise. {why(place, example)}")
+        st.info(f"Most people say otherwise. {why(served, example)}")
     answers.go_on(_go_on)
-    draw(place, example)
+    draw(served, example)
 
 
 @guarded
-def _compared(place: Workplace, person: Annotator, example: Example, answer: Answer) -> None:
-    _practised(place, person, example, answer is example.answer)
+def _compared(served: ServedStudy, person: Annotator, example: Example, answer: Answer) -> None:
+    _practised(served, person, example, answer is example.answer)
 
 
 @guarded
-def _rated(place: Workplace, person: Annotator, example: Example, rating: int) -> None:
-    _practised(place, person, example, rating >= 3 if example.left_is_good else rating <= 3)
+def _rated(served: ServedStudy, person: Annotator, example: Example, rating: int) -> None:
+    _practised(served, person, example, rating >= 3 if example.left_is_good else rating <= 3)
 
 
-def _practised(place: Workplace, person: Annotator, example: Example, as_expected: bool) -> None:
-    if not allowed(place, person):
+def _practised(served: ServedStudy, person: Annotator, example: Example, as_expected: bool) -> None:
+    if not allowed(served, person):
         return
-    place.store.annotators.note(person.name, Kind.PRACTISED, detail=example.name)
+    served.store.annotators.note(person.name, Kind.PRACTISED, detail=example.name)
     st.session_state[FEEDBACK] = (example.name, as_expected)
 
 

@@ -6,11 +6,17 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
+from explainfb.core.types import Interval
 from explainfb.export import FORMATS, Format, answers_table, as_bytes, ratings_table
-from explainfb.quality import AnnotatorQuality, agreement, annotator_quality, disagreements, left_bias
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.preferences.agreement import (
+    AnnotatorQuality,
+    annotator_quality,
+    disagreements,
+    left_bias,
+    measure_agreement,
+)
 from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
-from explainfb.types import Interval
-from explainfb.workplace import Workplace
 from screens import answers, style, work
 from screens.guard import allowed, guarded, guarded_page, tell, token_of_page
 
@@ -19,48 +25,48 @@ SHOWN_DISAGREEMENTS = 5
 DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in"}
 
 
-def show(place: Workplace, person: Annotator) -> None:
+def show(served: ServedStudy, person: Annotator) -> None:
     st.markdown("### The study so far")
-    st.caption(place.study.describe())
-    _rounds(place, person)
-    found = place.store.answers()
-    left_out = {each.name for each in place.store.annotators.all() if each.excluded}
+    st.caption(served.study.describe())
+    _rounds(served, person)
+    found = served.store.answers()
+    left_out = {each.name for each in served.store.annotators.all() if each.excluded}
     fitted = [answer for answer in found if answer.annotator not in left_out]
     st.markdown("#### Who answered")
     by_round = st.toggle("One row for each round", key="by-round")
     with st.container(key="people"):
-        st.dataframe(_people(place, found, by_round=by_round), hide_index=True, width="stretch")
-    _leave_out(place, person)
+        st.dataframe(_people(served, found, by_round=by_round), hide_index=True, width="stretch")
+    _leave_out(served, person)
     st.markdown("#### Can the answers be trusted?")
-    _trust(fitted, place.settings.seed)
-    _reward(place)
-    _most_disagreed(place, fitted)
+    _trust(fitted, served.settings.seed)
+    _reward(served)
+    _most_disagreed(served, fitted)
     st.markdown("#### Downloads")
-    _downloads(place, person)
+    _downloads(served, person)
 
 
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
 @guarded_page
-def _rounds(place: Workplace, person: Annotator) -> None:
+def _rounds(served: ServedStudy, person: Annotator) -> None:
     """Looks again by itself."""
-    if not allowed(place, person):
+    if not allowed(served, person):
         st.rerun()
     with st.container(key="rounds"):
-        for round_number, is_open in place.store.rounds().items():
-            progress = place.store.progress(round_number, overlap=place.settings.overlap)
+        for round_number, is_open in served.store.rounds().items():
+            progress = served.store.progress(round_number, overlap=served.settings.overlap)
             state = "open" if is_open else "closed"
             text = (
-                f"Round {round_number} of {place.settings.rounds}, {state}: {progress.answered} of {progress.asked} "
-                f"comparisons answered by {place.settings.overlap}; {progress.answers} answers"
+                f"Round {round_number} of {served.settings.rounds}, {state}: {progress.answered} of {progress.asked} "
+                f"comparisons answered by {served.settings.overlap}; {progress.answers} answers"
             )
             st.progress(progress.answered / max(progress.asked, 1), text=text)
-        if not place.store.rounds():
+        if not served.store.rounds():
             st.write("No round has been asked yet.")
 
 
-def _people(place: Workplace, found: list[StoredAnswer], *, by_round: bool) -> pd.DataFrame:
+def _people(served: ServedStudy, found: list[StoredAnswer], *, by_round: bool) -> pd.DataFrame:
     """One row for each annotator, or for each and round; those without answers too."""
-    known = {person.name: person for person in place.store.annotators.all()}
+    known = {person.name: person for person in served.store.annotators.all()}
     rows = [_row(quality, known[quality.annotator]) for quality in annotator_quality(found, by_round=by_round)]
     invited = {name for name, person in known.items() if person.role is Role.ANNOTATOR}
     silent = invited - {row["name"] for row in rows}
@@ -101,7 +107,7 @@ def _percent(share: Interval | None) -> str:
 
 def _trust(found: list[StoredAnswer], seed: int) -> None:
     """Agreement and left bias of those who are in the fit, each in a sentence."""
-    together = agreement(found, seed=seed)
+    together = measure_agreement(found, seed=seed)
     if together is None:
         st.write("Agreement: no comparison has been answered by two people yet (see `--overlap`).")
     else:
@@ -120,8 +126,8 @@ def _trust(found: list[StoredAnswer], seed: int) -> None:
         )
 
 
-def _reward(place: Workplace) -> None:
-    rows = place.reward_accuracies()
+def _reward(served: ServedStudy) -> None:
+    rows = served.reward_accuracies()
     if not rows:
         st.write("Reward: none has been fitted yet.")
         return
@@ -130,18 +136,18 @@ def _reward(place: Workplace) -> None:
         st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
 
 
-def _most_disagreed(place: Workplace, found: list[StoredAnswer]) -> None:
+def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
     """What people disagree on most, with its pictures and who said what how often."""
     most = [item for item in disagreements(found, limit=SHOWN_DISAGREEMENTS) if item.differing > 0]
     if not most:
         return
     st.markdown("#### What people disagree on most")
     for number, item in enumerate(most):
-        left, right = work.exhibits(place, item.comparison)
+        left, right = work.exhibits(served, item.comparison)
         with st.container(key=f"pair-disagreed-{number}", border=True):
             columns = st.columns([1, 1, 2])
             for column, exhibit, scale in zip(
-                columns, (left, right), work.scales(left, right, place.settings), strict=False
+                columns, (left, right), work.scales(left, right, served.settings), strict=False
             ):
                 column.image(exhibit.picture("overlay", scale=scale), alt=exhibit.description, width=110)
             with columns[2]:
@@ -149,9 +155,9 @@ def _most_disagreed(place: Workplace, found: list[StoredAnswer]) -> None:
                     style.caption(f"{count} ×", answers.LABELS[answer], left=True)
 
 
-def _leave_out(place: Workplace, person: Annotator) -> None:
+def _leave_out(served: ServedStudy, person: Annotator) -> None:
     """Leaving someone out of the fit, on record with who decided and why."""
-    people = {each.name: each for each in place.store.annotators.all() if each.role is Role.ANNOTATOR}
+    people = {each.name: each for each in served.store.annotators.all() if each.role is Role.ANNOTATOR}
     with st.expander("Leave someone out of the fit, or take them back in"):
         if not people:
             st.write("Nobody has been invited yet: explainfb annotators --study DIR add NAME.")
@@ -159,8 +165,8 @@ def _leave_out(place: Workplace, person: Annotator) -> None:
         name = st.selectbox("Who", list(people), key="who")
         reason = st.text_input("Why (kept on record)", key="why")
         label = "Take back in" if people[name].excluded else "Leave out"
-        st.button(label, key="decide", on_click=functools.partial(_decide, place, person, people[name], reason))
-        for event in place.store.annotators.events():
+        st.button(label, key="decide", on_click=functools.partial(_decide, served, person, people[name], reason))
+        for event in served.store.annotators.events():
             if event.kind in DECISIONS:
                 style.caption(
                     f"{event.annotator} {DECISIONS[event.kind]}",
@@ -170,38 +176,38 @@ def _leave_out(place: Workplace, person: Annotator) -> None:
 
 
 @guarded
-def _decide(place: Workplace, person: Annotator, about: Annotator, reason: str) -> None:
-    if not allowed(place, person):
+def _decide(served: ServedStudy, person: Annotator, about: Annotator, reason: str) -> None:
+    if not allowed(served, person):
         return
     if not reason.strip():
         tell("Say why, so that it can be judged later; nothing was changed.")
         return
-    decide = place.store.annotators.include if about.excluded else place.store.annotators.exclude
+    decide = served.store.annotators.include if about.excluded else served.store.annotators.exclude
     decide(about.name, by=person.name, reason=reason.strip())
     st.session_state["why"] = ""
 
 
-def _downloads(place: Workplace, person: Annotator) -> None:
+def _downloads(served: ServedStudy, person: Annotator) -> None:
     token = token_of_page()
     with st.container(key="downloads"):
         for column, format in zip(st.columns(len(FORMATS)), FORMATS, strict=True):
             column.download_button(
                 f"Answers as {format}",
-                functools.partial(_file, place, person, token, answers_table, format),
+                functools.partial(_file, served, person, token, answers_table, format),
                 file_name=f"answers.{format}",
                 key=f"download-{format}",
                 width="stretch",
             )
-        if place.store.ratings():
+        if served.store.ratings():
             st.download_button(
                 "Ratings as csv",
-                functools.partial(_file, place, person, token, ratings_table, "csv"),
+                functools.partial(_file, served, person, token, ratings_table, "csv"),
                 file_name="ratings.csv",
             )
 
 
 def _file(
-    place: Workplace, person: Annotator, token: str, table: Callable[[Store], pd.DataFrame], format: Format
+    served: ServedStudy, person: Annotator, token: str, table: Callable[[Store], pd.DataFrame], format: Format
 ) -> bytes:
     """What a download holds; nothing for a link that was closed meanwhile."""
-    return as_bytes(table(place.store), format) if allowed(place, person, token) else b""
+    return as_bytes(table(served.store), format) if allowed(served, person, token) else b""

@@ -4,7 +4,7 @@ import html
 
 import streamlit as st
 
-from explainfb import overlays
+from explainfb.explanations import plots
 
 CSS = """
 .block-container { padding-top: 1rem; padding-bottom: 2rem; max-width: 52rem; }
@@ -64,7 +64,7 @@ def caption(title: str, text: str, *, left: bool = False) -> None:
 
 def legend(lowest: str, highest: str, note: str = "") -> None:
     """What the colours mean, with what the full colour stands for at either end."""
-    colours = ", ".join(overlays.scale_colours())
+    colours = ", ".join(plots.scale_colours())
     st.html(
         f'<div class="legend"><span>spoke against {plain(lowest)}</span>'
         f'<span class="bar" role="img" aria-label="Colour scale from purple, against, to orange, for" '

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from explainfb.practice import worked_example
+from explainfb.labelling.practice import worked_example
+from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Annotator, Kind
-from explainfb.workplace import Workplace
 from screens import practice
 from screens.guard import allowed, guarded
 from screens.wording import CONSENT, WORDING
@@ -12,15 +12,15 @@ from screens.wording import CONSENT, WORDING
 DECLINED = "said no"
 
 
-def show(place: Workplace, person: Annotator) -> None:
-    words = WORDING[place.settings.question]
+def show(served: ServedStudy, person: Annotator) -> None:
+    words = WORDING[served.settings.question]
     st.markdown(f"### {words.title}")
-    st.markdown(place.text("consent.md") or CONSENT)
+    st.markdown(served.text("consent.md") or CONSENT)
     st.markdown("#### What you will do")
-    st.markdown(place.text("instructions.md") or words.instructions)
+    st.markdown(served.text("instructions.md") or words.instructions)
     example = worked_example()
-    practice.draw(place, example)
-    st.info(practice.why(place, example))
+    practice.draw(served, example)
+    st.info(practice.why(served, example))
     st.caption(words.keys)
     agree, decline = st.columns(2)
     agree.button(
@@ -29,16 +29,16 @@ def show(place: Workplace, person: Annotator) -> None:
         type="primary",
         shortcut="Y",
         on_click=_agree,
-        args=(place, person),
+        args=(served, person),
         width="stretch",
     )
     decline.button("No, thank you", key="decline", shortcut="N", on_click=_decline, width="stretch")
 
 
 @guarded
-def _agree(place: Workplace, person: Annotator) -> None:
-    if allowed(place, person):
-        place.store.annotators.note(person.name, Kind.CONSENTED)
+def _agree(served: ServedStudy, person: Annotator) -> None:
+    if allowed(served, person):
+        served.store.annotators.note(person.name, Kind.CONSENTED)
 
 
 def _decline() -> None:

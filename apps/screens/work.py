@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from explainfb.exhibits import Exhibit, colour_scale, scales
-from explainfb.labelling import Desk, Side, time_left
-from explainfb.overlays import row_scale
+from explainfb.core.types import Answer
+from explainfb.explanations.plots import row_scale
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.session import AnnotationSession, Side, time_left
+from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
 from explainfb.store import Kind, Lease, StoredComparison
-from explainfb.types import Answer
-from explainfb.workplace import Workplace
 from screens import answers, pair
 from screens.guard import allowed, guarded, tell
 from screens.wording import COMPARE, RATE
@@ -21,42 +21,42 @@ HISTORY = "looking back"
 """The key that is set while the earlier answers are looked at."""
 
 
-def compare(place: Workplace, desk: Desk, lease: Lease) -> None:
+def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
     """Which of two explanations is better?"""
-    left, right = exhibits(place, lease.comparison)
+    left, right = exhibits(served, lease.comparison)
     shown_at = first_shown(lease.token)
-    progress(desk)
+    progress(session)
     st.markdown(f"##### {COMPARE.question}")
-    answers.choose(functools.partial(_answer, place, desk, lease, shown_at), name=lease.token)
-    show(place, left, right, name=lease.token)
+    answers.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
+    show(served, left, right, name=lease.token)
     comment(lease.token)
-    footer(place, desk, name=lease.token)
+    footer(served, session, name=lease.token)
 
 
-def rate(place: Workplace, desk: Desk, lease: Lease, side: Side) -> None:
+def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side) -> None:
     """How good is this explanation?"""
-    exhibit = exhibits(place, lease.comparison)[side == "right"]
+    exhibit = exhibits(served, lease.comparison)[side == "right"]
     name = f"{lease.token}-{side}"
     shown_at = first_shown(name)
-    progress(desk)
+    progress(session)
     st.markdown(f"##### {RATE.question}")
-    answers.rate(functools.partial(_rate, place, desk, lease, side, shown_at), name=name)
+    answers.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
     pair.show_one(exhibit, row_scale(exhibit.explanation), name=name)
     comment(name)
-    footer(place, desk, name=name)
+    footer(served, session, name=name)
 
 
-def exhibits(place: Workplace, stored: StoredComparison) -> tuple[Exhibit, Exhibit]:
+def exhibits(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, Stimulus]:
     """What is shown on the left and on the right."""
     asked = stored.comparison
-    left, right = (place.exhibits.exhibit(key, asked.round) for key in (asked.left, asked.right))
+    left, right = (served.exhibits.exhibit(key, asked.round) for key in (asked.left, asked.right))
     return left, right
 
 
-def show(place: Workplace, left: Exhibit, right: Exhibit, *, name: str) -> None:
+def show(served: ServedStudy, left: Stimulus, right: Stimulus, *, name: str) -> None:
     """Both sides, coloured as the study wants it."""
-    shared = colour_scale(place.settings) == "probability"
-    pair.show_pair(left, right, scales(left, right, place.settings), shared=shared, name=name)
+    shared = colour_scale(served.settings) == "probability"
+    pair.show_pair(left, right, scales(left, right, served.settings), shared=shared, name=name)
 
 
 def first_shown(name: str) -> datetime:
@@ -76,18 +76,18 @@ def comment_on(name: str) -> str:
     return st.session_state.get(f"comment-{name}") or ""
 
 
-def progress(desk: Desk) -> None:
+def progress(session: AnnotationSession) -> None:
     """How far it is, and how long it will take."""
-    outlook = desk.outlook()
+    outlook = session.outlook()
     total = outlook.done + outlook.left
-    text = f"{outlook.done} of {total}, {time_left(outlook.left * desk.seconds_each())} left"
+    text = f"{outlook.done} of {total}, {time_left(outlook.left * session.seconds_each())} left"
     with st.container(key="progress"):
         st.progress(outlook.done / total if total else 1.0, text=text)
 
 
-def footer(place: Workplace, desk: Desk, *, name: str) -> None:
+def footer(served: ServedStudy, session: AnnotationSession, *, name: str) -> None:
     """The ways to other screens; `name` tells one question from the next."""
-    latest = next(iter(desk.history(1)), None)
+    latest = next(iter(session.history(1)), None)
     with st.container(key="elsewhere"):
         undo, pause, back = st.columns(3)
         undo.button(
@@ -95,36 +95,38 @@ def footer(place: Workplace, desk: Desk, *, name: str) -> None:
             key=f"undo-{name}",
             shortcut="U",
             on_click=_undo,
-            args=(place, desk, latest and latest.id, first_shown(f"undo {name} {latest and latest.id}")),
+            args=(served, session, latest and latest.id, first_shown(f"undo {name} {latest and latest.id}")),
             width="stretch",
         )
-        pause.button("Pause", key="pause", shortcut="P", on_click=_pause, args=(place, desk), width="stretch")
+        pause.button("Pause", key="pause", shortcut="P", on_click=_pause, args=(served, session), width="stretch")
         back.button("Earlier answers", key="history", shortcut="H", on_click=_look_back, width="stretch")
 
 
 @guarded
-def _answer(place: Workplace, desk: Desk, lease: Lease, shown_at: datetime, answer: Answer) -> None:
-    if allowed(place, desk.annotator):
-        desk.answer(lease, answer, shown_at=shown_at, comment=comment_on(lease.token))
+def _answer(served: ServedStudy, session: AnnotationSession, lease: Lease, shown_at: datetime, answer: Answer) -> None:
+    if allowed(served, session.annotator):
+        session.answer(lease, answer, shown_at=shown_at, comment=comment_on(lease.token))
 
 
 @guarded
-def _rate(place: Workplace, desk: Desk, lease: Lease, side: Side, shown_at: datetime, rating: int) -> None:
-    if allowed(place, desk.annotator):
+def _rate(
+    served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side, shown_at: datetime, rating: int
+) -> None:
+    if allowed(served, session.annotator):
         name = f"{lease.token}-{side}"
-        desk.rate(lease, side, rating, shown_at=shown_at, comment=comment_on(name))
+        session.rate(lease, side, rating, shown_at=shown_at, comment=comment_on(name))
 
 
 @guarded
-def _undo(place: Workplace, desk: Desk, latest: int | None, shown_at: datetime) -> None:
-    if allowed(place, desk.annotator) and not desk.undo(latest, shown_at=shown_at):
+def _undo(served: ServedStudy, session: AnnotationSession, latest: int | None, shown_at: datetime) -> None:
+    if allowed(served, session.annotator) and not session.undo(latest, shown_at=shown_at):
         tell("There is nothing to undo.")
 
 
 @guarded
-def _pause(place: Workplace, desk: Desk) -> None:
-    if allowed(place, desk.annotator):
-        place.store.annotators.note(desk.annotator.name, Kind.PAUSED)
+def _pause(served: ServedStudy, session: AnnotationSession) -> None:
+    if allowed(served, session.annotator):
+        served.store.annotators.note(session.annotator.name, Kind.PAUSED)
 
 
 def _look_back() -> None:

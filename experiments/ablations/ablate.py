@@ -16,12 +16,12 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from explainfb.attack_settings import BRIEF
-from explainfb.evaluation import EvaluationSettings
-from explainfb.grid import Grid, GridSettings, run_grid
-from explainfb.grid_figures import differences_figure
-from explainfb.grid_page import Row, contrast_table, read_summary, table, write_page
-from explainfb.settings import StudySettings
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.robustness.settings import BRIEF
+from explainfb.study.settings import StudySettings
+from explainfb.sweeps.figures import differences_figure
+from explainfb.sweeps.grid_runner import Grid, GridSettings, run_grid
+from explainfb.sweeps.tables import Row, contrast_table, read_summary, table, write_page
 
 BASE, AT_ONCE = "as-it-is", "no-online-rounds"
 QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(1.0,), attacked=200, attacks=BRIEF)

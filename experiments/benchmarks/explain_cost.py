@@ -22,10 +22,12 @@ import numpy as np
 import torch
 import tyro
 
-from explainfb.classifiers import Architecture, Classifier, build
-from explainfb.hiding import Hider
-from explainfb.lime import CHUNK_IMAGES, PAPER, LimeSettings, explain, neighbourhood
-from explainfb.types import Explanation
+from explainfb.classifiers.classifier import Classifier, build_classifier
+from explainfb.classifiers.networks import Architecture
+from explainfb.core.types import Explanation
+from explainfb.explanations.lime import CHUNK_IMAGES, explain, sample_perturbations
+from explainfb.explanations.perturbation import Perturber
+from explainfb.explanations.settings import PAPER, LimeSettings
 
 Times = dict[str, list[tuple[float, float]]]
 
@@ -76,14 +78,14 @@ def with_lime(classifier: Classifier, image: torch.Tensor, target: int, segments
 def arms(settings: Settings) -> dict[str, Callable[[], object]]:
     """What is timed, by name; raises AssertionError unless `lime` and `explain` give the same weights."""
     generator = torch.Generator().manual_seed(0)
-    classifier = build(Architecture("lenet", 10, 1, 28, 28, (0.13,), (0.31,)))
+    classifier = build_classifier(Architecture("lenet", 10, 1, 28, 28, (0.13,), (0.31,)))
     image = torch.rand(1, 28, 28, generator=generator)
     background = torch.rand(1000, 1, 28, 28, generator=generator)
     paper = replace(PAPER, masks=settings.masks, segments=settings.segments)
     default = LimeSettings(masks=settings.masks, segments=settings.segments)
-    near = neighbourhood(classifier, image, settings=paper)
-    hider = Hider(image[None], torch.from_numpy(near.segments)[None], paper.fill)
-    parts = hider(near.masks[None], generator)[0].split(CHUNK_IMAGES)
+    near = sample_perturbations(classifier, image, settings=paper)
+    perturber = Perturber(image[None], torch.from_numpy(near.segments)[None], paper.fill)
+    parts = perturber(near.masks[None], generator)[0].split(CHUNK_IMAGES)
     target = near.explain().target
 
     def bare() -> None:

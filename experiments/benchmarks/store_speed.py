@@ -24,9 +24,9 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from explainfb.labelling import FASTEST, Desk
+from explainfb.core.types import Answer, Comparison, ExplanationKey, Preference
+from explainfb.labelling.session import FASTEST, AnnotationSession
 from explainfb.store import Store
-from explainfb.types import Answer, Comparison, ExplanationKey, Preference
 
 HERE = Path(__file__).parent
 
@@ -83,26 +83,26 @@ def measure(store: Store, settings: Settings, folder: Path) -> dict[str, list[fl
     """The times of each repeat, what is compared taking turns."""
     token = store.annotators.add("newcomer")
     newcomer = next(person for person in store.annotators.all() if person.name == "newcomer")
-    desk = Desk(store=store, annotator=newcomer, overlap=settings.people + 1, lease_seconds=600)
+    session = AnnotationSession(store=store, annotator=newcomer, overlap=settings.people + 1, lease_seconds=600)
     insert = bare_insert(folder / "bare.db")
     times: dict[str, list[float]] = {"next": [], "answer": [], "page": [], "bare insert": []}
 
     def page() -> None:
         store.annotators.authenticate(token)
         store.annotators.visit("newcomer")
-        desk.next()
-        desk.outlook()
-        desk.seconds_each()
+        session.next()
+        session.outlook()
+        session.seconds_each()
 
     for _ in track(range(settings.repeats), "measuring"):
-        lease = desk.next()
+        lease = session.next()
         assert lease is not None
         shown_at = datetime.now(UTC) - FASTEST
         times["page"].append(milliseconds(page))
-        times["answer"].append(milliseconds(lambda: desk.answer(lease, Answer.LEFT, shown_at=shown_at)))  # noqa: B023
-        times["next"].append(milliseconds(desk.next))
+        times["answer"].append(milliseconds(lambda: session.answer(lease, Answer.LEFT, shown_at=shown_at)))  # noqa: B023
+        times["next"].append(milliseconds(session.next))
         times["bare insert"].append(milliseconds(insert))
-    assert len(desk.history(settings.repeats)) == settings.repeats
+    assert len(session.history(settings.repeats)) == settings.repeats
     return times
 
 

@@ -15,14 +15,13 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from explainfb.attack_settings import THOROUGH
-from explainfb.baselines import BaselineSettings
-from explainfb.evaluation import EvaluationSettings
-from explainfb.finetune_settings import FinetuneSettings
-from explainfb.grid import MEASURES, Grid, GridSettings, run_grid
-from explainfb.grid_figures import arms_figure
-from explainfb.grid_page import contrast_table, read_summary, rows_of, table, write_page
-from explainfb.settings import StudySettings
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
+from explainfb.robustness.settings import THOROUGH
+from explainfb.study.settings import StudySettings
+from explainfb.sweeps.figures import arms_figure
+from explainfb.sweeps.grid_runner import MEASURES, Grid, GridSettings, run_grid
+from explainfb.sweeps.tables import contrast_table, read_summary, rows_of, table, write_page
 
 AS_IT_IS, PENALTY, ADVERSARIAL = "as-it-is", "gradient-penalty", "adversarial-images"
 Name = Literal["digits", "mnist"]

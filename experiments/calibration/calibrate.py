@@ -24,15 +24,15 @@ from matplotlib.lines import Line2D
 from rich.progress import track
 from torch import Tensor
 
-from explainfb import classifiers
-from explainfb.contrasts import LEVEL, contrast, corrected, half_width
-from explainfb.finished import FinishedStudy, finished_studies
-from explainfb.seeds import torch_generator
-from explainfb.settings import task_of
-from explainfb.statistics import calibration_error, reliability
-from explainfb.surroundings import environment
-from explainfb.temperature import Temperature, fit_temperature
-from explainfb.training import predict_logits
+from explainfb.classifiers.classifier import load_classifier
+from explainfb.classifiers.training import predict_logits
+from explainfb.core.environment import describe_environment
+from explainfb.core.seeding import torch_generator
+from explainfb.statistics.calibration import calibration_error, reliability
+from explainfb.statistics.contrasts import LEVEL, contrast, corrected, half_width
+from explainfb.statistics.temperature import Temperature, fit_temperature
+from explainfb.study.finished import FinishedStudy, finished_studies
+from explainfb.study.settings import task_of
 
 HERE = Path(__file__).parent
 Record = dict[str, Any]
@@ -85,7 +85,7 @@ def main(settings: Settings) -> None:
     results = {
         "task": studies[0].settings.task,
         "seeds": [study.settings.seed for study in studies],
-        "environment": environment(),
+        "environment": describe_environment(),
         "arms": rows,
         "tests": tests(rows),
     }
@@ -102,7 +102,7 @@ def measure(study: FinishedStudy, data_dir: Path | None) -> list[Record]:
     rows = []
     for arm, path in study.arms.items():
         own = task.sound_validation if arm == "ceiling" and task.sound_validation is not None else task.validation
-        fitted = fit_temperature(predict_logits(classifiers.load(path), own.images), own.labels)
+        fitted = fit_temperature(predict_logits(load_classifier(path), own.images), own.labels)
         measured = study.evaluation(arm)
         sets = {"shifted": measured.shifted_logits, "clean": measured.clean_logits}
         for images, logits in sets.items():

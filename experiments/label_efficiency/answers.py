@@ -17,12 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from rich.console import Console
 
-from explainfb.attack_settings import BRIEF
-from explainfb.evaluation import EvaluationSettings
-from explainfb.grid import Grid, GridSettings, run_grid
-from explainfb.grid_page import Row, contrast_table, is_doubtful, read_summary, table, write_page
-from explainfb.queries import QuerySettings
-from explainfb.settings import StudySettings
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.preferences.settings import QuerySettings
+from explainfb.robustness.settings import BRIEF
+from explainfb.study.settings import StudySettings
+from explainfb.sweeps.grid_runner import Grid, GridSettings, run_grid
+from explainfb.sweeps.tables import Row, contrast_table, is_doubtful, read_summary, table, write_page
 
 STEPS = 640
 """Gradient steps of every cell, however many answers and rounds it has."""

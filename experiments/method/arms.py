@@ -9,20 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from explainfb import baselines, classifiers
-from explainfb.annotators import CoinAnnotator, SimulatedAnnotator
-from explainfb.classifiers import Classifier
-from explainfb.descent import Method
-from explainfb.finetune import finetune
-from explainfb.lime import explain
-from explainfb.loop import Loop
-from explainfb.progress import Progress
-from explainfb.reward import ExplainedImages, pool
-from explainfb.seeds import derive, torch_generator
-from explainfb.settings import StudySettings
+from explainfb.classifiers.classifier import Classifier, load_classifier, save_classifier
+from explainfb.classifiers.training import train
+from explainfb.core.progress import Progress
+from explainfb.core.seeding import derive, torch_generator
+from explainfb.explanations.lime import explain
+from explainfb.explanations.superpixels import pool
+from explainfb.finetuning import baselines
+from explainfb.finetuning.feedback import finetune
+from explainfb.finetuning.optimisation import Method
+from explainfb.preferences.simulated import CoinAnnotator, SimulatedAnnotator
+from explainfb.rewards.models import ExplainedImages
 from explainfb.store import Store
-from explainfb.tasks import Task
-from explainfb.training import train
+from explainfb.study.rounds import Loop
+from explainfb.study.settings import StudySettings
+from explainfb.tasks.task import Task
 
 Arm = Callable[[Path, StudySettings, Task], tuple[Classifier, dict[str, Any]]]
 """(the probe's folder, its settings, the task) → the classifier in the end, and what else is told of it.
@@ -35,8 +36,8 @@ def trained(folder: Path, settings: StudySettings, task: Task, *, name: str = ""
     path = folder.parent / "start" / f"{settings.task}-{settings.seed}{name}.safetensors"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        classifiers.save(train(task, settings=settings.training, seed=settings.seed), path)
-    return classifiers.load(path)
+        save_classifier(train(task, settings=settings.training, seed=settings.seed), path)
+    return load_classifier(path)
 
 
 def before(folder: Path, settings: StudySettings, task: Task) -> tuple[Classifier, dict[str, Any]]:
@@ -76,7 +77,7 @@ def feedback(
 ) -> tuple[Classifier, dict[str, Any]]:
     """The study's own arm; with `coin` it learns from a coin's answers; `kind` is a loop with a change."""
     (folder / "classifiers").mkdir(parents=True, exist_ok=True)
-    classifiers.save(trained(folder, settings, task), folder / "classifiers" / "round-0.safetensors")
+    save_classifier(trained(folder, settings, task), folder / "classifiers" / "round-0.safetensors")
     annotator: SimulatedAnnotator | CoinAnnotator = CoinAnnotator(seed=settings.seed)
     if not coin:
         annotator = SimulatedAnnotator(split=task.train, seed=settings.seed, error_rate=settings.error_rate)

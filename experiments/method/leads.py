@@ -10,21 +10,20 @@ import torch.nn.functional as F
 from arms import Arm, feedback, trained
 from torch import Tensor
 
-from explainfb import classifiers
-from explainfb.classifiers import Classifier
-from explainfb.descent import Finetuned, Method
-from explainfb.ensemble import RewardEnsemble
-from explainfb.exchange import exchange, unwanted
-from explainfb.explanations import Explanations, save_explanations
-from explainfb.finetune import finetune
-from explainfb.lime import neighbourhood
-from explainfb.loop import Loop
-from explainfb.queries import Pool
-from explainfb.seeds import derive, torch_generator
-from explainfb.settings import StudySettings
-from explainfb.shortcuts import Shortcut
-from explainfb.superpixels import batch_superpixels
-from explainfb.tasks import Split, Task
+from explainfb.classifiers.classifier import Classifier, load_classifier
+from explainfb.core.seeding import derive, torch_generator
+from explainfb.explanations.lime import sample_perturbations
+from explainfb.explanations.storage import Explanations, save_explanations
+from explainfb.explanations.superpixels import batch_superpixels
+from explainfb.finetuning.counterexamples import irrelevant_superpixels, make_counterexamples
+from explainfb.finetuning.feedback import finetune
+from explainfb.finetuning.optimisation import Finetuned, Method
+from explainfb.preferences.queries import Pool
+from explainfb.rewards.ensemble import RewardEnsemble
+from explainfb.study.rounds import Loop
+from explainfb.study.settings import StudySettings
+from explainfb.tasks.shortcuts import Shortcut
+from explainfb.tasks.task import Split, Task
 
 MOVED = 2
 """By how many pixels, at most, a copy of an image is moved."""
@@ -38,9 +37,9 @@ class SharedWorth(Loop):
         doubt = self._doubt(number)
         if doubt is not None:
             return super()._follow(number, reward)
-        everywhere = reward.worth(self.task.train.images[:500]).mean(0)
+        everywhere = reward.relevance_map(self.task.train.images[:500]).mean(0)
         worth = lambda images, _: everywhere.expand(len(images), -1, -1)  # noqa: E731
-        return partial(finetune, reward=reward, lime=self.settings.lime, worth=worth)
+        return partial(finetune, reward=reward, lime=self.settings.lime, relevance_map=worth)
 
 
 class Agreed(Loop):
@@ -55,10 +54,12 @@ class Agreed(Loop):
 
         def wanted_by_some(images: Tensor, _: Tensor) -> Tensor:
             segments = batch_superpixels(images, lime.superpixels, lime.segments)
-            by_all = torch.stack([unwanted(member.worth(images), segments) for member in members]).all(0)
+            by_all = torch.stack(
+                [irrelevant_superpixels(member.relevance_map(images), segments) for member in members]
+            ).all(0)
             return (~by_all).float().gather(1, segments.flatten(1)).view(segments.shape)
 
-        return partial(finetune, reward=reward, lime=lime, worth=wanted_by_some)
+        return partial(finetune, reward=reward, lime=lime, relevance_map=wanted_by_some)
 
 
 class TwoClasses(Loop):
@@ -71,7 +72,7 @@ class TwoClasses(Loop):
             name: self.classifier(int(name.removeprefix("round-"))) for name in {key.classifier for key in pool.keys}
         }
         for key in pool.keys:
-            near = neighbourhood(
+            near = sample_perturbations(
                 asked[key.classifier],
                 self.task.train.images[key.image],
                 settings=self.settings.lime,
@@ -106,7 +107,7 @@ def exchanged_explained(folder: Path, settings: StudySettings, task: Task) -> Fo
     worth = torch.rand(len(images), 7, 7, generator=generator)
     worth = F.interpolate(worth[:, None], size=images.shape[2:], mode="nearest")[:, 0]
     segments = batch_superpixels(images, settings.lime.superpixels, settings.lime.segments)
-    mixed = exchange(images, segments, worth, background=images, generator=generator)
+    mixed = make_counterexamples(images, segments, worth, background=images, generator=generator)
     changed = replace(task, train=replace(task.train, images=mixed))
     return feedback(folder, settings, changed, kind=partial(ExplainedElsewhere, tuned_on=task.train))
 
@@ -145,8 +146,8 @@ def averaged(folder: Path, settings: StudySettings, task: Task) -> Found:
     """The mean of the weights that the last three rounds of feedback end with."""
     learned = feedback(folder, settings, task)[1]
     paths = [folder / "classifiers" / f"round-{number}.safetensors" for number in range(1, settings.rounds + 1)][-3:]
-    states = [classifiers.load(path).state_dict() for path in paths]
-    mean = classifiers.load(paths[-1])
+    states = [load_classifier(path).state_dict() for path in paths]
+    mean = load_classifier(paths[-1])
     mean.load_state_dict({name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]})
     return mean, learned
 

@@ -18,19 +18,19 @@ from arms import ARMS
 from leads import LEADS, with_random_patches
 from torch import Tensor
 
-from explainfb.attack_settings import AttackSettings
-from explainfb.attacks import Attacker
-from explainfb.classifiers import Classifier
-from explainfb.evaluation import evaluate
-from explainfb.outcomes import as_results
-from explainfb.robustness import break_with_pgd
-from explainfb.seeds import derive, torch_generator
-from explainfb.settings import StudySettings, command_line
-from explainfb.square import margin
-from explainfb.study import task_of
-from explainfb.target import target_of
-from explainfb.tasks import Split, Task
-from explainfb.training import predict_logits
+from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.training import predict_logits
+from explainfb.core.seeding import derive, torch_generator
+from explainfb.evaluation.evaluator import evaluate
+from explainfb.evaluation.summary import as_results
+from explainfb.robustness.accuracy import break_with_pgd
+from explainfb.robustness.attacks import Attacker
+from explainfb.robustness.settings import AttackSettings
+from explainfb.robustness.square import margin
+from explainfb.robustness.target import target_of
+from explainfb.study.settings import StudySettings, command_line
+from explainfb.study.study import task_of
+from explainfb.tasks.task import Split, Task
 
 HERE = Path(__file__).parent
 EPSILONS = (0.05, 0.1)

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from probe import HERE, where
 
-from explainfb import classifiers
-from explainfb.classifiers import Classifier
-from explainfb.lime import LimeSettings, explain
-from explainfb.settings import StudySettings
-from explainfb.study import task_of
-from explainfb.tasks import Task
+from explainfb.classifiers.classifier import Classifier, load_classifier
+from explainfb.explanations.lime import explain
+from explainfb.explanations.settings import LimeSettings
+from explainfb.study.settings import StudySettings
+from explainfb.study.study import task_of
+from explainfb.tasks.task import Task
 
 
 def main(data_dir: Path, work: Path = HERE / "work") -> None:
@@ -27,8 +27,8 @@ def main(data_dir: Path, work: Path = HERE / "work") -> None:
         for name in ("base", "exchange1-lam0"):
             folder = work / f"{name}-feedback-mnist-decoy-{seed}" / "classifiers"
             for number in range(5):
-                show(f"{name} {seed} {number}", classifiers.load(folder / f"round-{number}.safetensors"), task)
-        show(f"ceiling {seed}", classifiers.load(work / "start" / f"mnist-decoy-{seed}-sound.safetensors"), task)
+                show(f"{name} {seed} {number}", load_classifier(folder / f"round-{number}.safetensors"), task)
+        show(f"ceiling {seed}", load_classifier(work / "start" / f"mnist-decoy-{seed}-sound.safetensors"), task)
 
 
 def show(name: str, classifier: Classifier, task: Task) -> None:

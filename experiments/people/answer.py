@@ -7,7 +7,6 @@ Needs Chromium on the path and what the tests need (`pip install -e ".[test]"`).
 their own, looks at what the database leased to them, waits as long as a quick person would, and presses a key.
 """
 
-import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,15 +16,14 @@ import tyro
 from playwright.sync_api import Browser
 from rich.console import Console
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+from explainfb.core.types import Answer
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.preferences.simulated import SimulatedAnnotator
+from explainfb.store import Annotator
+from explainfb.study.settings import read_settings
+from explainfb.testing.app_server import App, Visitor, chromium
 
-from app_server import App, Visitor, chromium, served  # noqa: E402
-from explainfb.annotators import SimulatedAnnotator  # noqa: E402
-from explainfb.settings import read_settings  # noqa: E402
-from explainfb.store import Annotator  # noqa: E402
-from explainfb.types import Answer  # noqa: E402
-from explainfb.workplace import Workplace  # noqa: E402
+HERE = Path(__file__).parent
 
 KEYS = {Answer.LEFT: "1", Answer.RIGHT: "2", Answer.EQUAL: "3", Answer.CANT_TELL: "4"}
 
@@ -44,14 +42,14 @@ class Settings:
 class Person:
     """Someone at the browser who knows where good reasons lie."""
 
-    def __init__(self, place: Workplace, app: App, browser: Browser, number: int, settings: Settings) -> None:
-        self.place, self.seconds = place, settings.seconds
+    def __init__(self, served: ServedStudy, app: App, browser: Browser, number: int, settings: Settings) -> None:
+        self.place, self.seconds = served, settings.seconds
         self.visitor = Visitor(browser.new_context().new_page())
         name = f"person {number + 1}"
         self.visitor.page.goto(app.invite(name, practised=True))
-        self.who: Annotator = next(each for each in place.store.annotators.all() if each.name == name)
+        self.who: Annotator = next(each for each in served.store.annotators.all() if each.name == name)
         self.judge = SimulatedAnnotator(
-            split=place.study.task.train, seed=number, error_rate=settings.error_rate, name=name
+            split=served.study.task.train, seed=number, error_rate=settings.error_rate, name=name
         )
         self.seen, self.since, self.answers = "", time.monotonic(), 0
 
@@ -69,8 +67,8 @@ class Person:
             self.since = time.monotonic() + 3  # for as long, the page may take to show the next one
 
     def _press(self) -> None:
-        desk = self.place.desk(self.who)
-        lease = desk.next()
+        session = self.place.session(self.who)
+        lease = session.next()
         if lease is None:
             return
         asked = lease.comparison.comparison
@@ -82,15 +80,15 @@ class Person:
 def main(settings: Settings) -> None:
     console, start = Console(), datetime.now(UTC)
     read_settings(settings.study / "study.toml")
-    place = Workplace.open(settings.study)
+    served = ServedStudy.open(settings.study)
     with served(settings.study) as app, chromium() as browser:
-        people = [Person(place, app, browser, number, settings) for number in range(settings.people)]
+        people = [Person(served, app, browser, number, settings) for number in range(settings.people)]
         while not all(person.is_done for person in people):
             for person in people:
                 person.look()
             time.sleep(0.02)
     pressed = sum(person.answers for person in people)
-    stored = sum(answer.current for answer in place.store.answers())
+    stored = sum(answer.current for answer in served.store.answers())
     console.print(f"{stored} answers on record of {pressed} pressed, {datetime.now(UTC) - start} in all")
 
 

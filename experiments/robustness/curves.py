@@ -23,16 +23,16 @@ from picture import draw
 from rich.progress import track
 from tables import over_seeds, table
 
-from explainfb import classifiers
-from explainfb.attack_settings import THOROUGH, AttackSettings
-from explainfb.contrasts import contrast, corrected
-from explainfb.curves import RobustCurve, robust_curve
-from explainfb.finished import FinishedStudy, finished_studies
-from explainfb.seeds import derive, torch_generator
-from explainfb.settings import task_of
-from explainfb.surroundings import environment
-from explainfb.tasks import Split
-from explainfb.types import Norm
+from explainfb.classifiers.classifier import load_classifier
+from explainfb.core.environment import describe_environment
+from explainfb.core.seeding import derive, torch_generator
+from explainfb.core.types import Norm
+from explainfb.robustness.curves import RobustCurve, robust_curve
+from explainfb.robustness.settings import THOROUGH, AttackSettings
+from explainfb.statistics.contrasts import contrast, corrected
+from explainfb.study.finished import FinishedStudy, finished_studies
+from explainfb.study.settings import task_of
+from explainfb.tasks.task import Split
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
@@ -125,7 +125,7 @@ def main(settings: Settings) -> None:
     summary = [summarise(group, found) for group, found in grouped(rows).items()]
     tested = tests(grouped(rows))
     how = {"depth": settings.depth, **asdict(DEPTHS[settings.depth])}
-    kept = how | {"arms": settings.arms or None, "environment": environment()}
+    kept = how | {"arms": settings.arms or None, "environment": describe_environment()}
     text = json.dumps(kept | {"curves": summary, "tests": tested}, indent=1)
     (output / "results.json").write_text(text + "\n", encoding="utf-8")
     (output / "table.md").write_text(table(summary, tested), encoding="utf-8")
@@ -175,14 +175,14 @@ def measure(job: Job, depth: str, data_dir: Path | None) -> list[Row]:
     for norm, sizes in epsilons.items():
         start = time.monotonic()
         curve = robust_curve(
-            classifiers.load(job.study.arms[job.arm]),
+            load_classifier(job.study.arms[job.arm]),
             split.images[chosen],
             split.labels[chosen],
             norm=norm,
             epsilons=sizes,
             settings=wanted.attacks,
             seed=derive(seed, "curves"),
-            surrogate=None if job.arm == "before" else classifiers.load(job.study.arms["before"]),
+            surrogate=None if job.arm == "before" else load_classifier(job.study.arms["before"]),
         )
         found = {"epsilons": curve.epsilons, "held": ["".join(map(str, row)) for row in curve.held.astype(int)]}
         took = {"flags": curve.flags, "seconds": round(time.monotonic() - start, 2)}

@@ -25,16 +25,16 @@ import tyro
 from rich.progress import track
 from tables import cell, over_seeds
 
-from explainfb import classifiers
-from explainfb.attack_settings import THOROUGH
-from explainfb.autoattack import PACKAGES, autoattack
-from explainfb.finished import FinishedStudy, finished_studies
-from explainfb.robustness import robust_accuracy
-from explainfb.seeds import derive, torch_generator
-from explainfb.settings import task_of
-from explainfb.surroundings import both, environment
-from explainfb.tasks import Split
-from explainfb.types import BoolArray, ThreatModel
+from explainfb.classifiers.classifier import load_classifier
+from explainfb.core.environment import both, describe_environment
+from explainfb.core.seeding import derive, torch_generator
+from explainfb.core.types import BoolArray, ThreatModel
+from explainfb.robustness.accuracy import robust_accuracy
+from explainfb.robustness.autoattack import PACKAGES, run_autoattack
+from explainfb.robustness.settings import THOROUGH
+from explainfb.study.finished import FinishedStudy, finished_studies
+from explainfb.study.settings import task_of
+from explainfb.tasks.task import Split
 
 HERE = Path(__file__).parent
 Row = dict[str, Any]
@@ -91,7 +91,7 @@ def main(settings: Settings) -> None:
     summary = summarise(rows)
     path = settings.output / "results.json"
     earlier = json.loads(path.read_text(encoding="utf-8"))["environment"] if path.is_file() else {}
-    kept = {"images": settings.images, "environment": both(earlier, environment()), "classifiers": summary}
+    kept = {"images": settings.images, "environment": both(earlier, describe_environment()), "classifiers": summary}
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     (settings.output / "table.md").write_text(table(summary), encoding="utf-8")
     print(table(summary))
@@ -133,7 +133,7 @@ def attack(job: Job) -> Row:
     test = task_of(job.study.settings, job.settings.data_dir).test
     drawn = torch.randperm(len(test), generator=torch_generator(derive(seed, "evaluation"), "test images"))
     some: Split = test.take(drawn[:count])  # as the study drew them
-    classifier = classifiers.load(job.study.arms[job.arm])
+    classifier = load_classifier(job.study.arms[job.arm])
     records = robust_accuracy(
         classifier,
         some.images,
@@ -141,14 +141,14 @@ def attack(job: Job) -> Row:
         threat_models=THREATS,
         settings=THOROUGH,
         seed=derive(seed, "second opinion"),
-        surrogate=None if job.arm == "before" else classifiers.load(job.study.arms["before"]),
+        surrogate=None if job.arm == "before" else load_classifier(job.study.arms["before"]),
     )
     found = []
     for record in records:
         threat = record.threat_model
         held = {OURS: letters(ours[threat]), PRESET: letters(record.survived)}
         if job.settings.autoattack:
-            left = autoattack(classifier, some.images, some.labels, threat_model=threat, seed=seed, restarts=1)
+            left = run_autoattack(classifier, some.images, some.labels, threat_model=threat, seed=seed, restarts=1)
             held[AUTOATTACK] = letters(left)
         threat_row = {"norm": threat.norm, "epsilon": threat.epsilon, "flags": record.flags}
         found.append(threat_row | {"held": held, "left_by_each_alone": record.attacks})

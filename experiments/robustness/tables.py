@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from explainfb.contrasts import LEVEL, half_width
+from explainfb.statistics.contrasts import LEVEL, half_width
 
 Row = dict[str, Any]
 

@@ -23,16 +23,17 @@ import torch
 import torch.nn.functional as F
 import tyro
 
-from explainfb.baselines import rrr
-from explainfb.classifiers import Classifier, build
-from explainfb.devices import DeviceName, resolve_device
-from explainfb.files import write_whole
-from explainfb.finetune import finetune
-from explainfb.finetune_settings import FinetuneSettings
-from explainfb.lime import LimeSettings
-from explainfb.seeds import torch_generator
-from explainfb.tasks import Split, Task, load_task
-from explainfb.training import architecture_for, predict_logits
+from explainfb.classifiers.classifier import Classifier, build_classifier
+from explainfb.classifiers.training import architecture_for, predict_logits
+from explainfb.core.devices import DeviceName, resolve_device
+from explainfb.core.files import write_whole
+from explainfb.core.seeding import torch_generator
+from explainfb.explanations.settings import LimeSettings
+from explainfb.finetuning.baselines import rrr
+from explainfb.finetuning.feedback import finetune
+from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.tasks.datasets import load_task
+from explainfb.tasks.task import Split, Task
 
 HERE = Path(__file__).parent
 FULL, FEW = 60_000, 10_000
@@ -249,7 +250,7 @@ def trained_in_passes(classifier: Classifier, recipe: Recipe, split: Split, step
 
 def fresh(recipe: Recipe, seed: int, task: Task) -> Classifier:
     """A classifier before its first step."""
-    classifier = build(architecture_for(task, recipe.classifier, "raw"), seed)
+    classifier = build_classifier(architecture_for(task, recipe.classifier, "raw"), seed)
     if recipe.deviation is not None:
         generator = torch_generator(seed, "published", "weights")
         with torch.no_grad():

@@ -15,14 +15,14 @@ from typing import Annotated, Literal, get_args
 import tyro
 from rich.console import Console
 
-from explainfb.attack_settings import THOROUGH
-from explainfb.evaluation import EvaluationSettings
-from explainfb.grid import Grid, GridSettings, run_grid
-from explainfb.grid_figures import arms_figure
-from explainfb.grid_page import contrast_table, read_summary, rows_of, table, write_page
-from explainfb.settings import KnownControl, StudySettings
-from explainfb.shortcuts import Kind
-from explainfb.training import TrainingSettings
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.robustness.settings import THOROUGH
+from explainfb.study.settings import KnownControl, StudySettings
+from explainfb.sweeps.figures import arms_figure
+from explainfb.sweeps.grid_runner import Grid, GridSettings, run_grid
+from explainfb.sweeps.tables import contrast_table, read_summary, rows_of, table, write_page
+from explainfb.tasks.shortcuts import Kind
 
 Name = Literal["digits", "mnist", "fashion-mnist"]
 Network = Literal["lenet", "mlp"]

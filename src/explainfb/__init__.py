@@ -1,20 +1,23 @@
 """explainfb: a classifier explains itself, people compare its explanations, and it is fine-tuned on what they say."""
 
-from explainfb.attack_settings import AttackSettings
-from explainfb.ensemble import RewardEnsemble
-from explainfb.errors import InputError
-from explainfb.evaluation import EvaluationSettings, evaluate
-from explainfb.finetune import finetune
-from explainfb.finetune_settings import FinetuneSettings
-from explainfb.lime import LimeSettings, explain
-from explainfb.pretrained import pretrained
-from explainfb.robustness import robust_accuracy
-from explainfb.settings import StudySettings
-from explainfb.study import Study
-from explainfb.tasks import load_task
-from explainfb.training import TrainingSettings, train
-from explainfb.types import ThreatModel
-from explainfb.wrapping import wrap
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.classifiers.training import train
+from explainfb.classifiers.transfer import pretrained
+from explainfb.classifiers.wrapping import wrap
+from explainfb.core.errors import InputError
+from explainfb.core.types import ThreatModel
+from explainfb.evaluation.evaluator import evaluate
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.explanations.lime import explain
+from explainfb.explanations.settings import LimeSettings
+from explainfb.finetuning.feedback import finetune
+from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.rewards.ensemble import RewardEnsemble
+from explainfb.robustness.accuracy import robust_accuracy
+from explainfb.robustness.settings import AttackSettings
+from explainfb.study.settings import StudySettings
+from explainfb.study.study import Study
+from explainfb.tasks.datasets import load_task
 
 __all__ = [
     "AttackSettings",

@@ -1,5 +1,5 @@
 """`python -m explainfb` is `explainfb`."""
 
-from explainfb.cli import main
+from explainfb.cli.main import main
 
 main()

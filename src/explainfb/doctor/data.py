@@ -8,12 +8,12 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
+from explainfb.core.seeding import derive
+from explainfb.core.types import IntArray
 from explainfb.doctor.linear import features
 from explainfb.doctor.pictures import draw_fed_images
 from explainfb.doctor.setup import Finding, Setup
-from explainfb.seeds import derive
-from explainfb.tasks import Split
-from explainfb.types import IntArray
+from explainfb.tasks.task import Split
 
 CHANCE = 0.001
 """The probability with which labels that say nothing of the images may pass by luck."""

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import torch.nn.functional as F
 
-from explainfb import classifiers
-from explainfb.classifiers import Classifier
+from explainfb.classifiers.classifier import Classifier, build_classifier
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.classifiers.training import architecture_for, fit, predict_logits
+from explainfb.core.errors import InputError
 from explainfb.doctor.data import class_balance, labels_follow_images, network_inputs, separate_splits
 from explainfb.doctor.learning import blind_does_worse, loss_at_start, one_batch_learned, simple_models_beaten
 from explainfb.doctor.network import (
@@ -17,9 +19,7 @@ from explainfb.doctor.network import (
     training_and_evaluation_modes,
 )
 from explainfb.doctor.setup import Finding, Loss, Predict, Setup, Train
-from explainfb.errors import InputError
-from explainfb.tasks import Task
-from explainfb.training import TrainingSettings, architecture_for, fit, predict_logits
+from explainfb.tasks.task import Task
 
 Check = Callable[[Setup], Finding]
 OnCheck = Callable[[str, int, int], None]
@@ -65,7 +65,7 @@ def examine(
     """
 
     def build_default() -> Classifier:
-        return classifiers.build(architecture_for(task, settings.classifier, settings.pixels), seed)
+        return build_classifier(architecture_for(task, settings.classifier, settings.pixels), seed)
 
     setup = Setup(
         task=task,
@@ -96,7 +96,7 @@ def examine_classifier(
     """
     setup = Setup(
         task=task,
-        build=lambda: classifiers.build(classifier.architecture, seed).to(classifier.device),
+        build=lambda: build_classifier(classifier.architecture, seed).to(classifier.device),
         loss=F.cross_entropy,
         train=fit,
         predict=predict_logits,

@@ -8,8 +8,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from explainfb.tasks import Split
-from explainfb.types import BoolArray, FloatArray
+from explainfb.core.types import BoolArray, FloatArray
+from explainfb.tasks.task import Split
 
 SIDE = 32
 """Larger images are averaged down to this side, in pixels."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from explainfb.classifiers import Classifier
+from explainfb.classifiers.classifier import Classifier
 from explainfb.doctor.setup import Finding, Setup, drawing_from
 
 Forward = Callable[[Tensor], Tensor]

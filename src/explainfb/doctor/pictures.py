@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from explainfb.types import FloatArray
+from explainfb.core.types import FloatArray
 
 SHEET = 32
 """Images on the contact sheet."""

@@ -11,10 +11,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from explainfb.classifiers import Classifier
-from explainfb.seeds import derive, torch_generator
-from explainfb.tasks import Split, Task
-from explainfb.training import TrainingSettings
+from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.core.seeding import derive, torch_generator
+from explainfb.tasks.task import Split, Task
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (N, classes) and labels (N,) → the mean loss."""
@@ -23,7 +23,7 @@ Predict = Callable[[Classifier, Tensor], Tensor]
 
 
 class Train(Protocol):
-    """A training loop, such as `explainfb.training.fit`."""
+    """A training loop, such as `explainfb.classifiers.training.fit`."""
 
     def __call__(
         self, classifier: Classifier, train_split: Split, validation: Split, *, settings: TrainingSettings, seed: int

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from explainfb.types import Answer
+from explainfb.core.types import Answer
 
 Kind = Literal["whole number", "text", "true or false", "time"]
 Content = Literal["answers", "ratings"]

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from explainfb.errors import InputError
-from explainfb.files import write_whole
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
+from explainfb.core.types import Answer, Comparison, ExplanationKey
 from explainfb.export.columns import ANSWERS
 from explainfb.export.formats import UnreadableError, format_of, read_rows
 from explainfb.store import RowError, Store, StoredAnswer, StoredComparison
 from explainfb.store.schema import ROUND_SIZE
-from explainfb.types import Answer, Comparison, ExplanationKey
 
 NAMES = [column.name for column in ANSWERS]
 Row = Mapping[str, object]

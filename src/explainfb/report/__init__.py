@@ -1,15 +1,13 @@
 """What a reader sees: the answer in a sentence, the tables, and one page that needs nothing else."""
 
-from explainfb.report.learned import Evidence
-from explainfb.report.page import GalleryItem, ReportMaterial, RewardMaps, render_report, write_report
+from explainfb.report.page import GalleryItem, ReportData, RewardMaps, render_report, write_report
 from explainfb.report.stops import unfinished
 from explainfb.report.tables import table_text
 from explainfb.report.verdict import verdict
 
 __all__ = [
-    "Evidence",
     "GalleryItem",
-    "ReportMaterial",
+    "ReportData",
     "RewardMaps",
     "render_report",
     "table_text",

@@ -1,24 +1,14 @@
 """What the answers taught, in sentences: how many answers the reward foretells, and why it was followed or not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from explainfb.core.types import OutOfBagTest
 from explainfb.report.numerals import percent
 from explainfb.report.stops import not_followed
-from explainfb.results import Results
+from explainfb.results.records import Results
 
 LEAST = 0.001
 """A smaller probability is not written out."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the reward of a round foretells of answers that it was not fitted to."""
-
-    right: int
-    asked: int
-    p_value: float
-    """The probability in [0, 1] with which a coin's answers are foretold as well, or a bound above it."""
 
 
 def held_out_sentence(results: Results) -> str:
@@ -33,7 +23,7 @@ def held_out_sentence(results: Results) -> str:
     return f"The learned reward predicts {how_many}{interval}."
 
 
-def evidence_sentence(results: Results, foretold: Mapping[int, Evidence]) -> str:
+def evidence_sentence(results: Results, foretold: Mapping[int, OutOfBagTest]) -> str:
     """Why each round's reward was followed or not; empty where nobody knows.
 
     `foretold` has what the best member of each round's ensemble foretold; rounds may lack.
@@ -52,7 +42,7 @@ def evidence_sentence(results: Results, foretold: Mapping[int, Evidence]) -> str
     )
 
 
-def _round(number: int, best: Evidence | None, *, followed: bool) -> str:
+def _round(number: int, best: OutOfBagTest | None, *, followed: bool) -> str:
     what = "followed" if followed else "not followed"
     if best is None:
         return f"round {number} {what}"

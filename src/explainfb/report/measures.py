@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from explainfb.core.types import Interval, Norm
 from explainfb.report.numerals import percent, plain, signed
-from explainfb.results import Evaluation, Results, arms
-from explainfb.types import Interval, Norm
+from explainfb.results.records import Evaluation, Results, arms
 
 NORM_SIGNS: dict[str, str] = {"linf": "L∞", "l2": "L2"}
 

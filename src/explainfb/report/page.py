@@ -10,11 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from explainfb import overlays
-from explainfb.errors import InputError
-from explainfb.files import write_whole
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
+from explainfb.core.types import Explanation, FloatArray, OutOfBagTest
+from explainfb.explanations import plots
 from explainfb.report import figures, stops
-from explainfb.report.learned import Evidence, evidence_sentence, held_out_sentence
+from explainfb.report.learned import evidence_sentence, held_out_sentence
 from explainfb.report.measures import (
     ECE,
     NORM_SIGNS,
@@ -29,8 +30,7 @@ from explainfb.report.measures import (
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, verdict
-from explainfb.results import LABELS, Results, arms, check_results
-from explainfb.types import Explanation, FloatArray
+from explainfb.results.records import LABELS, Results, arms, check_results
 
 FEEDBACK = "feedback"
 """What the stages that make the arm `after` are timed under."""
@@ -78,7 +78,7 @@ class RewardMaps:
 
 
 @dataclass(frozen=True, eq=False)
-class ReportMaterial:
+class ReportData:
     """What the page shows and results.json does not hold."""
 
     class_names: tuple[str, ...]
@@ -86,7 +86,7 @@ class ReportMaterial:
     reward_maps: RewardMaps | None = None
     loss_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """A name for each curve, such as `round 1`, and its losses step by step."""
-    evidence: Mapping[int, Evidence] = field(default_factory=dict)
+    evidence: Mapping[int, OutOfBagTest] = field(default_factory=dict)
     """Of each round, as far as it is known, what its reward was followed for, or not."""
 
     def __post_init__(self) -> None:
@@ -97,7 +97,7 @@ class ReportMaterial:
             raise InputError(f"The gallery shows class {outside[0]}; expected one of {len(self.class_names)} classes.")
 
 
-def write_report(results: Results, material: ReportMaterial, path: Path) -> None:
+def write_report(results: Results, material: ReportData, path: Path) -> None:
     """Write the page to `path`; its folder is made, and a reader never sees half of it.
 
     Raises `InputError` when `results` break their schema.
@@ -106,7 +106,7 @@ def write_report(results: Results, material: ReportMaterial, path: Path) -> None
     write_whole(path, lambda partial: partial.write_text(page, encoding="utf-8"))
 
 
-def render_report(results: Results, material: ReportMaterial) -> str:
+def render_report(results: Results, material: ReportData) -> str:
     """The page as text; all that comes from outside is escaped."""
     check_results(results)
     environment = Environment(
@@ -124,7 +124,7 @@ def render_report(results: Results, material: ReportMaterial) -> str:
     )
 
 
-def _words(results: Results, material: ReportMaterial) -> dict[str, Any]:
+def _words(results: Results, material: ReportData) -> dict[str, Any]:
     """The verdict, the tables and what was learned."""
     rows = [row for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
     return {
@@ -147,7 +147,7 @@ def _words(results: Results, material: ReportMaterial) -> dict[str, Any]:
     }
 
 
-def _pictures(results: Results, material: ReportMaterial) -> dict[str, Any]:
+def _pictures(results: Results, material: ReportData) -> dict[str, Any]:
     """The charts and the gallery; empty where there is nothing to show."""
     measured = [row["norm"] for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
     rounds = results["preferences"]["by_round"]
@@ -166,7 +166,7 @@ def _pictures(results: Results, material: ReportMaterial) -> dict[str, Any]:
         "loss": _markup([figures.loss_chart(material.loss_curves)] if material.loss_curves else []),
         "gallery": [_gallery_item(item, material.class_names) for item in material.gallery],
         "reward_maps": _reward_maps(material.reward_maps) if material.reward_maps else [],
-        "colours": overlays.scale_colours(),
+        "colours": plots.scale_colours(),
     }
 
 
@@ -195,7 +195,7 @@ def _legend(results: Results) -> list[dict[str, str]]:
 
 
 def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
-    scale = overlays.row_scale(item.before, item.after)
+    scale = plots.row_scale(item.before, item.after)
     sides = [
         ("before", item.before, item.predicted_before, item.confidence_before),
         ("after", item.after, item.predicted_after, item.confidence_after),
@@ -203,7 +203,7 @@ def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
     explanations = [
         {
             "when": when,
-            "source": overlays.overlay(item.image, explanation, scale),
+            "source": plots.overlay(item.image, explanation, scale),
             "target": names[explanation.target],
             "predicted": names[predicted],
             "confidence": confidence,
@@ -212,7 +212,7 @@ def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
         for when, explanation, predicted, confidence in sides
     ]
     return {
-        "image": overlays.picture(item.image),
+        "image": plots.picture(item.image),
         "label": names[item.label],
         "scale": scale,
         "explanations": explanations,
@@ -222,9 +222,9 @@ def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
 def _reward_maps(maps: RewardMaps) -> list[dict[str, str]]:
     named = [("What should count", maps.should_count), ("What should not count", maps.should_not_count)]
     scale = max(float(abs(values).max()) for _, values in named)
-    drawn = [{"name": name, "source": overlays.heat(maps.image, values, scale)} for name, values in named]
+    drawn = [{"name": name, "source": plots.heat(maps.image, values, scale)} for name, values in named]
     return [
-        *([{"name": "The image", "source": overlays.picture(maps.image)}] if maps.image is not None else []),
+        *([{"name": "The image", "source": plots.picture(maps.image)}] if maps.image is not None else []),
         *drawn,
     ]
 

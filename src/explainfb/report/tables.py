@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from explainfb.honesty import meanings
 from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, TEST, Measure, clean
 from explainfb.report.numerals import plain, signed
-from explainfb.results import Arm, Evaluation, Results, arms
+from explainfb.results.records import Arm, Evaluation, Results, arms
+from explainfb.robustness.sanity_checks import meanings
 
 DASH = "\N{EN DASH}"
 MARKS = "abcdefghijklmnopqrstuvwxyz"

@@ -10,6 +10,7 @@ Losses in them are told in the first sentence; they are not corrected for their 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from explainfb.core.types import Interval
 from explainfb.report.measures import (
     ECE,
     SHARE,
@@ -23,8 +24,7 @@ from explainfb.report.measures import (
 )
 from explainfb.report.numerals import NO_BREAK
 from explainfb.report.stops import not_followed, number_of_rounds
-from explainfb.results import Arm, Results, arms
-from explainfb.types import Interval
+from explainfb.results.records import Arm, Results, arms
 
 LEVEL = f"95{NO_BREAK}% interval"
 

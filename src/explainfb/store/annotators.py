@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
 from explainfb.store import schema
 from explainfb.store.database import Database, append
 from explainfb.store.records import Annotator, AnnotatorEvent, Kind, Role, Visit

@@ -9,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
+from explainfb.core.types import Answer, Comparison, Preference
 from explainfb.store import schema
 from explainfb.store.annotators import ensure, excluded_ids
 from explainfb.store.comparisons import COMPARISON, CURRENT, load, recount
 from explainfb.store.database import append
 from explainfb.store.leases import release
 from explainfb.store.records import Role, StoredAnswer, StoredComparison, stored_answer, stored_comparison
-from explainfb.types import Answer, Comparison, Preference
 
 LATER = schema.answers.alias("later")
 APP_VERSION = version("explainfb")

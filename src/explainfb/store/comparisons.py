@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection, Select, and_, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
+from explainfb.core.types import Comparison
 from explainfb.store import schema
 from explainfb.store.annotators import excluded_ids
 from explainfb.store.records import Progress, StoredComparison, stored_comparison
-from explainfb.types import Comparison
 
 COMPARISON = (
     schema.comparisons.c.id.label("comparison_id"),

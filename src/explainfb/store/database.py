@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
 from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
 
 ADVISORY_LOCK = 0x6578706C61696E

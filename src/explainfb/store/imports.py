@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
 from explainfb.store import schema
 from explainfb.store.annotators import ensure
 from explainfb.store.answers import load_answers

@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from explainfb.errors import InputError
-from explainfb.seeds import derive
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import derive
+from explainfb.core.types import Answer, Comparison, ExplanationKey, Preference
 from explainfb.store import schema
 from explainfb.store.answers import APP_VERSION
-from explainfb.types import Answer, Comparison, ExplanationKey, Preference
 
 
 @dataclass(frozen=True, kw_only=True)

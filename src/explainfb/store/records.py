@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from explainfb.errors import InputError
-from explainfb.types import Answer, Comparison, ExplanationKey, Preference
+from explainfb.core.errors import InputError
+from explainfb.core.types import Answer, Comparison, ExplanationKey, Preference
 
 
 class Role(StrEnum):

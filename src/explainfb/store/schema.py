@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
 
 SCHEMA_VERSION = 1
 ROUND_SIZE = 1_000_000

@@ -8,14 +8,14 @@ from typing import Self
 
 from sqlalchemy import delete, insert, select
 
-from explainfb.errors import InputError
+from explainfb.core.errors import InputError
+from explainfb.core.types import Comparison, Preference
 from explainfb.store import answers, comparisons, imports, leases, ratings, schema
 from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
 from explainfb.store.database import Database
 from explainfb.store.ratings import Rating
 from explainfb.store.records import Annotator, Lease, Outlook, Progress, StoredAnswer, StoredComparison
-from explainfb.types import Comparison, Preference
 
 
 class Store:

@@ -1,0 +1,1 @@
+"""Networks with their preprocessing inside: built, trained, transferred from published weights, wrapped."""

@@ -1,0 +1,175 @@
+"""Networks that take images in [0, 1] and return logits, and how they are kept in files.
+
+Whatever a network wants done to its input (resizing, normalisation) happens inside it, so that attacks and
+explanations see pixels in [0, 1] and nothing else.
+"""
+
+import copy
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classifier_names, nearest_name
+from explainfb.classifiers.torchvision_networks import CHANNELS, build_network
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
+from explainfb.core.seeding import torch_globally
+
+HEADER = "architecture"
+OWN = "own:"
+"""How the name of a network begins that `wrap` was given; nobody but its owner can build it."""
+HOW_TO_NAME = "put what builds it into explainfb.classifiers.BUILDERS and train it by that name"
+EVALUATION_PIXELS = 2**20
+"""Pixels a channel that are sent through a network at a time when nothing is learned: 20 images of ImageNet's size."""
+
+
+class Classifier(nn.Module):
+    """A network with its preprocessing inside: images (N, C, H, W) in [0, 1] → logits (N, classes).
+
+    With `grey_as_colour` a network of three channels is shown grey images as red, green and blue.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, architecture: Architecture, network: nn.Module, *, grey_as_colour: bool = False) -> None:
+        super().__init__()
+        self.grey_as_colour = grey_as_colour
+        self.architecture = architecture
+        self.network = network
+        self.register_buffer("mean", torch.tensor(architecture.mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(architecture.std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        side, mode = self.architecture.resize, self.architecture.interpolation
+        if side is not None:
+            images = F.interpolate(images, size=(side, side), mode=mode, align_corners=False, antialias=True)
+        if self.grey_as_colour:
+            images = images.expand(-1, CHANNELS, -1, -1)
+        logits: Tensor = self.network((images - self.mean) / self.std)
+        return logits
+
+    @property
+    def device(self) -> torch.device:
+        return self.mean.device
+
+    @property
+    def comfortable_batch(self) -> int:
+        """How many images at a time, 1 to 512, keep memory small when nothing is learned."""
+        shape = self.architecture
+        pixels = shape.height * shape.width if shape.resize is None else shape.resize**2
+        return min(512, max(1, EVALUATION_PIXELS // pixels))
+
+
+def check_classifier(found: object) -> None:
+    """Raise `InputError` for what is no `Classifier`, such as a network that nobody has wrapped."""
+    if not isinstance(found, Classifier):
+        raise InputError(
+            f"Expected a classifier of explainfb; found {type(found).__name__}. Wrap a network of your own: "
+            "explainfb.wrap(network, task)."
+        )
+
+
+def build_classifier(architecture: Architecture, seed: int = 0) -> Classifier:
+    """A classifier with fresh weights drawn from `seed`, in evaluation mode.
+
+    Raises `InputError` for a name that is neither ours nor torchvision's, and for images that are neither grey nor
+    coloured where the network is torchvision's.
+    """
+    name = architecture.name
+    if name.startswith(OWN):
+        raise InputError(f"{name.removeprefix(OWN)} cannot be built anew: {HOW_TO_NAME}.")
+    if name not in classifier_names():
+        nearest = nearest_name(name, classifier_names())
+        raise InputError(
+            f"Unknown classifier {name!r}; did you mean {nearest!r}? Give {OURS} or a torchvision classifier."
+        )
+    if name not in BUILDERS and architecture.channels not in (1, CHANNELS):
+        raise InputError(f"{name} takes images of 1 or 3 channels; found {architecture.channels}. Use one of {OURS}.")
+    with torch_globally(seed, "build", name):
+        if name in BUILDERS:
+            network = BUILDERS[name](architecture)
+        else:
+            network = build_network(name, architecture.classes, architecture.resize)
+    return Classifier(architecture, network, grey_as_colour=name not in BUILDERS).eval()
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give `module` these weights; they must be all that it has, as torch lays them out today.
+
+    Raises `RuntimeError` when a tensor is missing, left over or of another shape.
+    """
+    weights = OrderedDict(tensors)
+    # without the layout's version MNASNet refuses its weights
+    weights._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
+    module.load_state_dict(weights)
+
+
+def clone(classifier: Classifier) -> Classifier:
+    """A copy with weights of its own, all free to be trained, in evaluation mode on the same device.
+
+    Raises `InputError` for what is no classifier.
+    """
+    check_classifier(classifier)
+    return copy.deepcopy(classifier).requires_grad_(True).eval()
+
+
+def save_classifier(classifier: Classifier, path: Path) -> None:
+    """Write the weights and the architecture to one safetensors file; a reader never sees half of it.
+
+    Raises `InputError` naming the file when it cannot be written, and for a network that `load` could not build.
+    """
+    name = classifier.architecture.name
+    if name not in classifier_names():
+        raise InputError(
+            f"{name.removeprefix(OWN)} is a network of your own; {path} could not say how to build it. Keep its "
+            f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
+        )
+    metadata = {HEADER: json.dumps(asdict(classifier.architecture))}
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in classifier.state_dict().items()}
+    try:
+        write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be written ({error}); make room on the disk or choose another folder.") from (
+            error
+        )
+
+
+def load_classifier(path: Path) -> Classifier:
+    """The classifier that `save` wrote, on the CPU in evaluation mode.
+
+    Raises `InputError` naming the file when it is missing, damaged or not written by `save`, and when its network is
+    not known here.
+    """
+    if not path.is_file():
+        raise InputError(f"No classifier at {path}; expected a .safetensors file written by explainfb.")
+    try:
+        architecture, tensors = _read(path)
+        if architecture.name in classifier_names():
+            classifier = build_classifier(architecture)
+            load_weights(classifier, tensors)
+            return classifier
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
+        raise InputError(
+            f"{path} is damaged or was not written by explainfb ({type(error).__name__}); delete it and run again."
+        ) from error
+    raise InputError(
+        f"{path} holds a network called {architecture.name!r}, which is not known here; put what builds it into "
+        "explainfb.classifiers.classifier.BUILDERS first."
+    )
+
+
+def _read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
+    with safe_open(path, framework="pt") as file:
+        fields = json.loads((file.metadata() or {})[HEADER])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
+    return Architecture(**fields), tensors

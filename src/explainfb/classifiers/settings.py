@@ -1,0 +1,47 @@
+"""How a classifier is trained."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from explainfb.classifiers.networks import BUILDERS, OURS
+from explainfb.core.errors import InputError
+
+Pixels = Literal["normalised", "raw", "unit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a classifier is trained."""
+
+    classifier: str = "lenet"
+    """`lenet`, `mlp`, `pooled_lenet` or a torchvision classifier; from Python also a name put into
+    `classifiers.BUILDERS`."""
+    pixels: Pixels = "normalised"
+    """What the network is fed: pixels with the training images' mean and deviation taken out, or `raw` values from 0 to
+    255, as some papers have it, or `unit`, from 0 to 1; the last two not for torchvision's classifiers."""
+    steps: int = 1000
+    """Gradient steps at most."""
+    batch: int = 64
+    learning_rate: float = 1e-3
+    """Of Adam (Kingma & Ba 2015)."""
+    validate_every: int = 50
+    """Steps between two looks at the validation images."""
+    patience: int = 6
+    """Looks without a lower validation loss after which training stops."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("batch", 1), ("validate_every", 1), ("patience", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"Training needs {name} of at least {least}; found {getattr(self, name)}.")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"The learning rate must be a positive number; found {self.learning_rate}.")
+        check_pixels(self.classifier, self.pixels)
+
+
+def check_pixels(name: str, pixels: Pixels) -> None:
+    """Raise `InputError` where the classifier `name` cannot be fed such pixels."""
+    if pixels not in ("normalised", "raw", "unit"):
+        raise InputError(f"Unknown pixels {pixels!r}; expected 'normalised', 'raw' or 'unit'.")
+    if pixels != "normalised" and name not in BUILDERS:
+        raise InputError(f"{name} is not made for {pixels} pixels; leave them normalised, or use one of {OURS}.")

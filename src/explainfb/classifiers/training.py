@@ -1,0 +1,163 @@
+"""Training a classifier on a task, watched on validation images."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from explainfb.classifiers.classifier import Classifier, build_classifier
+from explainfb.classifiers.networks import BUILDERS, Architecture, classifier_names
+from explainfb.classifiers.settings import Pixels, TrainingSettings, check_pixels
+from explainfb.classifiers.torchvision_networks import preprocessing, weights_of
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import torch_generator, torch_globally
+from explainfb.tasks.task import Split, Task
+
+
+@dataclass(frozen=True)
+class TrainingPoint:
+    """One look at the validation images."""
+
+    step: int
+    train_loss: float
+    """Mean over the steps since the last look."""
+    validation_loss: float
+    validation_accuracy: float
+
+
+def architecture_for(task: Task, name: str, pixels: Pixels = "normalised") -> Architecture:
+    """The architecture `name` for images and classes of this task, normalised by its training images or not.
+
+    A torchvision classifier gets them at the size it was designed for. Raises `InputError` where it cannot be fed such
+    pixels.
+    """
+    check_pixels(name, pixels)
+    channels, height, width = task.image_shape
+    images = task.train.images
+    mean, std = (0.0,) * channels, (1 / 255 if pixels == "raw" else 1.0,) * channels
+    if pixels == "normalised":
+        mean = tuple(float(value) for value in images.mean((0, 2, 3)))
+        std = tuple(max(float(value), 1e-3) for value in images.std((0, 2, 3)))
+    resize = None
+    if name not in BUILDERS and name in classifier_names():
+        resize = preprocessing(weights_of(name)).side
+    return Architecture(
+        name=name,
+        classes=len(task.class_names),
+        channels=channels,
+        height=height,
+        width=width,
+        mean=mean,
+        std=std,
+        resize=resize,
+    )
+
+
+def train(
+    task: Task,
+    *,
+    settings: TrainingSettings = TrainingSettings(),
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    on_validation: Callable[[TrainingPoint], None] | None = None,
+) -> Classifier:
+    """A classifier trained on the task's training images, as it was when its validation loss was lowest.
+
+    Raises `InputError` for an unknown classifier and when the loss stops being a number.
+    """
+    classifier = build_classifier(architecture_for(task, settings.classifier, settings.pixels), seed).to(device)
+    return fit(classifier, task.train, task.validation, settings=settings, seed=seed, on_validation=on_validation)
+
+
+def fit(
+    classifier: Classifier,
+    train_split: Split,
+    validation: Split,
+    *,
+    settings: TrainingSettings,
+    seed: int,
+    on_validation: Callable[[TrainingPoint], None] | None = None,
+) -> Classifier:
+    """Train `classifier` in place on its parameters that require a gradient; returns it in evaluation mode.
+
+    It ends as it was at the look with the lowest validation loss. Everything else, running statistics included, keeps
+    its value. Raises `InputError` when the training loss stops being a number, or no look has one.
+    """
+    parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    generator = torch_generator(seed, "train", "batches")
+    best_loss, best_state, looks_since = math.inf, copy.deepcopy(classifier.state_dict()), 0
+    losses: list[float] = []
+    with torch_globally(seed, "train", "dropout", device=classifier.device):
+        for step in range(1, settings.steps + 1):
+            losses.append(_step(classifier, train_split, settings.batch, optimiser, generator))
+            _check_loss("training", losses[-1], step, settings)
+            if step % settings.validate_every and step < settings.steps:
+                continue
+            loss, accuracy = validate(classifier, validation)
+            if on_validation is not None:
+                on_validation(TrainingPoint(step, sum(losses) / len(losses), loss, accuracy))
+            losses.clear()
+            looks_since += 1
+            if loss < best_loss:
+                best_loss, best_state, looks_since = loss, copy.deepcopy(classifier.state_dict()), 0
+            if looks_since >= settings.patience:
+                break
+    if settings.steps and best_loss == math.inf:
+        _check_loss("validation", loss, step, settings)
+    classifier.load_state_dict(best_state)
+    return classifier.eval()
+
+
+def _check_loss(name: str, loss: float, step: int, settings: TrainingSettings) -> None:
+    if not math.isfinite(loss):
+        raise InputError(
+            f"The {name} loss was {loss} at step {step}; lower the learning rate, now {settings.learning_rate:g}, or "
+            "run `explainfb doctor` on the task."
+        )
+
+
+def _step(
+    classifier: Classifier, split: Split, batch: int, optimiser: torch.optim.Optimizer, generator: torch.Generator
+) -> float:
+    train_mode(classifier)
+    images, labels = draw_batch(split, batch, generator, classifier.device)
+    loss = F.cross_entropy(classifier(images), labels)
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+def train_mode(classifier: Classifier) -> None:
+    """Training mode, in which layers whose parameters are all frozen keep their running statistics."""
+    classifier.train()
+    for layer in classifier.modules():
+        own = list(layer.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            layer.training = False  # itself alone: layers inside may still be free
+
+
+def draw_batch(split: Split, size: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`size` images drawn with replacement, and their labels, on `device`."""
+    chosen = torch.randint(len(split), (size,), generator=generator)
+    return split.images[chosen].to(device), split.labels[chosen].to(device)
+
+
+@torch.no_grad()
+def validate(classifier: Classifier, split: Split) -> tuple[float, float]:
+    """Cross-entropy and accuracy in evaluation mode."""
+    logits = predict_logits(classifier, split.images)
+    return F.cross_entropy(logits, split.labels).item(), (logits.argmax(1) == split.labels).float().mean().item()
+
+
+@torch.no_grad()
+def predict_logits(classifier: Classifier, images: Tensor, *, batch: int | None = None) -> Tensor:
+    """(N, classes) logits on the CPU, in evaluation mode, `batch` images at a time; None takes a comfortable number."""
+    classifier.eval()
+    parts = images.split(batch or classifier.comfortable_batch)
+    return torch.cat([classifier(part.to(classifier.device)).cpu() for part in parts])

@@ -1,0 +1,179 @@
+"""Networks that learned on ImageNet, made classifiers of a task: `pretrained("alexnet").transfer(task)`.
+
+The body keeps what it knows, the head is drawn anew for the task's classes (Yosinski et al. 2014).
+"""
+
+import http.client
+import pickle
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from explainfb.classifiers.classifier import Classifier, build_classifier, load_weights
+from explainfb.classifiers.networks import Architecture, nearest_name
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.classifiers.torchvision_networks import (
+    Preprocessing,
+    body_and_head,
+    network_names,
+    preprocessing,
+    weights_of,
+)
+from explainfb.classifiers.training import TrainingPoint, fit
+from explainfb.core.errors import InputError
+from explainfb.tasks.task import Task
+
+Layers = Literal["head", "all"]
+TRANSFER = TrainingSettings(steps=300, batch=32, validate_every=25, patience=4)
+"""For the head alone; a learning rate of 1e-4 suits all layers better."""
+UNREADABLE = (
+    *(SafetensorError, pickle.UnpicklingError, RuntimeError, OSError, EOFError),
+    *(ValueError, LookupError, TypeError, AttributeError, AssertionError),
+)
+"""What torch and safetensors raise on files that are cut short, garbled or of another kind."""
+OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
+"""Published DenseNet files say `norm.1.weight` where the network says `norm1.weight`."""
+COUNTER = "num_batches_tracked"
+"""Batch normalisation's counter, which files of 2018 lack and nothing reads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A torchvision network with published weights, ready for any task."""
+
+    name: str
+    """As torchvision calls it."""
+    body: Mapping[str, Tensor]
+    """Every tensor but the head's, by torchvision's name for it."""
+    head: tuple[str, ...]
+    """The names of the tensors that depend on the number of classes."""
+    preprocessing: Preprocessing
+
+    def transfer(
+        self,
+        task: Task,
+        *,
+        settings: TrainingSettings = TRANSFER,
+        layers: Layers = "head",
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        on_validation: Callable[[TrainingPoint], None] | None = None,
+    ) -> Classifier:
+        """A classifier of images (N, C, H, W) in [0, 1] of the task's own size, with its preprocessing inside.
+
+        `layers` says what is trained: the head alone, or all; with the head, everything else stays as published to
+        the last bit. All of its parameters are free when it is returned. `settings.classifier` is not read. Raises
+        `InputError` for images that are neither grey nor coloured.
+        """
+        if layers not in ("head", "all"):
+            raise InputError(f"Unknown layers {layers!r}; expected 'head' or 'all'.")
+        classifier = build_classifier(self._architecture(task), seed)
+        load_weights(classifier.network, {**classifier.network.state_dict(), **self.body})
+        for name, parameter in classifier.network.named_parameters():
+            parameter.requires_grad_(layers == "all" or name in self.head)
+        fit(
+            classifier.to(device),
+            task.train,
+            task.validation,
+            settings=settings,
+            seed=seed,
+            on_validation=on_validation,
+        )
+        return classifier.requires_grad_(True)
+
+    def _architecture(self, task: Task) -> Architecture:
+        channels, height, width = task.image_shape
+        wanted = self.preprocessing
+        return Architecture(
+            name=self.name,
+            classes=len(task.class_names),
+            channels=channels,
+            height=height,
+            width=width,
+            mean=wanted.mean,
+            std=wanted.std,
+            resize=wanted.side,
+            interpolation=wanted.interpolation,
+        )
+
+
+def pretrained(name: str, weights: Path | None = None) -> Pretrained:
+    """The torchvision classifier called `name` with the weights in the file `weights`.
+
+    The file is a state dict (.pth) or .safetensors of the very network, with a head for any number of classes. None
+    takes torchvision's default weights, downloaded once into torch's cache. Raises `InputError` for an unknown name,
+    for a file of another network, and when there is neither a file nor a network connection.
+    """
+    if name not in network_names():
+        nearest = nearest_name(name, list(network_names()))
+        raise InputError(f"torchvision has no classifier {name!r}; did you mean {nearest!r}?")
+    published = weights_of(name, weights.name if weights is not None else None)
+    wanted = preprocessing(published)
+    shapes, head = body_and_head(name, wanted.side)
+    source = weights if weights is not None else _cache() / _file_name(published)
+    tensors = _read(weights) if weights is not None else _download(name, published)
+    if name.startswith("densenet"):
+        tensors = {OLD_DENSENET.sub(r"\1\2", key): tensor for key, tensor in tensors.items()}
+    return Pretrained(name, _body(tensors, shapes, name, source), head, wanted)
+
+
+def _body(tensors: dict[str, Tensor], shapes: dict[str, torch.Size], name: str, source: Path) -> dict[str, Tensor]:
+    body = {}
+    for key, shape in shapes.items():
+        tensor = torch.tensor(0) if key.endswith(COUNTER) and key not in tensors else tensors.get(key)
+        if tensor is None or tensor.shape != shape:
+            found = "is missing" if tensor is None else f"has shape {tuple(tensor.shape)}, not {tuple(shape)}"
+            raise InputError(f"{source} does not hold the weights of {name}: {key} {found}; give the file of a {name}.")
+        if not torch.isfinite(tensor).all():
+            raise InputError(f"{source} is damaged: {key} holds NaN or infinity; fetch the file anew.")
+        body[key] = tensor
+    return body
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise InputError(f"No weights at {path}; expected a .pth state dict or a .safetensors file.")
+    try:
+        if path.suffix == ".safetensors":
+            found: Any = safetensors.torch.load_file(path)
+        else:
+            with warnings.catch_warnings(action="ignore"):  # of pickles that it then refuses
+                found = torch.load(path, map_location="cpu", weights_only=True)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path} cannot be read as weights ({type(error).__name__}); expected a .pth state dict or .safetensors."
+        ) from error
+    if not isinstance(found, Mapping) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+        raise InputError(
+            f"{path} holds no state dict, tensors by name; save `network.state_dict()` and give that file."
+        )
+    return dict(found)
+
+
+def _download(name: str, published: Any) -> dict[str, Tensor]:
+    file = _cache() / _file_name(published)
+    try:
+        return dict(published.get_state_dict(progress=True, check_hash=True, weights_only=True, map_location="cpu"))
+    except (OSError, http.client.HTTPException) as error:
+        raise InputError(
+            f"The weights of {name}, {file.name}, are not in {file.parent} and cannot be downloaded ({error}); "
+            f"fetch {published.url} where there is a network and give it as --weights FILE."
+        ) from error
+    except UNREADABLE as error:
+        raise InputError(f"{file} is damaged ({type(error).__name__}); delete it to have it fetched anew.") from error
+
+
+def _cache() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _file_name(published: Any) -> str:
+    return str(published.url.rsplit("/", 1)[1])

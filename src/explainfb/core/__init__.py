@@ -1,0 +1,1 @@
+"""What everything else stands on: records, errors, seeding, whole files, devices, progress, the environment."""

@@ -1,0 +1,214 @@
+"""The words the floors above speak to each other: plain frozen records, checked when they are made."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from explainfb.core.errors import InputError
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Norm = Literal["linf", "l2"]
+LabelledImages = tuple[Tensor, Tensor]
+"""Images (N, C, H, W) float32 in [0, 1] and their labels (N,) int64."""
+
+
+def check_images(images: Tensor) -> None:
+    """Raise `InputError` unless `images` is a float tensor (N, C, H, W), finite and inside [0, 1]."""
+    if images.ndim != 4 or not images.is_floating_point():
+        raise InputError(
+            f"Images must be a float tensor of shape (N, C, H, W); found {images.dtype} of shape {tuple(images.shape)}."
+        )
+    if images.numel() == 0:
+        return
+    low, high = (float(bound) for bound in torch.aminmax(images))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        broken = int((~torch.isfinite(images)).flatten(1).any(1).nonzero()[0])
+        raise InputError(f"Image {broken} contains NaN or infinity; every pixel must be a number in [0, 1].")
+    if low < 0 or high > 1:
+        raise InputError(f"Pixels must lie in [0, 1]; found [{low:g}, {high:g}]. Divide 8-bit pictures by 255.")
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """Why a classifier gives an image a class: one weight for each superpixel (Ribeiro et al. 2016)."""
+
+    target: int
+    """The class that is explained."""
+    probability: float
+    """The classifier's probability of `target` on the image itself, in [0, 1]."""
+    segments: IntArray
+    """(H, W): which superpixel each pixel belongs to; labels 0 … d−1, each used."""
+    weights: FloatArray
+    """(d,): by how much showing a superpixel raises the probability of `target`, in units of probability."""
+    intercept: float
+    """The local model's probability when every superpixel is hidden."""
+    fit: float
+    """Weighted R² of the local linear model; 1 is perfect, below 0 is worse than a constant."""
+
+    def __post_init__(self) -> None:
+        if self.segments.ndim != 2 or self.segments.size == 0:
+            raise InputError(f"Segments must have shape (H, W); found {self.segments.shape}.")
+        labels = np.unique(self.segments)
+        if labels[0] != 0 or labels[-1] != len(labels) - 1:
+            raise InputError(
+                f"Superpixels must be 0 … d−1, each used; found {len(labels)} of {labels[0]} … {labels[-1]}."
+            )
+        if self.weights.shape != labels.shape:
+            raise InputError(f"{len(labels)} superpixels need as many weights; found shape {self.weights.shape}.")
+        if not 0 <= self.probability <= 1:
+            raise InputError(f"A probability must lie in [0, 1]; found {self.probability}.")
+        if not np.isfinite(self.weights).all():
+            raise InputError("An explanation's weights must be finite; found NaN or infinity.")
+
+    def heatmap(self) -> FloatArray:
+        """(H, W): each pixel carries the weight of its superpixel."""
+        return self.weights[self.segments]
+
+
+GOOD, BAD = "gold-good", "gold-bad"
+"""What takes the place of the classifier's name in the key of a gold explanation."""
+
+
+@dataclass(frozen=True, order=True)
+class ExplanationKey:
+    """Where an explanation is found: which classifier of the run, and which training image."""
+
+    classifier: str
+    """Such as `round-0`."""
+    image: int
+    """Index into the task's training images."""
+
+    def __str__(self) -> str:
+        return f"{self.classifier}/{self.image}"
+
+    @property
+    def gold(self) -> bool:
+        """Whether it was made to check the annotator, and no classifier gave it."""
+        return self.classifier in (GOOD, BAD)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The inverse of `str`."""
+        classifier, _, image = text.rpartition("/")
+        return cls(classifier, int(image))
+
+
+class Answer(StrEnum):
+    """What a person can say of a comparison."""
+
+    LEFT = "left"
+    RIGHT = "right"
+    EQUAL = "equal"
+    CANT_TELL = "cant_tell"
+
+    @property
+    def share_left(self) -> float | None:
+        """The probability that the left one is better, as the reward model is taught it; None teaches nothing."""
+        return {Answer.LEFT: 1.0, Answer.RIGHT: 0.0, Answer.EQUAL: 0.5, Answer.CANT_TELL: None}[self]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two explanations to be compared, in the order in which they are shown."""
+
+    left: ExplanationKey
+    right: ExplanationKey
+    round: int
+    """The round, from 1, that asks it."""
+    gold: Answer | None = None
+    """The known answer of an item that checks the annotator; None for an ordinary comparison."""
+
+    def __post_init__(self) -> None:
+        if self.left == self.right:
+            raise InputError(f"A comparison needs two different explanations; found {self.left} twice.")
+
+
+@dataclass(frozen=True)
+class Preference:
+    """One answer to one comparison."""
+
+    comparison: Comparison
+    answer: Answer
+    annotator: str
+    seed: int
+    """The seed of the study that drew the comparison and the order in which it was shown."""
+    shown_at: datetime
+    responded_at: datetime
+
+
+@dataclass(frozen=True, order=True)
+class ThreatModel:
+    """What an attacker may do: move an image of [0, 1] pixels by at most `epsilon` in `norm`."""
+
+    norm: Norm
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        if self.norm not in ("linf", "l2"):
+            raise InputError(f"Unknown norm {self.norm!r}; expected 'linf' or 'l2'.")
+        if not self.epsilon >= 0:
+            raise InputError(f"epsilon must be at least 0; found {self.epsilon}.")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CrossCheck:
+    """What another library's attack left standing, beside what ours left of the same images."""
+
+    attack: str
+    accuracy: float
+    ours: float
+    n: int
+    """How many images both attacked."""
+
+
+@dataclass(frozen=True)
+class RobustAccuracy:
+    """The share of images that no attack of the threat model could make the classifier get wrong."""
+
+    threat_model: ThreatModel
+    accuracy: Interval
+    n: int
+    """How many images were attacked."""
+    attacks: dict[str, float] = field(default_factory=dict)
+    """The accuracy left by each attack alone; `accuracy` is their worst case image by image. For an attack that ran on
+    some of the correctly classified images it is the clean accuracy times the share of those that held."""
+    flags: tuple[str, ...] = ()
+    """Honesty checks that failed; empty for a number that can be relied on."""
+    survived: tuple[bool, ...] = ()
+    """Image by image, whether no attack succeeded; what pairs two classifiers that were attacked on the same images."""
+    attack_images: dict[str, int] = field(default_factory=dict)
+    """How many images each attack ran on: all that are classified correctly, or for the dear ones a few of these."""
+    cross_check: CrossCheck | None = None
+    """A second opinion, which is no part of `accuracy`."""
+
+    @property
+    def reliable(self) -> bool:
+        return not self.flags
+
+
+@dataclass(frozen=True)
+class OutOfBagTest:
+    """How many answers that it did not see a member foretells, and how easily a coin's are foretold as well."""
+
+    right: int
+    asked: int
+    p_value: float
+    """The probability in [0, 1] with which at least one of the ensemble's members does as well on a coin's answers, or
+    a bound above it."""

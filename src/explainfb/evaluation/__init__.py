@@ -1,0 +1,1 @@
+"""What is measured on a classifier before and after, and how arms are contrasted over seeds."""

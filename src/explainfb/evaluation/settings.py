@@ -1,0 +1,45 @@
+"""What is measured on a classifier."""
+
+from dataclasses import dataclass, field
+
+from explainfb.core.errors import InputError
+from explainfb.core.types import ThreatModel
+from explainfb.explanations.settings import LimeSettings
+from explainfb.robustness.settings import AttackSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """What is measured on a classifier, and on how many test images."""
+
+    linf: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
+    """ε of the L∞ threat models, in pixels of [0, 1]."""
+    l2: tuple[float, ...] = (0.5, 1.0, 2.0)
+    """ε of the L2 threat models."""
+    attacked: int = 200
+    """Test images that are attacked."""
+    explained: int = 100
+    """Test images that are explained to measure the shortcut's share."""
+    lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=500, fill="zero"))
+    """How they are explained. Filling with black tells whether what is there matters, and with far less noise than
+    filling with other images, whose content moves the outputs as well."""
+    attacks: AttackSettings = field(default_factory=AttackSettings)
+    autoattack_images: int = 0
+    """On how many of the attacked images AutoAttack of the Adversarial Robustness Toolbox runs beside; needs the extra
+    `art`, and takes longer than everything else."""
+
+    def __post_init__(self) -> None:
+        if not self.threat_models:
+            raise InputError("Robustness needs a size of attack; found none in --evaluation.linf and --evaluation.l2.")
+        for name in ("attacked", "explained"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--evaluation.{name} must be at least 1; found {getattr(self, name)}.")
+        if not 0 <= self.autoattack_images <= self.attacked:
+            raise InputError(
+                f"--evaluation.autoattack-images is a number of the {self.attacked} attacked images; found "
+                f"{self.autoattack_images}."
+            )
+
+    @property
+    def threat_models(self) -> list[ThreatModel]:
+        return [ThreatModel("linf", e) for e in sorted(self.linf)] + [ThreatModel("l2", e) for e in sorted(self.l2)]

@@ -1,0 +1,1 @@
+"""LIME in closed form: superpixels, masks, perturbation, the ridge regression, metrics, pictures, files."""

@@ -1,0 +1,1 @@
+"""How a classifier follows a reward, and what that is compared with."""

@@ -1,0 +1,106 @@
+"""Gradient steps on a copy of a classifier: what every method of fine-tuning has in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from explainfb.classifiers.classifier import Classifier, clone
+from explainfb.core.seeding import torch_generator, torch_globally
+from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.tasks.task import Split
+
+
+@dataclass(frozen=True)
+class FinetunePoint:
+    """One step, for a curve."""
+
+    step: int
+    cross_entropy: float
+    reward: float
+    """The mean reward, less any penalty on the gradient, each without its strength."""
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """The classifier after fine-tuning, and whether it had to stop early."""
+
+    classifier: Classifier
+    stopped: str | None
+    """Why it stopped before its last step, in a sentence; None when it did not."""
+
+
+OnStep = Callable[[FinetunePoint], None]
+AddGradient = Callable[[Classifier], tuple[Tensor, Tensor]]
+"""Adds the gradient of one step's loss to a classifier in training mode; returns the cross-entropy and the reward."""
+
+
+class Method(Protocol):
+    """One round of gradient steps on a copy of a classifier."""
+
+    def __call__(
+        self,
+        classifier: Classifier,
+        split: Split,
+        *,
+        settings: FinetuneSettings,
+        seed: int,
+        on_step: OnStep | None = None,
+    ) -> Finetuned: ...
+
+
+def optimise(
+    classifier: Classifier,
+    add_gradient: AddGradient,
+    *,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """A copy of `classifier` after `settings.steps` steps of Adam along the gradients that `add_gradient` adds.
+
+    Stops before a step whose loss or gradient is not finite; the classifier is then the last good one.
+    """
+    tuned = clone(classifier)
+    tuned.train()
+    parameters = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    end = 1 / settings.steps if settings.schedule == "linear" else 1.0
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, end, total_iters=settings.steps)
+    stopped = None
+    with torch_globally(seed, "finetune", "dropout", device=tuned.device):
+        for step in range(1, settings.steps + 1):
+            optimiser.zero_grad(set_to_none=True)
+            running = [buffer.clone() for buffer in tuned.buffers()]
+            cross_entropy, gain = add_gradient(tuned)
+            norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+            if not (torch.isfinite(cross_entropy - gain) and torch.isfinite(norm)):
+                for buffer, before in zip(tuned.buffers(), running, strict=True):
+                    buffer.copy_(before)
+                stopped = f"Fine-tuning stopped at step {step}: the loss or its gradient was not finite."
+                break
+            optimiser.step()
+            schedule.step()
+            if on_step is not None:
+                on_step(FinetunePoint(step, cross_entropy.item(), gain.item()))
+    return Finetuned(tuned.eval(), stopped)
+
+
+def no_update(
+    classifier: Classifier,
+    split: Split,
+    *,
+    why: str,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """A round that leaves the classifier as it is."""
+    return Finetuned(clone(classifier).eval(), why)
+
+
+def batch_draws(seed: int) -> torch.Generator:
+    """Where a round's batches are drawn from: every method that draws them from here sees the same images."""
+    return torch_generator(seed, "finetune", "batches")

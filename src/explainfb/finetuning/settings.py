@@ -1,0 +1,103 @@
+"""How a classifier follows a reward: the settings of `finetune`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from explainfb.core.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """How a classifier follows a reward."""
+
+    steps: int = 160
+    """Gradient steps a round."""
+    strength: float = 0.0
+    """λ: how much a standard deviation of reward counts beside the cross-entropy; 0 leaves the gradient of explanations
+    out. Alone, without `exchanged`, 0.7 did best."""
+    learning_rate: float = 2e-3
+    """Of Adam at the round's first step."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """Whether the learning rate falls linearly to nothing at the round's last step, or stays."""
+    batch: int = 64
+    """Images a step for the cross-entropy."""
+    explained: int = 12
+    """Images a step whose explanation is rewarded."""
+    masks: int = 48
+    """Masks an explanation in a step, drawn anew each time."""
+    exchanged: float = 1.0
+    """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
+    gradient_penalty: float = 0.0
+    """γ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
+    cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
+    network with second derivatives, which some of torchvision's lack (mobilenet_v3, vit)."""
+    adversarial_epsilon: float = 0.0
+    """The largest change of a pixel by which the cross-entropy's images, exchanged or not, are made worse for the
+    classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of
+    `gradient_penalty`, `rrr` and `input_gradient`; 0 leaves them as they are."""
+    adversarial_steps: int = 7
+    """Steps of PGD for each batch."""
+    adversarial_relative_step: float = 0.25
+    """A step of PGD as a share of epsilon."""
+    evidence: float = 0.01
+    """A round's reward is followed only where p ≤ this, in a test of whether it foretells answers that it was not
+    fitted to better than a coin's could be; else the round leaves the classifier as it is. 1 follows every reward."""
+
+    def __post_init__(self) -> None:
+        positive = ("steps", "learning_rate", "batch", "explained", "adversarial_steps", "adversarial_relative_step")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
+        if self.schedule not in ("linear", "constant"):
+            raise InputError(f"finetune.schedule is 'linear' or 'constant'; found {self.schedule!r}.")
+        if not 0 <= self.exchanged <= 1:
+            raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
+        if not 0 <= self.gradient_penalty < float("inf"):
+            raise InputError(f"finetune.gradient_penalty must be at least 0; found {self.gradient_penalty}.")
+        if not 0 <= self.adversarial_epsilon <= 1:
+            raise InputError(
+                f"finetune.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."
+            )
+        if not 0 < self.evidence <= 1:
+            raise InputError(f"finetune.evidence is a probability in (0, 1]; found {self.evidence}.")
+        if self.masks < 4 or self.masks % 2:
+            raise InputError(f"finetune.masks must be an even number of at least 4; found {self.masks}.")
+
+    @property
+    def needs_relevance_map(self) -> bool:
+        """Whether anything asks what each place of an image is worth."""
+        return self.exchanged > 0 or self.gradient_penalty > 0
+
+
+DEFAULT = FinetuneSettings()
+"""The reward is followed by exchange alone."""
+
+Masks = Literal["relevance", "shortcut"]
+Region = Literal["turned_round", "random"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineSettings:
+    """How strongly each baseline does what it does; pixels lie in [0, 1]."""
+
+    wrong_masks: Region = "turned_round"
+    """Where the annotator of `wrong_masks` wants the reason: wherever it should not be, or in a region of the right
+    size and shape at a random place of each image."""
+    rrr_strength: float = 1000 / 255**2
+    """λ of the penalty of `rrr`: its authors' 1,000 for pixels of 0 to 255, on pixels of 0 to 1."""
+    rrr_masks: Masks = "relevance"
+    """What `rrr` is told of each image: the relevant pixels, as the annotator knows them, or the shortcut's alone, as
+    in the paper's Decoy MNIST."""
+    input_gradient_strength: float = 6.0
+    """λ of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
+    adversarial_epsilon: float = 0.1
+    """The largest change of a pixel in `adversarial_training`; its steps are those of `finetune.adversarial_steps`."""
+
+    def __post_init__(self) -> None:
+        for name in ("rrr_strength", "input_gradient_strength"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")
+        if not 0 < self.adversarial_epsilon <= 1:
+            raise InputError(
+                f"baselines.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."
+            )

@@ -1,0 +1,1 @@
+"""What the annotators' app shows to people and does with their answers."""

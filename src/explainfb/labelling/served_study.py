@@ -1,0 +1,68 @@
+"""A study as the annotators' app opens it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from explainfb.core.progress import Progress
+from explainfb.labelling.session import AnnotationSession
+from explainfb.labelling.stimuli import Stimuli
+from explainfb.results.records import Results
+from explainfb.store import Annotator, Store
+from explainfb.study.folder import SETTINGS, check_begun
+from explainfb.study.rounds import Loop
+from explainfb.study.settings import StudySettings, read_settings
+from explainfb.study.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedStudy:
+    """The study that people answer for, its database and its pictures."""
+
+    study: Study
+    store: Store
+    exhibits: Stimuli
+
+    @classmethod
+    def open(cls, folder: Path, *, database: str | None = None, data_dir: Path | None = None) -> "ServedStudy":
+        """Raises `InputError` for a folder without a study that was begun, or with another database or data."""
+        settings = read_settings(folder / SETTINGS)
+        check_begun(folder)
+        study = Study.open(folder, settings, data_dir=data_dir, database=database)
+        return cls(study=study, store=Store(study.database), exhibits=Stimuli(folder, study.task))
+
+    @property
+    def settings(self) -> StudySettings:
+        return self.study.settings
+
+    def session(self, annotator: Annotator) -> AnnotationSession:
+        """Where `annotator` is asked."""
+        return AnnotationSession(
+            store=self.store,
+            annotator=annotator,
+            overlap=self.settings.overlap,
+            lease_seconds=60 * self.settings.lease_minutes,
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last round is closed, so that nothing will be asked any more."""
+        return self.store.rounds().get(self.settings.rounds) is False
+
+    def reward_accuracies(self) -> list[Results]:
+        """How well the reward of each round that is over foretells held-out answers."""
+        study = self.study
+        loop = Loop(
+            folder=study.folder,
+            task=study.task,
+            settings=study.settings,
+            device=study.device,
+            progress=Progress(),
+            name="feedback",
+            store=self.store,
+        )
+        return loop.reward_accuracies()
+
+    def text(self, name: str) -> str | None:
+        """What the researchers put in the study's folder as `name`, such as consent.md; None without it."""
+        path = self.study.folder / name
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None

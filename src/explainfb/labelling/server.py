@@ -1,0 +1,83 @@
+"""Serving the annotators' app with Streamlit, from a checkout or from an installed wheel."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import explainfb
+from explainfb.core.errors import InputError
+
+STUDY, DATABASE, DATA_DIR = "EXPLAINFB_STUDY", "EXPLAINFB_DB", "EXPLAINFB_DATA_DIR"
+"""The environment variables by which the app learns what to serve; a database's password is in no command line."""
+LOCALHOST = "127.0.0.1"
+THIS_MACHINE = {LOCALHOST, "::1", "localhost"}
+PORT = 8501
+ADDRESS = "address of the app"
+"""The setting under which a study's database remembers where its app was served last."""
+OPTIONS = {
+    "server.headless": "true",
+    "server.fileWatcherType": "none",
+    "server.enableStaticServing": "false",
+    "browser.gatherUsageStats": "false",
+    "server.maxUploadSize": "1",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "none",
+    "runner.magicEnabled": "false",
+    "logger.level": "warning",
+}
+
+
+def app_script() -> Path:
+    """The app's first file. In a wheel the folder `apps` lies inside the package, in a checkout beside `src`."""
+    package = Path(explainfb.__file__).parent
+    for folder in (package, package.parents[1]):
+        script = folder / "apps" / "label.py"
+        if script.is_file():
+            return script
+    raise InputError(f"The app is missing: no apps/label.py beside {package}; install explainfb again.")
+
+
+def address(host: str, port: int) -> str:
+    """Where a browser on this machine, or for another host one that can reach it, finds the app."""
+    shown = LOCALHOST if host in ("0.0.0.0", "::") else host
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def link(base: str, token: str) -> str:
+    """The personal link that opens the app for whoever holds it."""
+    return f"{base.rstrip('/')}/?link={token}"
+
+
+def check_address(host: str, port: int, url: str | None = None) -> None:
+    """Raise `InputError` for an address that cannot be listened on, or a URL that no browser can open."""
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise InputError(f"--url is what browsers open, such as https://study.example.org; found {url!r}.")
+    if not host or not 0 < port < 2**16:
+        raise InputError(f"--host is an address and --port a number from 1 to 65535; found {host!r} and {port}.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(f"Cannot listen on {host} port {port} ({error.strerror}); give another --port.") from error
+
+
+def serve(
+    study: Path, *, database: str | None, data_dir: Path | None, host: str, port: int, url: str | None = None
+) -> NoReturn:
+    """Become the server of the study's app, until it is stopped."""
+    variables = {
+        STUDY: str(study.resolve()),
+        DATABASE: database or "",
+        DATA_DIR: str(data_dir.resolve()) if data_dir else "",
+    }
+    options = OPTIONS | {"server.address": host, "server.port": str(port)}
+    if url is not None:
+        options["browser.serverAddress"] = urlsplit(url).hostname or host
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", "streamlit", "run", str(app_script()), *arguments]
+    os.execve(sys.executable, command, os.environ | variables)

@@ -1,0 +1,137 @@
+"""Explanations as people are shown them: pictures, their text, and nothing that tells which classifier made them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from explainfb.core.errors import InputError
+from explainfb.core.types import GOOD, Explanation, ExplanationKey, FloatArray
+from explainfb.explanations import plots
+from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
+from explainfb.preferences.gold import gold_explanation
+from explainfb.rewards.settings import Scale
+from explainfb.study.settings import StudySettings
+from explainfb.tasks.task import Task
+
+View = Literal["overlay", "only what counted", "original"]
+VIEWS: tuple[View, ...] = ("overlay", "only what counted", "original")
+PLACES = (
+    ("top left", "top", "top right"),
+    ("left", "centre", "right"),
+    ("bottom left", "bottom", "bottom right"),
+)
+KEPT_ROUNDS = 8
+"""Rounds whose explanations stay in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """An explanation, the image that it explains, and the name of the class that it explains."""
+
+    image: FloatArray
+    """(C, H, W) in [0, 1], one channel or three."""
+    explanation: Explanation
+    class_name: str
+
+    @property
+    def sure(self) -> str:
+        """How sure the classifier was, such as `83 %`."""
+        return f"{100 * self.explanation.probability:.0f} %"
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether its pixels are to be seen one by one, not smoothed."""
+        return int(self.image.shape[1]) < plots.PHOTO
+
+    @property
+    def original(self) -> str:
+        """A data URI of the image alone."""
+        return plots.picture(self.image)
+
+    def picture(self, view: View, *, scale: float, strength: float = 1.0) -> str:
+        """A data URI of the explanation; ±`scale` is the full colour and `strength` in [0, 1] how much colour."""
+        if view == "original":
+            return self.original
+        if view == "only what counted":
+            return plots.supporting(self.image, self.explanation)
+        return plots.overlay(self.image, self.explanation, scale, strength=strength)
+
+    @property
+    def description(self) -> str:
+        """In words, for those who cannot see the picture: where the weight lies, and on which side it speaks."""
+        shares = regional_shares(self.explanation)
+        strongest = np.argsort(-np.abs(shares), axis=None)[:3]
+        parts = [
+            f"{PLACES[row][column]} {abs(shares[row, column]):.0%} {'for' if shares[row, column] > 0 else 'against'}"
+            for row, column in zip(*np.unravel_index(strongest, shares.shape), strict=True)
+            if abs(shares[row, column]) >= 0.01
+        ]
+        return (
+            f"Reasons for {self.class_name}: " + ("; ".join(parts) if parts else "no part of the image counted") + "."
+        )
+
+
+def regional_shares(explanation: Explanation) -> FloatArray:
+    """(3, 3): the weight in each ninth of the image as a share of all absolute weight, negative where it is against.
+
+    The weight of a superpixel is spread evenly over its pixels.
+    """
+    sizes = np.bincount(explanation.segments.ravel())
+    density = (explanation.weights / sizes)[explanation.segments]
+    total = float(np.abs(explanation.weights).sum())
+    rows = np.array_split(density, 3, axis=0)
+    sums = np.array([[part.sum() for part in np.array_split(row, 3, axis=1)] for row in rows])
+    return sums / total if total > 0 else sums
+
+
+def scales(left: Stimulus, right: Stimulus, settings: StudySettings) -> tuple[float, float]:
+    """What the full colour stands for on the left and on the right, in units of probability."""
+    if colour_scale(settings) == "probability":
+        shared = plots.row_scale(left.explanation, right.explanation)
+        return shared, shared
+    return plots.row_scale(left.explanation), plots.row_scale(right.explanation)
+
+
+def colour_scale(settings: StudySettings) -> Scale:
+    """`probability` where both sides share a scale, `share` where each has its own."""
+    if settings.colours == "reward":
+        return settings.reward.scale
+    return "probability" if settings.colours == "shared" else "share"
+
+
+class Stimuli:
+    """The explanations of a study's rounds, read from its folder when they are first asked for."""
+
+    def __init__(self, folder: Path, task: Task) -> None:
+        self._task = task
+
+        def load(round_number: int) -> Explanations:
+            return load_explanations(explanations_path(folder, round_number))
+
+        self._explanations = lru_cache(KEPT_ROUNDS)(load)
+
+    def exhibit(self, key: ExplanationKey, round_number: int) -> Stimulus:
+        """The explanation called `key` that round `round_number` asks about.
+
+        Raises `InputError` when the study's folder does not hold it.
+        """
+        found = self._gold(key, round_number) if key.gold else self._found(key, round_number)
+        image = self._task.train.images[key.image].double().numpy()
+        return Stimulus(image, found, self._task.class_names[found.target])
+
+    def _gold(self, key: ExplanationKey, round_number: int) -> Explanation:
+        """Made from what the round's own classifier explains of the image."""
+        real = self._found(ExplanationKey(f"round-{round_number - 1}", key.image), round_number)
+        relevance = self._task.train.relevance
+        if relevance is None:
+            raise InputError("This study has gold comparisons and its task no relevance masks; restore the masks.")
+        return gold_explanation(real, relevance[key.image].numpy(), good=key.classifier == GOOD)
+
+    def _found(self, key: ExplanationKey, round_number: int) -> Explanation:
+        found = self._explanations(round_number).get(key)
+        if found is None:
+            raise InputError(f"Round {round_number} has no explanation {key}; the study's folder and database differ.")
+        return found

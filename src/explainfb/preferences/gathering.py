@@ -1,0 +1,56 @@
+"""Getting a round answered: by a simulated annotator at once, or by people in their own time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from explainfb.core.progress import Step
+from explainfb.core.types import Explanation, ExplanationKey, Preference
+from explainfb.preferences.simulated import Annotator
+from explainfb.store import Store
+
+POLL_SECONDS = 1.0
+
+
+def ask_annotator(
+    store: Store,
+    round_number: int,
+    annotator: Annotator,
+    explanations: Mapping[ExplanationKey, Explanation],
+    *,
+    seed: int,
+) -> None:
+    """Record the annotator's answer to every comparison of the round; a second call changes nothing."""
+    preferences = []
+    for stored in store.comparisons(round_number):
+        comparison, shown_at = stored.comparison, datetime.now(UTC)
+        answer = annotator.answer(comparison, explanations[comparison.left], explanations[comparison.right])
+        name = annotator.asked(comparison).name
+        preferences.append(Preference(comparison, answer, name, seed, shown_at, datetime.now(UTC)))
+    store.record(preferences)
+
+
+def wait_for_people(
+    store: Store,
+    round_number: int,
+    *,
+    overlap: int,
+    step: Step,
+    check: Callable[[Sequence[Preference]], None] = lambda answers: None,
+) -> None:
+    """Return when every comparison of the round has `overlap` people's answers; the round is then closed.
+
+    Before that `check` is called with the answers of this round and those before it; where it raises, the round stays
+    open, so that answers can be changed. A round that was closed before anything was learned from it is opened again.
+    """
+    store.reopen_round(round_number)
+    seen = 0
+    while True:
+        progress = store.progress(round_number, overlap=overlap)
+        step(progress.answered - seen)
+        seen = progress.answered
+        if progress.complete:
+            break
+        time.sleep(POLL_SECONDS)
+    check(store.preferences(range(1, round_number + 1), gold=False))
+    store.close_round(round_number)

@@ -1,0 +1,45 @@
+"""Gold comparisons: made so that whoever looks knows the answer; they tell who answers with care.
+
+Two explanations of the study are shown, one with only the weight where a good reason would be, the other with only the
+rest. The reward is never fitted to them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from explainfb.core.seeding import numpy_generator
+from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Comparison, Explanation, ExplanationKey
+
+
+def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:
+    """`count` comparisons of two images of `images` each, no image in two, with the sides drawn by a coin.
+
+    Fewer where there are not images enough.
+    """
+    generator = numpy_generator(seed, "gold", round_number)
+    found = []
+    pairs = generator.permutation(np.asarray(images))[: len(images) // 2 * 2].reshape(-1, 2)
+    for first, second in pairs[:count]:
+        good, bad = ExplanationKey(GOOD, int(first)), ExplanationKey(BAD, int(second))
+        if generator.integers(2):
+            found.append(Comparison(good, bad, round_number, Answer.LEFT))
+        else:
+            found.append(Comparison(bad, good, round_number, Answer.RIGHT))
+    return found
+
+
+def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bool) -> Explanation:
+    """`explanation` with its weight, all of it in favour, only on superpixels that lie mostly on `relevance` (H, W).
+
+    With `good` false, only on the others. Where such superpixels have no weight, they get the same.
+    """
+    sizes = np.bincount(explanation.segments.ravel())
+    inside = np.bincount(explanation.segments.ravel(), weights=relevance.ravel()) / sizes
+    wanted = inside >= min(0.5, inside.max()) if good else inside < max(0.5, inside.min() + 1e-9)
+    strength = np.abs(explanation.weights)
+    weights = strength * wanted
+    if not weights.any():
+        weights = (strength.sum() or 1.0) * wanted / wanted.sum()
+    return replace(explanation, weights=weights)

@@ -1,0 +1,138 @@
+"""Which comparisons to ask: candidates, and the choice among them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import numpy_generator
+from explainfb.core.types import BoolArray, Comparison, ExplanationKey, IntArray
+from explainfb.preferences.settings import QuerySettings
+from explainfb.rewards.ensemble import RewardEnsemble
+from explainfb.rewards.models import ExplainedImages
+
+
+def held_out_images(count: int, share: float, seed: int) -> BoolArray:
+    """(count,) which training images are held out; the same in every round."""
+    held_out = np.zeros(count, dtype=np.bool_)
+    chosen = numpy_generator(seed, "held-out images").permutation(count)[: max(3, round(share * count))]
+    held_out[chosen] = True
+    return held_out
+
+
+def check_enough(images: int, comparisons: int, settings: QuerySettings) -> None:
+    """Raise `InputError` when `images` training images do not give a round its different comparisons."""
+    held_out = max(3, round(settings.held_out * images))
+    judged = max(1, round(comparisons * settings.held_out))
+    fitted = images - held_out
+    if fitted < 3 or fitted * (fitted - 1) // 2 < 2 * comparisons or held_out * (held_out - 1) // 2 < 2 * judged:
+        raise InputError(
+            f"{images} training images are too few for {comparisons} different comparisons a round; "
+            "ask for fewer with --comparisons, or use more training images."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The images of one round, and the classifiers whose explanations of them are compared."""
+
+    round: int
+    """From 1."""
+    current: str
+    """The classifier that is to be improved."""
+    earlier: str | None
+    """One of an earlier round; None in the first."""
+    fitted: IntArray
+    """Images whose comparisons the reward is fitted to."""
+    held_out: IntArray
+    """Images whose comparisons it is judged by."""
+
+    @property
+    def images(self) -> IntArray:
+        return np.concatenate([self.fitted, self.held_out])
+
+    @property
+    def keys(self) -> list[ExplanationKey]:
+        """Every explanation that may be compared."""
+        names = [self.current] if self.earlier is None else [self.current, self.earlier]
+        return [ExplanationKey(name, int(image)) for name in names for image in self.images]
+
+
+def draw_pool(round_number: int, comparisons: int, held_out: BoolArray, settings: QuerySettings, seed: int) -> Pool:
+    """As many images as there will be comparisons, a share of them held-out ones; fewer where there are not enough."""
+    generator = numpy_generator(seed, "pool", round_number)
+    earlier = f"round-{generator.integers(round_number - 1)}" if round_number > 1 else None
+    judged = max(3, round(comparisons * settings.held_out))
+    return Pool(
+        round=round_number,
+        current=f"round-{round_number - 1}",
+        earlier=earlier,
+        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(3, comparisons - judged)],
+        held_out=generator.permutation(np.flatnonzero(held_out))[:judged],
+    )
+
+
+def choose_comparisons(
+    pool: Pool,
+    count: int,
+    *,
+    ensemble: RewardEnsemble | None,
+    explained: ExplainedImages,
+    keys: Sequence[ExplanationKey],
+    settings: QuerySettings,
+    seed: int,
+) -> list[Comparison]:
+    """`count` comparisons of the pool, held-out ones among them, in a random order.
+
+    `explained` are the pool's explanations in the order of `keys`. Held-out comparisons are never filtered; the others
+    are the candidates on which the ensemble's members disagree most, or the first ones where there is no ensemble yet.
+    """
+    generator = numpy_generator(seed, "comparisons", pool.round)
+    judged = max(1, round(count * settings.held_out))
+    wanted = count - judged
+    candidates = _candidates(pool, pool.fitted, wanted * settings.candidates, settings, generator)
+    if settings.choice == "disagreement" and ensemble is not None:
+        order = np.argsort(-_disagreement(ensemble, explained, keys, candidates), kind="stable")
+        candidates = [candidates[index] for index in order]
+    chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
+    if len(chosen) < count:
+        raise InputError(
+            f"{len(pool.images)} images give {len(chosen)} different comparisons and {count} were asked for; "
+            "ask for fewer with --comparisons, or use more training images."
+        )
+    return [chosen[index] for index in generator.permutation(len(chosen))]
+
+
+def _candidates(
+    pool: Pool, images: IntArray, count: int, settings: QuerySettings, generator: np.random.Generator
+) -> list[Comparison]:
+    """Up to `count` different comparisons, each with its sides drawn by a coin."""
+    found: dict[frozenset[ExplanationKey], Comparison] = {}
+    for _ in range(20 * count):
+        if len(found) == count:
+            break
+        first, second = (int(image) for image in generator.choice(images, 2, replace=False))
+        if pool.earlier is not None and generator.random() < settings.same_image:
+            pair = [ExplanationKey(pool.current, first), ExplanationKey(pool.earlier, first)]
+        else:
+            pair = [ExplanationKey(pool.current, first), ExplanationKey(pool.current, second)]
+        left = int(generator.integers(2))
+        found.setdefault(frozenset(pair), Comparison(pair[left], pair[1 - left], pool.round))
+    return list(found.values())
+
+
+@torch.no_grad()
+def _disagreement(
+    ensemble: RewardEnsemble,
+    explained: ExplainedImages,
+    keys: Sequence[ExplanationKey],
+    candidates: Sequence[Comparison],
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(K,) variance over the members of the probability that the left one is better (Christiano et al. 2017)."""
+    place = {key: index for index, key in enumerate(keys)}
+    rewards = ensemble.each(explained)
+    left = rewards[:, [place[candidate.left] for candidate in candidates]]
+    right = rewards[:, [place[candidate.right] for candidate in candidates]]
+    return torch.sigmoid(left - right).var(0, correction=0).double().cpu().numpy()

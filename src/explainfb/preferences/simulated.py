@@ -1,0 +1,130 @@
+"""Simulated annotators, who know where the reason should be and are sometimes wrong.
+
+Its masks stand in for a person's judgement; nothing else that learns may read them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import numpy_generator
+from explainfb.core.types import Answer, Comparison, Explanation, ExplanationKey, FloatArray
+from explainfb.explanations.metrics import relevance_mass
+from explainfb.tasks.task import Split, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedAnnotator:
+    """Prefers the explanation with the larger share of its weight where the reason should be."""
+
+    split: Split
+    """The images that are compared, with their relevance masks."""
+    seed: int
+    error_rate: float = 0.1
+    """The probability of the opposite answer, where the two are not called equal."""
+    margin: float = 0.02
+    """Shares that differ by less are called equal."""
+    name: str = "simulated"
+
+    def __post_init__(self) -> None:
+        if self.split.relevance is None:
+            raise InputError(
+                "A simulated annotator needs to know where the reason should be, and this task has no relevance masks; "
+                "use --annotator human, or put masks beside the images."
+            )
+        if not 0 <= self.error_rate <= 1:
+            raise InputError(f"An error rate lies in [0, 1]; found {self.error_rate}.")
+
+    def asked(self, comparison: Comparison) -> "SimulatedAnnotator":
+        """Who answers the comparison."""
+        return self
+
+    def utility(self, explanation: Explanation, image: int) -> float:
+        assert self.split.relevance is not None
+        return relevance_mass(explanation, self.split.relevance[image].numpy())
+
+    def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
+        """(E,) what the annotator says each explanation is worth.
+
+        With probability `error_rate` it gets the worth of another one drawn at random: the distribution of what is said
+        stays as it is, and at 1 nothing is left of the judgement, where answers would all be turned round.
+        """
+        true = np.array([self.utility(shown, key.image) for shown, key in zip(explanations, keys, strict=True)])
+        said = true.copy()
+        for index, key in enumerate(keys):
+            generator = numpy_generator(self.seed, "annotator", self.name, "utility", key)
+            if generator.random() < self.error_rate and len(keys) > 1:
+                said[index] = true[(index + generator.integers(1, len(keys))) % len(keys)]
+        return said
+
+    def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
+        """The same comparison always gets the same answer, in whatever order comparisons are asked."""
+        difference = self.utility(left, comparison.left.image) - self.utility(right, comparison.right.image)
+        if abs(difference) < self.margin:
+            return Answer.EQUAL
+        better, worse = (Answer.LEFT, Answer.RIGHT) if difference > 0 else (Answer.RIGHT, Answer.LEFT)
+        chance = numpy_generator(self.seed, "annotator", self.name, comparison.left, comparison.right).random()
+        return worse if chance < self.error_rate else better
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoinAnnotator:
+    """Answers left or right by a coin: the placebo of the `random_answers` arm."""
+
+    seed: int
+    name: str = "coin"
+
+    def asked(self, comparison: Comparison) -> "CoinAnnotator":
+        """Who answers the comparison."""
+        return self
+
+    def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
+        """(E,) a worth in [0, 1] for each explanation, drawn at random."""
+        return np.array([numpy_generator(self.seed, "annotator", self.name, "utility", key).random() for key in keys])
+
+    def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
+        coin = numpy_generator(self.seed, "annotator", self.name, comparison.left, comparison.right).random()
+        return Answer.LEFT if coin < 0.5 else Answer.RIGHT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowd:
+    """Several simulated annotators, who share the comparisons: each goes to one of them, drawn at random."""
+
+    members: tuple[SimulatedAnnotator, ...]
+    seed: int
+
+    def asked(self, comparison: Comparison) -> SimulatedAnnotator:
+        """Who answers the comparison; the same one in whatever order comparisons are asked."""
+        generator = numpy_generator(self.seed, "crowd", comparison.left, comparison.right)
+        return self.members[generator.integers(len(self.members))]
+
+    def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
+        return self.asked(comparison).answer(comparison, left, right)
+
+    def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
+        """A crowd is only asked to compare. Raises `InputError`."""
+        raise InputError("A reward is learned from the utilities of one simulated annotator; leave --crowd out.")
+
+
+Annotator = SimulatedAnnotator | CoinAnnotator | Crowd
+
+
+def simulated(
+    split: Split, *, seed: int, error_rate: float, crowd: Sequence[float] = (), name: str = "simulated"
+) -> Annotator:
+    """One simulated annotator called `name`, or a crowd, NAME-1 and so on, with an error rate each."""
+    if not crowd:
+        return SimulatedAnnotator(split=split, seed=seed, error_rate=error_rate, name=name)
+    members = [
+        SimulatedAnnotator(split=split, seed=seed, error_rate=rate, name=f"{name}-{number}")
+        for number, rate in enumerate(crowd, 1)
+    ]
+    return Crowd(members=tuple(members), seed=seed)
+
+
+def check_annotator(task: Task) -> None:
+    """Raise `InputError` when a simulated annotator would not know what to answer on this task."""
+    SimulatedAnnotator(split=task.train, seed=0)

@@ -1,0 +1,1 @@
+"""results.json: what a study measured, checked whenever it is read or written."""

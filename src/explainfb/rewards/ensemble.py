@@ -1,0 +1,99 @@
+"""An ensemble of reward models (Christiano et al. 2017): its settings, what it says, and its file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from explainfb.core.errors import InputError
+from explainfb.core.files import RESTORE, write_whole
+from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
+
+HEADER = "reward"
+RELIABILITY = "reliability"
+CHUNK = 512
+"""Explanations that go through a model at a time."""
+
+
+class RewardEnsemble(nn.Module):
+    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, members: Sequence[AdditiveReward | FreeReward], reliability: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__()
+        self.reliability = dict(reliability or {})
+        """Of each annotator, the probability in (0, 1) of the right answer where one explanation is clearly better,
+        averaged over members; empty where it was not learned."""
+        self.members = nn.ModuleList(members)
+        self.register_buffer("mean", torch.zeros(len(members)))
+        self.register_buffer("std", torch.ones(len(members)))
+
+    @torch.no_grad()
+    def normalise(self, explained: ExplainedImages) -> None:
+        """Let every member have mean 0 and standard deviation 1 over these explanations."""
+        raw = self._raw(explained)
+        self.mean.copy_(raw.mean(1))
+        self.std.copy_(raw.std(1).clamp_min(1e-6))
+
+    def each(self, explained: ExplainedImages) -> Tensor:
+        """(members, B) normalised rewards."""
+        return (self._raw(explained) - self.mean[:, None]) / self.std[:, None]
+
+    def forward(self, explained: ExplainedImages) -> Tensor:
+        """(B,) rewards."""
+        return self.each(explained).mean(0)
+
+    @torch.no_grad()
+    def maps(self, images: Tensor) -> Tensor | None:
+        """(B, 2, H, W) what should count and what should not, averaged over additive members; None for free ones."""
+        scaled = [
+            member.maps(images) / std
+            for member, std in zip(self.members, self.std, strict=True)
+            if isinstance(member, AdditiveReward)
+        ]
+        return torch.stack(scaled).mean(0) if scaled else None
+
+    def relevance_map(self, images: Tensor) -> Tensor:
+        """(B, H, W) what weight of the better sign is worth at each place, |A| − B, averaged over additive members.
+
+        Raises `InputError` where a member is a free one, which has no maps.
+        """
+        maps = self.maps(images) if all(isinstance(member, AdditiveReward) for member in self.members) else None
+        if maps is None:
+            raise InputError("Only additive rewards say what each place is worth; set reward.kind to additive.")
+        return maps[:, 0].abs() - maps[:, 1]
+
+    def _raw(self, explained: ExplainedImages) -> Tensor:
+        parts = [explained.take(slice(start, start + CHUNK)) for start in range(0, len(explained), CHUNK)]
+        return torch.stack([torch.cat([member(part) for part in parts]) for member in self.members])
+
+
+def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
+    """Write the ensemble to one safetensors file."""
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
+    header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
+    metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+
+
+def load_ensemble(path: Path) -> RewardEnsemble:
+    """What `save_ensemble` wrote, on the CPU. Raises `InputError` naming the file when it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()[HEADER])
+            reliability = json.loads(file.metadata().get(RELIABILITY, "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with torch.random.fork_rng(devices=[]):
+            ensemble = RewardEnsemble([build_reward(**member) for member in header], reliability)
+        ensemble.load_state_dict(tensors)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}); {RESTORE}.") from error
+    return ensemble.requires_grad_(False).eval()

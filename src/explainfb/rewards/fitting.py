@@ -1,0 +1,184 @@
+"""Fitting an ensemble of reward models, each to its own bootstrap draw of the answers (Christiano et al. 2017).
+
+Annotators err. Under Bradley–Terry with a share n_k of annotator k's answers uniformly random,
+
+    P(left is better) = (1 − n_k) · sigmoid(r_left − r_right) + n_k / 2
+
+so that n_k = 0 is always right, 1 a coin and 2 always the opposite. Where it is learned this is Crowd-BT (Chen et al.
+2013), whose η_k is 1 − n_k / 2.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import torch_generator, torch_globally
+from explainfb.rewards.dataset import FEWEST_ANSWERS, PreferenceBatch
+from explainfb.rewards.ensemble import RewardEnsemble
+from explainfb.rewards.models import ExplainedImages, build_reward, preference_loss
+from explainfb.rewards.settings import RewardSettings
+
+PRIOR_ANSWERS = 10
+"""How many answers the noise that is started from counts for, when an annotator's own is learned."""
+FASTER = 10
+"""How much greater the learning rate of an annotator's noise is than the reward's."""
+
+
+def fit_ensemble(
+    explained: ExplainedImages,
+    answers: PreferenceBatch,
+    *,
+    settings: RewardSettings,
+    seed: int,
+    utilities: Tensor | None = None,
+    on_member: Callable[[], None] | None = None,
+) -> RewardEnsemble:
+    """An ensemble fitted to the answers about these explanations.
+
+    Every member sees as many answers as there are, drawn with replacement; the 1/e that were not drawn validate it.
+    `utilities` (len(explained),) are what each explanation is worth, and what is fitted in place of the answers about
+    the same pairs. Raises `InputError` when there are fewer than `FEWEST_ANSWERS`.
+    """
+    if len(answers) < FEWEST_ANSWERS:
+        raise InputError(f"A reward needs at least {FEWEST_ANSWERS} answers to learn from; found {len(answers)}.")
+    channels, device = explained.images.shape[1], explained.images.device
+    members, noises = [], []
+    for index in range(settings.members):
+        with torch_globally(seed, "reward", index, "weights"):
+            member = build_reward(settings.kind, channels, settings.scale).to(device)
+        loss = PreferenceLoss(answers, settings) if utilities is None else UtilityLoss(answers, utilities)
+        _fit_member(member, loss.to(device), explained, answers, settings, _draws(seed, index))
+        members.append(member.eval())
+        noises.append(loss.noise.detach())
+        if on_member is not None:
+            on_member()
+    learned = 1 - torch.stack(noises).mean(0) / 2 if settings.reliability == "learned" else torch.zeros(0)
+    reliability = dict(zip(answers.names, learned.tolist(), strict=False))
+    ensemble = RewardEnsemble(members, reliability).to(device).requires_grad_(False).eval()
+    if settings.normalised:
+        ensemble.normalise(explained)
+    return ensemble
+
+
+def out_of_bag(count: int, *, settings: RewardSettings, seed: int) -> Tensor:
+    """(members, count) bool: which of `count` answers each member of the ensemble of this seed was not fitted to."""
+    return torch.stack([_unseen(_bootstrap(count, _draws(seed, index))) for index in range(settings.members)])
+
+
+def _draws(seed: int, member: int) -> torch.Generator:
+    """Where a member's bootstrap is drawn from, and then its batches."""
+    return torch_generator(seed, "reward", member, "draws")
+
+
+def _bootstrap(count: int, generator: torch.Generator) -> Tensor:
+    """(count,) indices drawn with replacement."""
+    return torch.randint(count, (count,), generator=generator)
+
+
+def _unseen(drawn: Tensor) -> Tensor:
+    """(count,) bool: which were not drawn."""
+    unseen = torch.ones(len(drawn), dtype=torch.bool)
+    unseen[drawn] = False
+    return unseen
+
+
+class PreferenceLoss(nn.Module):
+    """The cross-entropy of the answers, with each annotator's share of noise."""
+
+    def __init__(self, answers: PreferenceBatch, settings: RewardSettings) -> None:
+        super().__init__()
+        self.start = settings.noise
+        self.logit: nn.Parameter | None = None
+        if settings.reliability == "learned":
+            wrong = torch.full((len(answers.names),), min(max(settings.noise / 2, 1e-3), 0.5))
+            self.logit = nn.Parameter(wrong.logit())
+
+    @property
+    def noise(self) -> Tensor:
+        """(K,) in (0, 2), or a single number for all annotators."""
+        return torch.tensor(self.start) if self.logit is None else 2 * torch.sigmoid(self.logit)
+
+    def forward(self, member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
+        left, right = _both(member, explained, answers)
+        if self.logit is None:
+            return preference_loss(left, right, answers.share_left, self.start)
+        noise = self.noise[answers.annotator]
+        noise = torch.where(answers.decided, noise, noise.detach())  # that two are equal says nothing of who is right
+        return preference_loss(left, right, answers.share_left, noise)
+
+    def prior(self) -> Tensor:
+        """Minus the logarithm of a Beta prior on each annotator's share of wrong answers, with its mode at the start.
+
+        Without one, a few answers that the reward has learned by heart say that nobody ever errs.
+        """
+        if self.logit is None:
+            return torch.zeros(())
+        start = max(self.start / 2, 1e-3)
+        wrong, right = F.logsigmoid(self.logit), F.logsigmoid(-self.logit)
+        return -PRIOR_ANSWERS * (start * wrong + (1 - start) * right).sum()
+
+
+class UtilityLoss(nn.Module):
+    """The squared error to what explanations are worth, standardised over those that were compared."""
+
+    noise = torch.zeros(())
+
+    def __init__(self, answers: PreferenceBatch, utilities: Tensor) -> None:
+        super().__init__()
+        compared = utilities[torch.cat([answers.left, answers.right]).unique()]
+        self.register_buffer("targets", (utilities - compared.mean()) / compared.std().clamp_min(1e-6))
+        self.targets: Tensor
+
+    def forward(self, member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
+        left, right = _both(member, explained, answers)
+        return (F.mse_loss(left, self.targets[answers.left]) + F.mse_loss(right, self.targets[answers.right])) / 2
+
+    def prior(self) -> Tensor:
+        return torch.zeros(())
+
+
+Loss = PreferenceLoss | UtilityLoss
+
+
+def _both(member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> tuple[Tensor, ...]:
+    """The rewards of the left and of the right explanations."""
+    rewards: Tensor = member(explained.take(torch.cat([answers.left, answers.right])))
+    return rewards.chunk(2)
+
+
+def _fit_member(
+    member: nn.Module,
+    loss: Loss,
+    explained: ExplainedImages,
+    answers: PreferenceBatch,
+    settings: RewardSettings,
+    generator: torch.Generator,
+) -> None:
+    drawn = _bootstrap(len(answers), generator)
+    validation = answers.take(_unseen(drawn).nonzero().squeeze(1))
+    optimiser = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    if noise := list(loss.parameters()):
+        optimiser.add_param_group({"params": noise, "lr": FASTER * settings.learning_rate, "weight_decay": 0.0})
+    train_loss = 0.0
+    for step in range(1, settings.steps + 1):
+        batch = answers.take(drawn[torch.randint(len(drawn), (settings.batch,), generator=generator)])
+        value = loss(member, explained, batch)
+        optimiser.zero_grad(set_to_none=True)
+        (value + loss.prior().to(value) / len(answers)).backward()
+        optimiser.step()
+        train_loss = value.item() if step == 1 else 0.9 * train_loss + 0.1 * value.item()
+        if step % 20 == 0 and len(validation):
+            with torch.no_grad():
+                ratio = loss(member, explained, validation).item() / max(train_loss, 1e-8)
+            _adapt_weight_decay(optimiser, ratio)
+
+
+def _adapt_weight_decay(optimiser: torch.optim.Optimizer, ratio: float) -> None:
+    """More regularisation where the validation loss is over 1.5 times the training loss, less under 1.1 times."""
+    factor = 2.0 if ratio > 1.5 else 0.5 if ratio < 1.1 else 1.0
+    for group in optimiser.param_groups:
+        if group["weight_decay"] > 0:
+            group["weight_decay"] = min(max(group["weight_decay"] * factor, 1e-4), 10.0)

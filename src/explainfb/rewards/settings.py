@@ -1,0 +1,54 @@
+"""How the reward is learned."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from explainfb.core.errors import InputError
+
+Kind = Literal["additive", "free"]
+Scale = Literal["share", "probability"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardSettings:
+    """How the reward is learned."""
+
+    kind: Kind = "additive"
+    scale: Scale = "share"
+    """What the reward looks at: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
+    members: int = 3
+    """Models that are averaged, each fitted to a bootstrap draw of its own; 1 is no ensemble, and has nothing to
+    disagree about when comparisons are chosen."""
+    normalised: bool = True
+    """Every member is brought to mean 0 and standard deviation 1 over the explanations it was fitted to, before they
+    are averaged; without, members count by their own scales, and so does finetune.strength."""
+    learned_from: Literal["comparisons", "utilities"] = "comparisons"
+    """What members are fitted to: the answers, or by squared error what a simulated annotator says each compared
+    explanation is worth, standardised (the ablation of Christiano et al. 2017, section 3.3). An annotator who errs
+    gives with probability error_rate an explanation the worth of another one drawn at random. Comparisons are asked all
+    the same, so that answers judge both."""
+    reliability: Literal["equal", "learned"] = "equal"
+    """Whether all annotators are taken to err as often as `noise` says, or each one's share of noise is learned beside
+    the reward (Chen et al. 2013). From few answers, which the reward learns by heart, everyone seems reliable: of five
+    annotators, hundreds of answers put them in order and a hundred did not."""
+    steps: int = 150
+    batch: int = 64
+    learning_rate: float = 1e-2
+    noise: float = 0.1
+    """The share of answers taken to be uniformly random; of each annotator at the start where it is learned."""
+    weight_decay: float = 1e-3
+    """At the start; adapted to keep the validation loss between 1.1 and 1.5 times the training loss. 0 stays 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("members", "steps", "batch", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"reward.{name} must be greater than 0; found {getattr(self, name)}.")
+        if not 0 <= self.noise < 1:
+            raise InputError(f"reward.noise is a share in [0, 1); found {self.noise}.")
+        if not 0 <= self.weight_decay <= 10:
+            raise InputError(f"reward.weight_decay lies in [0, 10]; found {self.weight_decay}.")
+        for name, allowed in (("reliability", ("equal", "learned")), ("learned_from", ("comparisons", "utilities"))):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"reward.{name} is one of {', '.join(allowed)}; found {getattr(self, name)!r}.")
+        if self.reliability == "learned" and self.learned_from == "utilities":
+            raise InputError("reward.reliability is learned from comparisons; set reward.learned_from to comparisons.")

@@ -1,0 +1,99 @@
+"""How well a reward foretells answers that it was not fitted to, and whether a coin's might be foretold as well."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy.stats import binomtest
+from torch import Tensor
+
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
+from explainfb.core.types import OutOfBagTest
+from explainfb.rewards.dataset import PreferenceBatch, PreferenceDataset
+from explainfb.rewards.ensemble import RewardEnsemble
+from explainfb.rewards.fitting import out_of_bag
+from explainfb.rewards.models import ExplainedImages
+from explainfb.rewards.settings import RewardSettings
+from explainfb.statistics.intervals import pair_accuracy_interval
+
+
+@torch.no_grad()
+def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
+    """(Q,) bool: whether the ensemble foretells each answer that is left or right; equal ones are left out."""
+    return _correct(ensemble(explained), answers)
+
+
+@torch.no_grad()
+def best_member(
+    ensemble: RewardEnsemble, known: PreferenceDataset, *, settings: RewardSettings, seed: int
+) -> OutOfBagTest:
+    """The member that foretells best what it was not fitted to, in an ensemble fitted with `settings` and `seed`.
+
+    That is what was held out and what is out of its bag (Breiman 1996). To one member these answers are new, so where a
+    coin gave them an exact binomial test holds, and over all members with Bonferroni's factor. It does not for all
+    answers together, each foretold by the mean of the members that did not see it: whatever direction a coin's answers
+    happen to lean to is learned from some and confirmed by others.
+
+    Measured on round 1 of digits-decoy, the share of refits in which a test passes at .01: of a coin's 60 answers, this
+    one 1 of 65 and all together 2; of its 250 answers, 1 of 63 and 2; of 60 answers with one in ten wrong, 29 of 63,
+    all together 42 and held-out ones alone none; of 250, all of 15, and held-out ones alone 9. A single member's test
+    passed at .01 in 4 of 387 for a coin. Two things keep it from being exact: out-of-bag answers steer the weight
+    decay, and in later rounds they took part in the choice of what is compared.
+    """
+    unseen = out_of_bag(len(known.fitted), settings=settings, seed=seed).to(known.fitted.left.device)
+    found = []
+    for rewards, own in zip(ensemble.each(known.explained), unseen, strict=True):
+        new = (known.fitted.take(own.nonzero().squeeze(1)), known.held_out)
+        correct = torch.cat([_correct(rewards, answers) for answers in new])
+        found.append((int(correct.sum()), len(correct)))
+    best = min((_coin(right, asked), right, asked) for right, asked in found)
+    return OutOfBagTest(best[1], best[2], min(1.0, len(found) * best[0]))
+
+
+def save_out_of_bag_test(foretold: OutOfBagTest, reward: Path) -> None:
+    """Keep it beside the file of a reward: answers that are left out later would change what is out of bag."""
+    text = json.dumps(asdict(foretold)) + "\n"
+    write_whole(_beside(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def load_out_of_bag_test(reward: Path) -> OutOfBagTest:
+    """What `save_foretold` kept. Raises `InputError` naming the file when it is missing or damaged."""
+    path = _beside(reward)
+    try:
+        return OutOfBagTest(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is missing or damaged; delete {reward} as well and run again.") from error
+
+
+def _beside(reward: Path) -> Path:
+    return reward.with_suffix(".foretold.json")
+
+
+def _coin(right: int, asked: int) -> float:
+    """The probability with which at least `right` of `asked` coins are foretold."""
+    return float(binomtest(right, asked, alternative="greater").pvalue) if asked else 1.0
+
+
+def _correct(rewards: Tensor, answers: PreferenceBatch) -> Tensor:
+    """(Q,) bool: whether `rewards`, one for each explanation, foretell each decided answer."""
+    decided = answers.take(answers.decided.nonzero().squeeze(1))
+    return (rewards[decided.left] > rewards[decided.right]) == (decided.share_left > 0.5)
+
+
+def round_accuracy(number: int, ensemble: RewardEnsemble, known: PreferenceDataset, *, seed: int) -> dict[str, Any]:
+    """How well the reward of round `number` foretells held-out answers, as results.json holds it."""
+    correct = correct_answers(ensemble, known.explained, known.held_out).cpu().double().numpy()
+    decided = known.held_out.take(known.held_out.decided.nonzero().squeeze(1))
+    left, right = (known.explained.image_index[side].cpu().numpy() for side in (decided.left, decided.right))
+    interval = pair_accuracy_interval(correct, left, right, seed=seed) if len(correct) else None
+    return {
+        "round": number,
+        "answers": len(known.fitted) + len(known.held_out),
+        "held_out": len(correct),
+        "reward_accuracy": interval and interval.estimate,
+        "low": interval and interval.low,
+        "high": interval and interval.high,
+    }

@@ -1,0 +1,214 @@
+"""Robust accuracy: the share of images that stay right whatever the attacks do within a threat model."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+import numpy as np
+from torch import Tensor
+
+from explainfb.classifiers.classifier import Classifier, check_classifier
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import derive, numpy_generator
+from explainfb.core.types import IntArray, RobustAccuracy, ThreatModel, check_images
+from explainfb.robustness import sanity_checks
+from explainfb.robustness.attacks import MINIMUM_NORM, Attacker, seeded
+from explainfb.robustness.diagnostics import (
+    ITERATED,
+    ONE_STEP,
+    TRANSFER,
+    Broken,
+    Clean,
+    gather_diagnostics,
+    inspect_clean,
+)
+from explainfb.robustness.settings import ATTACKS, AttackSettings
+from explainfb.robustness.target import BoolArray, target_of
+from explainfb.statistics.intervals import accuracy_interval
+
+Attempt = Callable[[IntArray, float], BoolArray]
+Run = Callable[[BoolArray], BoolArray]
+"""From the images (N,) that are not to be attacked to those (epsilons, N) that are broken, they among them."""
+Progress = Callable[[float], None]
+"""Called with the share of the whole that has been done since the last call."""
+
+
+def check_inputs(classifier: Classifier, images: Tensor, labels: Tensor, threat_models: Sequence[ThreatModel]) -> None:
+    """Raise `InputError` before any work is done."""
+    check_classifier(classifier)
+    check_images(images)
+    if len(images) == 0 or labels.shape != (len(images),):
+        raise InputError(f"Attacks need images with one label each; found {len(images)} and {tuple(labels.shape)}.")
+    if labels.min() < 0 or labels.max() >= classifier.architecture.classes:
+        raise InputError(
+            f"Labels must lie in 0 … {classifier.architecture.classes - 1}; found {labels.min()} … {labels.max()}."
+        )
+    if len(threat_models) == 0:
+        raise InputError("Robust accuracy needs at least one threat model; found none.")
+
+
+def climb(attempts: Sequence[Attempt], broken: BoolArray, epsilons: Sequence[float]) -> BoolArray:
+    """(epsilons, N): which images the attempts, one after the other, have broken at each ascending epsilon.
+
+    Only what still holds is attacked: an adversarial image within a smaller epsilon is one within every larger.
+    `broken` (N,) says which are misclassified to begin with.
+    """
+    broken, rows = broken.copy(), []
+    for epsilon in epsilons:
+        for attempt in attempts:
+            left = np.flatnonzero(~broken)
+            if len(left):
+                broken[left] = attempt(left, epsilon)
+        rows.append(broken.copy())
+    return np.stack(rows)
+
+
+def break_with_pgd(attacker: Attacker, spared: BoolArray, epsilons: Sequence[float]) -> BoolArray:
+    """(epsilons, N): every restart of PGD in turn."""
+
+    def start(restart: int) -> Attempt:
+        return lambda left, epsilon: attacker.pgd(left, epsilon, restart=restart)
+
+    return climb([start(restart) for restart in range(attacker.settings.pgd_restarts)], spared, epsilons)
+
+
+def break_at_once(
+    attempt: Callable[[IntArray, Sequence[float]], BoolArray], spared: BoolArray, epsilons: Sequence[float]
+) -> BoolArray:
+    """(epsilons, N): one run of an attack that looks for the nearest adversarial image serves every epsilon."""
+    broken = np.tile(spared, (len(epsilons), 1))
+    broken[:, ~spared] = attempt(np.flatnonzero(~spared), epsilons)
+    return np.logical_or.accumulate(broken)
+
+
+def search_step(attacker: Attacker, wrong: BoolArray, order: IntArray, epsilons: Sequence[float]) -> Attacker:
+    """The same attacker with the relative step of PGD that breaks most of a few images; the first of equals.
+
+    The margin is followed, which has a gradient where the cross-entropy has none.
+    """
+    settings = attacker.settings
+    spared = np.ones(len(wrong), dtype=bool)
+    spared[order[~wrong[order]][: settings.step_search_images]] = False
+    tried = [
+        replace(attacker, settings=replace(settings, pgd_relative_step=step))
+        for step in dict.fromkeys((settings.pgd_relative_step, *settings.pgd_step_search))
+    ]
+    if len(tried) == 1 or spared.all():
+        return attacker
+
+    def count(candidate: Attacker) -> int:
+        return int(candidate.pgd(np.flatnonzero(~spared), epsilons[len(epsilons) // 2], restart=1).sum())
+
+    return max(tried, key=count)
+
+
+def attacks_of(attacker: Attacker, clean: Clean, epsilons: Sequence[float]) -> dict[str, tuple[int, Run]]:
+    """Each attack by name, with the number of images that it runs on, in the order in which they run."""
+
+    def at_each(attempt: Attempt) -> Run:
+        return lambda spared: climb([attempt], spared, epsilons)
+
+    def at_once(attempt: Callable[[IntArray, Sequence[float]], BoolArray]) -> Run:
+        return lambda spared: break_at_once(attempt, spared, epsilons)
+
+    settings, every = attacker.settings, len(clean.wrong)
+    attacks: dict[str, tuple[int, Run]] = {
+        ITERATED: (every, lambda spared: break_with_pgd(attacker, spared, epsilons)),
+        ONE_STEP: (every, at_each(attacker.one_step)),
+        MINIMUM_NORM[attacker.norm]: (every, at_once(attacker.minimum_norm)),
+        "targeted": (settings.targeted_images, at_each(attacker.targeted)),
+        "deepfool": (settings.deepfool_images, at_once(attacker.deepfool)),
+        "square": (settings.square_images, at_each(attacker.square)),
+        "noise": (every, at_each(attacker.noise)),
+    }
+    if clean.trustworthy:
+        attacks["hop_skip_jump"] = (settings.hop_skip_jump_images, at_once(attacker.hop_skip_jump))
+        if attacker.norm == "linf":
+            attacks["gen_attack"] = (settings.gen_attack_images, at_each(attacker.gen_attack))
+    if attacker.surrogate is not None:
+        attacks[TRANSFER] = (settings.transfer_images, at_each(attacker.transfer))
+    return {name: (images, run) for name, (images, run) in attacks.items() if images > 0}
+
+
+def break_everything(
+    attacker: Attacker, clean: Clean, order: IntArray, epsilons: Sequence[float], progress: Progress
+) -> dict[str, Broken]:
+    """What each attack broke; `order` is the images at random.
+
+    An attack runs on the first so many of it that are classified correctly.
+    """
+    right = order[~clean.wrong[order]]
+    broken = {}
+    attacks = attacks_of(attacker, clean, epsilons)
+    for name, (images, run) in attacks.items():
+        tried = np.isin(np.arange(len(order)), right[:images])
+        rows = run(clean.wrong | ~tried) & (tried | clean.wrong)
+        broken[name] = Broken(rows, tried)
+        progress((0.4 if name == ITERATED else 0.4 / (len(attacks) - 1)) if len(attacks) > 1 else 0.8)
+    return broken
+
+
+def attack_in_norm(
+    attacker: Attacker, clean: Clean, epsilons: Sequence[float], progress: Progress
+) -> list[RobustAccuracy]:
+    """One record for each of the ascending epsilons."""
+    order = numpy_generator(attacker.seed, "drawn").permutation(len(clean.wrong))
+    attacker = search_step(attacker, clean.wrong, order, epsilons)
+    broken = break_everything(attacker, clean, order, epsilons, progress)
+    evidence = gather_diagnostics(attacker, clean, broken, order, epsilons)
+    progress(0.2)
+    records = []
+    for row, epsilon in enumerate(epsilons):
+        alone = {name: found.left(row, clean.accuracy) for name, found in broken.items()}
+        worst = ~np.any([found.rows[row] for found in broken.values()], axis=0)
+        accuracy = accuracy_interval(worst.astype(np.float64), seed=derive(attacker.seed, "interval"))
+        threat_model = ThreatModel(attacker.norm, epsilon)
+        survived = tuple(bool(held) for held in worst)
+        flags = sanity_checks.flags(evidence[row])
+        images = {name: int(found.tried.sum()) for name, found in broken.items()}
+        records.append(RobustAccuracy(threat_model, accuracy, len(worst), alone, flags, survived, images))
+    return records
+
+
+def robust_accuracy(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    threat_models: Sequence[ThreatModel],
+    settings: AttackSettings = ATTACKS,
+    seed: int,
+    surrogate: Classifier | None = None,
+    progress: Progress | None = None,
+) -> list[RobustAccuracy]:
+    """The worst case over every attack of `settings`, image by image.
+
+    `images` is (N, C, H, W) in [0, 1], `labels` (N,). Returns one record for each threat model, in their order. An
+    image that is misclassified without any attack counts as not robust, and so does one whose output is not finite.
+    `AttackSettings` says on how many of the correctly classified images, drawn at random, each attack runs; the
+    accuracy that a dear one leaves alone is the clean accuracy times the share of its images that held. With a
+    `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too. The
+    classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
+    records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat models
+    cannot be used.
+    """
+    check_inputs(classifier, images, labels, threat_models)
+    images, labels = images.to(classifier.device), labels.to(classifier.device)
+    norms = sorted({threat_model.norm for threat_model in threat_models})
+    records: dict[ThreatModel, RobustAccuracy] = {}
+
+    def advance(share: float) -> None:
+        if progress is not None:
+            progress(share / len(norms))
+
+    with ExitStack() as stack:
+        stack.enter_context(seeded(images.device, derive(seed, "robust accuracy")))
+        target = stack.enter_context(target_of(classifier))
+        undefended = None if surrogate is None else stack.enter_context(target_of(surrogate.to(classifier.device)))
+        clean = inspect_clean(target, images, labels, settings.batch_size)
+        for norm in norms:
+            epsilons = sorted({threat_model.epsilon for threat_model in threat_models if threat_model.norm == norm})
+            attacker = Attacker(target, images, labels, norm, settings, seed, undefended)
+            found = attack_in_norm(attacker, clean, epsilons, advance)
+            records |= {record.threat_model: record for record in found}
+    return [records[threat_model] for threat_model in threat_models]

@@ -1,0 +1,1 @@
+"""A study in its folder: settings, rounds, arms, and what each cost."""

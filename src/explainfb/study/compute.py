@@ -1,0 +1,76 @@
+"""What an arm costs: how many images go forward through a classifier to make it, and how many backward.
+
+A gradient that comes to the logits is one pass backward, also where it is wanted for the pixels alone. Where that
+gradient is itself differentiated (double backprop), the way back through it is another pass: a penalty on the input
+gradient costs one pass forward and three backward.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook
+
+from explainfb.classifiers.classifier import Classifier
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
+
+
+@dataclass
+class Budget:
+    """Images through a network."""
+
+    forward: int = 0
+    backward: int = 0
+
+
+@contextmanager
+def counted(product: Path) -> Iterator[Budget]:
+    """Count the passes through any classifier made inside, and keep the numbers beside the file `product`.
+
+    The file itself is to be written afterwards, so that what is there has its numbers.
+    """
+    budget = Budget()
+
+    def backward(gradient: Tensor) -> None:
+        budget.backward += len(gradient)
+        if gradient.requires_grad:
+            gradient.register_hook(backward)
+
+    def forward(module: nn.Module, _: object, logits: Tensor) -> None:
+        if isinstance(module, Classifier):
+            budget.forward += len(logits)
+            if logits.requires_grad:
+                logits.register_hook(backward)
+
+    hook = register_module_forward_hook(forward)
+    try:
+        yield budget
+    finally:
+        hook.remove()
+    text = json.dumps(asdict(budget)) + "\n"
+    write_whole(_beside(product), lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def budget_of(products: Iterable[Path]) -> Budget | None:
+    """What was counted for all of `products` together; None where one of them was made without being counted.
+
+    Raises `InputError` naming a file of numbers that is damaged.
+    """
+    total = Budget()
+    for path in map(_beside, products):
+        if not path.is_file():
+            return None
+        try:
+            found = Budget(**json.loads(path.read_text(encoding="utf-8")))
+            total = Budget(total.forward + found.forward, total.backward + found.backward)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is damaged; delete it to leave this arm's budget out of the results.") from error
+    return total
+
+
+def _beside(product: Path) -> Path:
+    return product.with_suffix(".budget.json")

@@ -1,0 +1,103 @@
+"""Studies that are done, as a sweep leaves them in its folder: one for each seed, with what their arms ended with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from explainfb.core.errors import InputError
+from explainfb.evaluation.evaluator import Evaluation, load_evaluation
+from explainfb.results.records import Results, read_results
+from explainfb.results.records import arms as arms_of
+from explainfb.study.context import FEEDBACK, first_classifier
+from explainfb.study.folder import REPORT, RESULTS, SETTINGS, check_data
+from explainfb.study.settings import StudySettings, as_plain, check_same, flatten, read_settings, task_of
+from explainfb.study.study import BEFORE, NO_SHORTCUT, last_classifier
+from explainfb.tasks.datasets import FOLDER
+
+CEILING = "ceiling"
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """One seed."""
+
+    folder: Path
+    settings: StudySettings
+    arms: dict[str, Path]
+    """The file of the classifier that each arm ended with: `before`, the controls, `feedback`, `ceiling`."""
+
+    def evaluation(self, arm: str) -> Evaluation:
+        """What the study measured on this arm."""
+        return load_evaluation(_evaluation(self.folder, arm))
+
+
+def finished(folder: Path, settings: StudySettings, *, data_dir: Path | None = None) -> Results | None:
+    """The results of the study in `folder`, if it has ended; None if something is left to do.
+
+    Raises `InputError` where the study there is one of other settings, or of pictures that were changed since.
+    """
+    if not (folder / RESULTS).is_file() or not (folder / SETTINGS).is_file():
+        return None
+    check_same(settings, read_settings(folder / SETTINGS), folder)
+    if settings.task.startswith(FOLDER):
+        check_data(folder, task_of(settings, data_dir))
+    results = read_results(folder / RESULTS)
+    made = [folder / REPORT, *(_evaluation(folder, arm.key) for arm in arms_of(results))]
+    return results if all(path.is_file() for path in made) else None
+
+
+def evaluations_of(studies: Mapping[Path, Results]) -> dict[str, list[Evaluation]]:
+    """What was measured in the studies of these folders and results, arm by arm, one evaluation a study.
+
+    Raises `InputError` naming the file where a study lacks an arm that one of them has.
+    """
+    names = sorted({_evaluation(folder, arm.key).stem for folder, found in studies.items() for arm in arms_of(found)})
+    return {name: [load_evaluation(_evaluation(folder, name)) for folder in studies] for name in names}
+
+
+def feedback_of(folder: Path) -> Evaluation:
+    """What the study in `folder` measured after feedback."""
+    return load_evaluation(_evaluation(folder, FEEDBACK))
+
+
+def _evaluation(folder: Path, arm: str) -> Path:
+    """The file of what was measured on an arm, by its name here, in results.json or of its file."""
+    name = {"after": FEEDBACK, CEILING: NO_SHORTCUT}.get(arm, arm)
+    return folder / "evaluations" / f"{name}.safetensors"
+
+
+def finished_studies(folder: Path) -> list[FinishedStudy]:
+    """The finished studies in `folder`/seed-N, by seed.
+
+    Raises `InputError` when there is none, when one is not finished, and when they differ in more than their seed.
+    """
+    places = sorted(folder.glob("seed-*"), key=lambda place: place.name.removeprefix("seed-").zfill(20))
+    if not places:
+        raise InputError(f"No studies in {folder}; run explainfb sweep --folder {folder} first.")
+    studies = [_finished(place) for place in places]
+    first = _shared(studies[0].settings)
+    for study in studies[1:]:
+        here = _shared(study.settings)
+        different = sorted(name for name in here.keys() | first.keys() if here.get(name) != first.get(name))
+        if different:
+            raise InputError(
+                f"{study.folder} differs from {studies[0].folder} in {', '.join(different)}; keep studies of other "
+                "settings in another folder."
+            )
+    return studies
+
+
+def _shared(settings: StudySettings) -> dict[str, object]:
+    """What studies of one folder have in common."""
+    return {name: value for name, value in flatten(as_plain(settings)).items() if name != "seed"}
+
+
+def _finished(folder: Path) -> FinishedStudy:
+    if not (folder / RESULTS).is_file():
+        raise InputError(f"The study in {folder} is not finished; run the same command that began it again.")
+    settings = read_settings(folder / SETTINGS)
+    beside = {str(name): folder / "controls" / name for name in settings.controls}
+    controls = {name: last_classifier(place) for name, place in beside.items() if place.is_dir()}
+    ceiling = {CEILING: controls.pop(NO_SHORTCUT)} if NO_SHORTCUT in controls else {}
+    before, feedback = first_classifier(folder), last_classifier(folder)
+    return FinishedStudy(folder, settings, {BEFORE: before, **controls, FEEDBACK: feedback, **ceiling})

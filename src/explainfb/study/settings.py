@@ -1,0 +1,210 @@
+"""All that decides a study's results, in one record, and how it is kept in study.toml."""
+
+import dataclasses
+import shlex
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.explanations.settings import LimeSettings
+from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
+from explainfb.preferences.settings import QuerySettings
+from explainfb.rewards.settings import RewardSettings
+from explainfb.tasks.datasets import load_task
+from explainfb.tasks.shortcuts import Kind
+from explainfb.tasks.task import Task
+
+KnownControl = Literal[
+    "cross_entropy",
+    "random_exchange",
+    "random_answers",
+    "wrong_masks",
+    "oracle_reward",
+    "rrr",
+    "input_gradient",
+    "adversarial_training",
+    "no_shortcut",
+]
+Control = KnownControl | str
+"""An arm that feedback is compared with: one that comes with explainfb, or one that was put into `arms.ARMS`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """What a study does. With the data, these settings decide its results on the CPU to the last bit."""
+
+    task: str = "digits-decoy"
+    """A task by name, or folder:PATH for your own pictures."""
+    annotator: Literal["simulated", "human"] = "simulated"
+    """Who compares: a simulated annotator who knows the masks, or people in a browser."""
+    question: Literal["compare", "rate"] = "compare"
+    """What people are asked: which of two explanations is better, or how good each is from 1 to 5."""
+    overlap: int = 1
+    """How many different people answer each comparison."""
+    gold: float = 0.1
+    """With people, this share of comparisons is added whose answer is known, to see who answers with care; none where
+    the task has no relevance masks. The reward is not fitted to them."""
+    colours: Literal["reward", "shared", "own"] = "reward"
+    """What the colours of two explanations shown to people mean: on one scale in units of probability (`shared`), each
+    on its own (`own`), or as the reward looks at them (`reward`)."""
+    lease_minutes: float = 10
+    """For how long a comparison is kept for the person who is being asked it."""
+    rounds: int = 4
+    comparisons: int = 250
+    """Comparisons a round."""
+    seed: int = 0
+    train_images: int = 10_000
+    """At most this many training images are used."""
+    shortcut: Kind = "position"
+    """What a -decoy task plants."""
+    image_size: int = 64
+    """The side to which the pictures of folder:PATH are brought."""
+    error_rate: float = 0.1
+    """The share of the simulated annotator's answers that are turned round; those that call both alike are not."""
+    crowd: tuple[float, ...] = ()
+    """Error rates of several simulated annotators, who share the comparisons, in place of one with error_rate; those of
+    the arm wrong_masks err as often."""
+    controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
+    """What feedback is compared with; nothing after --controls switches them off."""
+    weights: str | None = None
+    """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
+    there, for which learning rates of 1e-4 suit better; trained anew without."""
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=256))
+    queries: QuerySettings = field(default_factory=QuerySettings)
+    reward: RewardSettings = field(default_factory=RewardSettings)
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    baselines: BaselineSettings = field(default_factory=BaselineSettings)
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise InputError(f"A study needs at least 1 round; found {self.rounds}.")
+        if self.seed < 0:
+            raise InputError(f"A seed is at least 0; found {self.seed}.")
+        if not 0 <= self.error_rate <= 1:
+            raise InputError(f"--error-rate is a share in [0, 1]; found {self.error_rate}.")
+        if not all(0 <= rate <= 1 for rate in self.crowd):
+            raise InputError(f"--crowd holds shares in [0, 1]; found {', '.join(map(str, self.crowd))}.")
+        if self.crowd and self.annotator == "human":
+            raise InputError("--crowd is of simulated annotators and --annotator human asks people; leave one out.")
+        if self.reward.learned_from == "utilities" and (self.annotator == "human" or self.crowd):
+            raise InputError(
+                "reward.learned_from utilities needs one simulated annotator, who can say what explanations are worth; "
+                "leave out --annotator human and --crowd, or learn from comparisons."
+            )
+        if self.overlap < 1:
+            raise InputError(f"--overlap is the number of people who answer a comparison; found {self.overlap}.")
+        if not 0 <= self.gold < 1:
+            raise InputError(f"--gold is a share in [0, 1); found {self.gold}.")
+        if not self.lease_minutes > 0:
+            raise InputError(f"--lease-minutes must be greater than 0; found {self.lease_minutes}.")
+        if self.finetune.needs_relevance_map and self.reward.kind != "additive":
+            raise InputError(
+                "finetune.exchanged and finetune.gradient_penalty need an additive reward, which says what each place "
+                f"is worth; found reward.kind {self.reward.kind!r}, which is followed by finetune.exchanged 0, "
+                "finetune.gradient_penalty 0 and finetune.strength 0.7."
+            )
+        if self.comparisons < 8:
+            raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
+
+
+def task_of(settings: StudySettings, data_dir: Path | None = None) -> Task:
+    """The task that a study of these settings is about."""
+    return load_task(
+        settings.task,
+        data_dir=data_dir,
+        train_images=settings.train_images,
+        shortcut=settings.shortcut,
+        image_size=settings.image_size,
+        seed=settings.seed,
+    )
+
+
+def as_plain(settings: Any) -> dict[str, Any]:
+    """The settings as nested dictionaries of numbers, strings and lists; a setting that is None is left out."""
+    plain: dict[str, Any] = {}
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if dataclasses.is_dataclass(value):
+            plain[item.name] = as_plain(value)
+        elif value is not None:
+            plain[item.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name, such as `finetune.steps`."""
+    flat: dict[str, Any] = {}
+    for name, value in plain.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def command_line(settings: StudySettings) -> str:
+    """What to type to run a study of these settings; those that are as usual are left out."""
+    usual = flatten(as_plain(StudySettings()))
+    words = ["explainfb", "run"]
+    for name, value in flatten(as_plain(settings)).items():
+        if value != usual.get(name):
+            words += _option(name.replace("_", "-"), value)
+    return shlex.join(words)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """As tyro takes it: `--a.b VALUE`, and of a switch `--a.b` or `--a.no-b`."""
+    if isinstance(value, bool):
+        record, dot, switch = name.rpartition(".")
+        return [f"--{record}{dot}{'' if value else 'no-'}{switch}"]
+    return ["--" + name, *(str(item) for item in (value if isinstance(value, list) else [value]))]
+
+
+def write_settings(settings: StudySettings, path: Path) -> None:
+    """Write study.toml."""
+    text = tomli_w.dumps(as_plain(settings))
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def read_settings(path: Path) -> StudySettings:
+    """Read study.toml. Raises `InputError` naming the file when it is missing or damaged."""
+    if not path.is_file():
+        seeds = sorted(place.parent.name for place in path.parent.glob(f"seed-*/{path.name}"))
+        if seeds:
+            raise InputError(f"{path.parent} is a sweep of several studies; give one of {', '.join(seeds)} in it.")
+        raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
+    try:
+        settings: StudySettings = _build(StudySettings, tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, InputError) as error:
+        raise InputError(f"{path} is damaged or of another version ({error}); restore it or start a new study.") from (
+            error
+        )
+    return settings
+
+
+def _build(record: Any, plain: dict[str, Any]) -> Any:
+    values = {}
+    for name, value in plain.items():
+        default = getattr(record(), name) if name in {item.name for item in dataclasses.fields(record)} else None
+        if isinstance(value, dict):
+            value = _build(type(default), value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return record(**values)
+
+
+def check_same(wanted: StudySettings, stored: StudySettings, folder: Path) -> None:
+    """Raise `InputError` naming the settings in which a study differs from what is asked of it now."""
+    now, then = flatten(as_plain(wanted)), flatten(as_plain(stored))
+    different = [name for name in sorted(now.keys() | then.keys()) if now.get(name) != then.get(name)]
+    if different:
+        listed = "; ".join(f"{name} was {then.get(name)!r}, now {now.get(name)!r}" for name in different[:5])
+        raise InputError(
+            f"The study in {folder} was begun with other settings ({listed}); "
+            "give the same ones to resume it, or another folder (--study, or --folder of a sweep)."
+        )

@@ -1,0 +1,301 @@
+"""A study: a folder in which everything that was asked, answered, learned and measured is kept.
+
+    study.toml            the settings as run
+    study.db              comparisons and answers, unless a database was given
+    classifiers/          round-0 before any feedback, round-K after round K
+    explanations/         what was explained in each round
+    reward/               the reward learned in each round
+    controls/NAME/        the same for each control
+    evaluations/          what was measured on each arm
+    tensorboard/          curves
+    provenance.json       with what it was computed, and how long that took
+    results.json          every number
+    report/index.html     the page
+
+Running the same study again goes on where it was: what has its file is not done again.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+
+from explainfb.classifiers.classifier import load_classifier
+from explainfb.core.environment import Provenance, describe_environment, keep, recall, remember
+from explainfb.core.errors import InputError
+from explainfb.core.files import check_space
+from explainfb.core.progress import Progress
+from explainfb.core.seeding import derive
+from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
+from explainfb.evaluation.summary import as_results, differences
+from explainfb.finetuning.penalties import check_twice_differentiable
+from explainfb.preferences.queries import check_enough
+from explainfb.preferences.simulated import check_annotator
+from explainfb.report import write_report
+from explainfb.results.records import Results, read_results, write_results
+from explainfb.robustness.autoattack import check_installed
+from explainfb.store import Store
+from explainfb.study.arms import ARMS
+from explainfb.study.context import FEEDBACK, TRAINING_COST, Outcome, StudyContext, first_classifier
+from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
+from explainfb.study.report_data import collect_report_data
+from explainfb.study.settings import (
+    Control,
+    StudySettings,
+    as_plain,
+    check_same,
+    command_line,
+    flatten,
+    read_settings,
+    task_of,
+    write_settings,
+)
+from explainfb.tasks.task import Task
+
+NO_SHORTCUT = "no_shortcut"
+BEFORE = "before"
+EVALUATION_COST = 200.0
+"""What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
+EVALUATION = ": evaluation"
+"""How the stages end that `forget_evaluations` lets be done again."""
+Made = tuple[Outcome, Evaluation]
+"""What an arm ended with, and what was measured on it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One study in its folder; `Study.open` checks everything that can be checked before work starts."""
+
+    folder: Path
+    settings: StudySettings
+    task: Task
+    device: torch.device
+    database: str | Path
+    """URL or file of the database that keeps comparisons and answers."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Of the stages under way; they go to provenance.json."""
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str,
+        settings: StudySettings,
+        *,
+        data_dir: Path | None = None,
+        device: torch.device | str = "cpu",
+        database: str | Path | None = None,
+    ) -> "Study":
+        """Begin a study in `folder`, or resume the one that is there.
+
+        Raises `InputError` for settings that differ from those of the study being resumed, for one that has lost its
+        study.toml, for a task or database that cannot be had, for an annotator who could not answer, for a control that
+        lacks its masks, and for a full disk.
+        """
+        folder = Path(folder)
+        stored = read_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
+        if stored is not None:
+            check_same(settings, stored, folder)
+        else:
+            check_new(folder)
+        task = task_of(settings, data_dir)
+        if settings.annotator == "simulated":
+            check_annotator(task)
+        for name in settings.controls:
+            ARMS[name].check(name, settings, task)
+        if settings.evaluation.autoattack_images:
+            check_installed()
+        check_enough(len(task.train), settings.comparisons, settings.queries)
+        folder.mkdir(parents=True, exist_ok=True)
+        check_space(folder)
+        database = database or folder / DATABASE
+        with Store(database) as store:
+            begin_or_recognise(folder, store, task)
+        if stored is None:
+            write_settings(settings, folder / SETTINGS)
+        return cls(folder=folder, settings=settings, task=task, device=torch.device(device), database=database)
+
+    def run(self, progress: Progress | None = None) -> Results:
+        """Do what is left of the study and write results.json and the report; returns what results.json holds.
+
+        The results.json of a study of which nothing was left stays as it is.
+        """
+        progress = progress or Progress()
+        made = self.run_feedback(progress)
+        for name in self.controls:
+            made[name] = self.run_arm(name, progress)
+        with Store(self.database) as store:
+            preferences = self._context(progress).feedback(store).preferences()
+        if not self.results_path.is_file():
+            write_results(self._results(preferences, made), self.results_path)
+        return self.report()
+
+    def run_feedback(self, progress: Progress | None = None) -> dict[str, Made]:
+        """Do what is left of the classifier before any feedback and of feedback, and measure both."""
+        torch.set_num_threads(1)  # sums in another order would differ in the last bit
+        progress = progress or Progress()
+        context = self._context(progress)
+        with self._remembered():
+            before = context.train(self.folder, self.task, "training")
+            if self.settings.finetune.gradient_penalty > 0:
+                check_twice_differentiable(load_classifier(before.classifier), self.task.train.images[:2])
+            with Store(self.database) as store:
+                loop = context.feedback(store)
+                loop.run()
+            outcomes = {BEFORE: before, FEEDBACK: Outcome.of(loop)}
+            return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}
+
+    def run_arm(self, name: Control, progress: Progress | None = None) -> Made:
+        """Do what is left of one of `controls`, and measure it. Feedback must have been run.
+
+        Raises `InputError` when another process is running it.
+        """
+        torch.set_num_threads(1)
+        progress = progress or Progress()
+        with locked(self.folder / "controls" / name), self._remembered():
+            outcome = ARMS[name].run(name, self._context(progress))
+            return outcome, self._evaluate(name, outcome, progress)
+
+    def report(self) -> Results:
+        """Write the report from results.json; returns what it holds."""
+        results = read_results(self.results_path)
+        material = collect_report_data(self._context(Progress()).feedback(), seed=self.settings.seed)
+        write_report(results, material, self.report_path)
+        return results
+
+    def forget_evaluations(self) -> None:
+        """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished.
+
+        An interruption leaves an unfinished study: results.json goes first.
+        """
+        if not self.results_path.is_file():
+            raise InputError(f"The study in {self.folder} is not finished; run it first.")
+        self._adopt()
+        if (known := recall(self.folder)) is not None:
+            others = {name: took for name, took in known.seconds.items() if not name.endswith(EVALUATION)}
+            keep(self.folder, Provenance(known.environment, others))
+        self.results_path.unlink()
+        evaluations = self.folder / "evaluations"
+        try:
+            if evaluations.is_dir():
+                shutil.rmtree(evaluations)
+        except OSError as error:
+            raise InputError(
+                f"{evaluations} cannot be removed ({error}); remove it and run the study again."
+            ) from error
+
+    @property
+    def results_path(self) -> Path:
+        return self.folder / RESULTS
+
+    @property
+    def report_path(self) -> Path:
+        return self.folder / REPORT
+
+    def describe(self) -> str:
+        """The study in a line."""
+        settings = self.settings
+        rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
+        return (
+            f"{self.task.name}, {len(self.task.train):,} training images, {rounds} of "
+            f"{settings.comparisons} comparisons, seed {settings.seed}, {settings.annotator} annotator, {self.device}"
+        )
+
+    @property
+    def controls(self) -> list[Control]:
+        """The controls that are run; `no_shortcut` only where there is a shortcut."""
+        return [name for name in self.settings.controls if name != NO_SHORTCUT or self.task.sound_train is not None]
+
+    @property
+    def cost(self) -> float:
+        """The whole study in units of a step of fine-tuning, about."""
+        settings = self.settings
+        feedback = TRAINING_COST * settings.training.steps + settings.finetune.steps * settings.rounds
+        arms = sum(ARMS[name].cost(settings) for name in self.controls)
+        return feedback + arms + EVALUATION_COST * (2 + len(self.controls))
+
+    @contextmanager
+    def _remembered(self) -> Iterator[None]:
+        """What is computed within goes to provenance.json even if it is interrupted; results.json is then out of date,
+        and removed."""
+        try:
+            yield
+        finally:
+            if self.seconds:
+                self._adopt()
+                remember(self.folder, Provenance(describe_environment(self.device), dict(self.seconds)))
+                self.seconds.clear()
+                self.results_path.unlink(missing_ok=True)
+
+    def _adopt(self) -> None:
+        """Of a study from before there was a provenance.json, keep what results.json says."""
+        if recall(self.folder) is None and self.results_path.is_file():
+            results = read_results(self.results_path)
+            keep(self.folder, Provenance(results["environment"], results["seconds"]))
+
+    def _context(self, progress: Progress) -> StudyContext:
+        return StudyContext(
+            folder=self.folder,
+            settings=self.settings,
+            task=self.task,
+            device=self.device,
+            progress=progress,
+            seconds=self.seconds,
+        )
+
+    def _evaluate(self, name: str, outcome: Outcome, progress: Progress) -> Evaluation:
+        path = self.folder / "evaluations" / f"{name}.safetensors"
+        if path.is_file():
+            progress.skip(EVALUATION_COST)
+            return load_evaluation(path)
+        start = time.monotonic()
+        with progress.stage(f"{name}: measuring and attacking", 1, cost=EVALUATION_COST) as step:
+            undefended = first_classifier(self.folder)
+            evaluation = evaluate(
+                load_classifier(outcome.classifier).to(self.device),
+                self.task,
+                settings=self.settings.evaluation,
+                seed=derive(self.settings.seed, "evaluation"),
+                surrogate=None if outcome.classifier == undefended else load_classifier(undefended),
+                progress=step,
+            )
+        save_evaluation(evaluation, path)
+        self.seconds[name + EVALUATION] = time.monotonic() - start
+        return evaluation
+
+    def _results(self, preferences: Results, made: dict[str, Made]) -> Results:
+        seed, after = self.settings.seed, made[FEEDBACK][1]
+        arms = {_key(name): as_results(evaluation, seed=seed) for name, (_, evaluation) in made.items()}
+        others = {_key(name): evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
+        outcomes = {name: outcome for name, (outcome, _) in made.items()}
+        provenance = remember(self.folder, Provenance(describe_environment(self.device), {}))
+        return {
+            "task": self.task.name,
+            "seed": seed,
+            "command": command_line(self.settings),
+            "settings": flatten(as_plain(self.settings)),
+            "environment": provenance.environment,
+            "preferences": preferences,
+            **{key: arms.pop(key) for key in ("before", "after", "ceiling") if key in arms},
+            "controls": arms,
+            "differences": {key: differences(after, other, seed=seed) for key, other in others.items()},
+            "budget": {_key(name): asdict(outcome.budget) for name, outcome in outcomes.items() if outcome.budget},
+            "seconds": {name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
+            "stopped": [message for outcome in outcomes.values() for message in outcome.stopped],
+        }
+
+
+def _key(arm: str) -> str:
+    """What results.json calls an arm."""
+    return {FEEDBACK: "after", NO_SHORTCUT: "ceiling"}.get(arm, arm)
+
+
+def last_classifier(folder: Path) -> Path:
+    """The file of the classifier of the latest round that is done. Raises `InputError` when there is none."""
+    paths = list((folder / "classifiers").glob("round-*.safetensors"))
+    if not paths:
+        raise InputError(f"The study in {folder} has no classifier yet; run it first.")
+    return max(paths, key=lambda path: int(path.stem.removeprefix("round-")))

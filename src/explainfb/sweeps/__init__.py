@@ -1,0 +1,1 @@
+"""Several seeds and several settings over processes, with tables and figures."""

@@ -1,0 +1,177 @@
+"""The tasks that are known by name, a folder of pictures, and the shortcut that a -decoy task plants."""
+
+import difflib
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import sklearn.datasets
+import torch
+import torch.nn.functional as F
+import torchvision.datasets
+from torch import Tensor
+
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import derive, numpy_generator, torch_generator
+from explainfb.core.types import LabelledImages
+from explainfb.tasks.image_folder import Part, read_folder
+from explainfb.tasks.shortcuts import Kind, Shortcut
+from explainfb.tasks.task import Split, Task
+
+DATA_DIR = Path("data")
+DECOY = "-decoy"
+FOLDER = "folder:"
+Source = tuple[LabelledImages, LabelledImages, tuple[str, ...]]
+"""Training and test images, uint8 or float in [0, 1], with the class names."""
+
+
+def digits() -> Source:
+    """The 1,797 handwritten digits that scikit-learn carries (Alpaydin & Kaynak 1998).
+
+    8×8 pixels, enlarged to 20×20 in the middle of a 28×28 image, as MNIST frames its digits. The set has no split of
+    its own: a fixed quarter of each class is the test.
+    """
+    bunch = sklearn.datasets.load_digits()
+    small = torch.tensor(bunch.images / 16, dtype=torch.float32)[:, None]
+    large = F.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False).clamp(0, 1)
+    images, labels = F.pad(large, (4, 4, 4, 4)), torch.tensor(bunch.target, dtype=torch.int64)
+    order = torch.from_numpy(numpy_generator(0, "digits", "split").permutation(len(labels)))
+    turn = torch.empty_like(labels)
+    for label in range(10):
+        members = order[labels[order] == label]
+        turn[members] = torch.arange(len(members))
+    test = turn % 4 == 0
+    keep = order[~test[order]]
+    return (images[keep], labels[keep]), (images[test], labels[test]), tuple(str(digit) for digit in range(10))
+
+
+def torchvision_set(name: str, data_dir: Path | None) -> Source:
+    """One of torchvision's data sets, read from `data_dir` or downloaded to `data/`."""
+    dataset, folder = TORCHVISION[name]
+    root = data_dir if data_dir is not None else DATA_DIR
+    get = (
+        f"run `python -c \"import torchvision; torchvision.datasets.{dataset.__name__}('data', download=True)\"` where "
+        f"there is a network and give the folder `data` that it fills as --data-dir"
+    )
+    if data_dir is not None and not data_dir.is_dir():
+        raise InputError(f"The data folder {data_dir} does not exist; leave --data-dir out to download, or {get}.")
+    try:
+        splits = [dataset(root=str(root), train=train, download=data_dir is None) for train in (True, False)]
+        train, test = ((_as_images(np.asarray(split.data)), torch.as_tensor(split.targets)) for split in splits)
+    except (RuntimeError, OSError, *DAMAGE) as error:
+        there = (root / folder).exists()
+        found = "is damaged or incomplete" if there else "is not there and could not be downloaded"
+        found = "does not exist" if data_dir is not None and not there else found
+        raise InputError(f"{dataset.__name__} was expected in {root / folder}, which {found}; {get}.") from error
+    return train, test, tuple(class_name.split(" - ")[0] for class_name in splits[0].classes)
+
+
+def _as_images(pixels: np.ndarray) -> Tensor:
+    images = torch.from_numpy(pixels)
+    return images[:, None] if images.ndim == 3 else images.movedim(-1, 1)
+
+
+DAMAGE = (ValueError, TypeError, AssertionError, IndexError, KeyError, EOFError, pickle.UnpicklingError)
+"""What torchvision's readers raise, besides RuntimeError and OSError, on files that are cut short or garbled."""
+TORCHVISION = {
+    "mnist": (torchvision.datasets.MNIST, "MNIST/raw"),
+    "fashion-mnist": (torchvision.datasets.FashionMNIST, "FashionMNIST/raw"),
+    "cifar10": (torchvision.datasets.CIFAR10, "cifar-10-batches-py"),
+}
+SOURCES: dict[str, Callable[[Path | None], Source]] = {
+    "digits": lambda data_dir: digits(),
+    **{name: partial(torchvision_set, name) for name in TORCHVISION},
+}
+ON_BLACK = ("digits", "mnist", "fashion-mnist")
+"""Sets whose background is black, so that the object is known to be where there is ink."""
+
+
+def task_names() -> list[str]:
+    """Every name that `load_task` knows, `folder:PATH` aside."""
+    return [name + suffix for name in SOURCES for suffix in ("", DECOY)]
+
+
+def near_ink(images: Tensor) -> Tensor:
+    """(N, H, W): pixels within two of a pixel brighter than 0.1, the object and its immediate surroundings."""
+    return F.max_pool2d((images.amax(1, keepdim=True) > 0.1).float(), 5, stride=1, padding=2)[:, 0].bool()
+
+
+def load_task(
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    train_images: int = 10_000,
+    shortcut: Kind = "position",
+    image_size: int = 64,
+    seed: int = 0,
+) -> Task:
+    """The task called `name`, one of `task_names()` or `folder:PATH`.
+
+    At most the first `train_images` training images are used (of a folder: the first by hash); the next tenth as many
+    are for validation, or the last tenth of the training images where there are no more. `data_dir` holds torchvision's
+    data sets; None downloads to `data/`. `seed` draws the shortcuts' random parts. `image_size` is the side, in pixels,
+    to which a folder's pictures are brought. Raises `InputError` for an unknown name or data that cannot be read.
+    """
+    if train_images < 10:
+        raise InputError(f"--train-images must be at least 10; found {train_images}.")
+    if name.startswith(FOLDER):
+        return _own(name, image_size, train_images)
+    base = name.removesuffix(DECOY)
+    if base not in SOURCES:
+        near = difflib.get_close_matches(name.lower(), task_names(), n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(task_names())}."
+        raise InputError(f"Unknown task {name!r}; {known} Or give folder:PATH for your own pictures.")
+    task = _official(base, data_dir, train_images)
+    return _with_shortcut(task, shortcut, seed) if name.endswith(DECOY) else task
+
+
+def _own(name: str, image_size: int, train_images: int) -> Task:
+    path = name.removeprefix(FOLDER)
+    if not path:
+        raise InputError("folder: needs a path, such as folder:pictures, to a folder of pictures for each class.")
+
+    def split(part: Part) -> Split:
+        return Split(part.images, part.labels, part.relevance, part.shortcut)
+
+    folder = read_folder(Path(path), image_size=image_size, train_images=train_images)
+    return Task(name, folder.class_names, split(folder.train), split(folder.validation), split(folder.test))
+
+
+def _official(name: str, data_dir: Path | None, train_images: int) -> Task:
+    (images, labels), test, class_names = SOURCES[name](data_dir)
+    used = min(train_images, len(images))
+    spare = max(1, used // 10)
+    start = min(used, len(images) - spare)
+    parts = [(images[:start], labels[:start]), (images[start:][:spare], labels[start:][:spare]), test]
+    return Task(name, class_names, *(_official_split(name, *part) for part in parts))
+
+
+def _official_split(name: str, images: Tensor, labels: Tensor) -> Split:
+    pixels = images.float() / (255 if images.dtype == torch.uint8 else 1)
+    return Split(pixels, labels, relevance=near_ink(pixels) if name in ON_BLACK else None)
+
+
+def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
+    _, height, width = task.image_shape
+    shortcut = Shortcut(kind, len(task.class_names), height, width)
+
+    def mark(split: Split, name: str, hints: Tensor) -> Split:
+        images, mask = shortcut.plant(split.images, hints, seed=derive(seed, "shortcut", name))
+        relevance = (~shortcut.territory()).expand(len(split), -1, -1)
+        return Split(images, split.labels, relevance, mask)
+
+    random_class = torch.randint(
+        len(task.class_names), (len(task.clean),), generator=torch_generator(seed, "shortcut", "random class")
+    )
+    return replace(
+        task,
+        name=task.name + DECOY,
+        train=mark(task.train, "train", task.train.labels),
+        validation=mark(task.validation, "validation", task.validation.labels),
+        shifted=mark(task.clean, "shifted", random_class),
+        sound_train=task.train,
+        sound_validation=task.validation,
+    )

@@ -1,0 +1,91 @@
+"""One picture file → pixels, whatever its size, colours and orientation are."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from explainfb.core.errors import InputError
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
+GREY_MODES = frozenset({"1", "L", "LA", "La", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"})
+
+
+def file_bytes(file: Path) -> bytes:
+    """What `file` holds; `InputError` naming it where it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def is_grey(file: Path, content: bytes) -> bool:
+    """Whether the picture is stored in grey, from its header alone; `InputError` where it is no picture."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return image.mode in GREY_MODES
+    except Exception as error:  # Pillow's readers raise errors of many kinds on a damaged file
+        raise _unreadable(file, error) from error
+
+
+def decode(file: Path, colours: str, *, background: str = "white") -> Image.Image:
+    """The upright picture in mode `colours`, L or RGB, with `background` behind what is transparent.
+
+    16-bit greys, and floats in [0, 1], are brought to 8 bits. Raises `InputError` naming a file that is damaged.
+    """
+    content = file_bytes(file)
+    try:
+        with Image.open(io.BytesIO(content)) as raw:
+            image = ImageOps.exif_transpose(raw)
+            if image.mode == "F" or image.mode.startswith("I"):
+                image = _eight_bits(image, file)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
+            return image.convert(colours)
+    except InputError:
+        raise
+    except Exception as error:  # as above
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    return InputError(f"{file} cannot be read as a picture ({type(error).__name__}); replace it or move it away.")
+
+
+def _eight_bits(image: Image.Image, file: Path) -> Image.Image:
+    levels = np.asarray(image).astype(np.float64)
+    white = 1.0 if image.mode == "F" else 65535.0
+    if not (levels.min() >= 0 and levels.max() <= white):
+        raise InputError(
+            f"{file} holds grey levels in [{levels.min():g}, {levels.max():g}], expected [0, {white:g}]; "
+            "save it with 8 or 16 bits a pixel."
+        )
+    return Image.fromarray(np.round(levels * (255 / white)).astype(np.uint8))
+
+
+def square(
+    image: Image.Image, side: int, *, resampling: Image.Resampling = Image.Resampling.BICUBIC
+) -> npt.NDArray[np.uint8]:
+    """(side, side) or (side, side, 3): the shorter side resized to `side`, and the middle of the longer one."""
+    return np.asarray(ImageOps.fit(image, (side, side), method=resampling), dtype=np.uint8)
+
+
+def read_mask(file: Path, size: tuple[int, int], side: int) -> Tensor:
+    """(side, side) bool: where the mask of a picture of `size` (width, height) is white, squared as the picture is.
+
+    What is transparent counts as black. Raises `InputError` for a mask of another shape, or one drawn in dark greys.
+    """
+    mask = decode(file, "L", background="black")
+    if mask.width * size[1] != mask.height * size[0]:
+        raise InputError(
+            f"The mask {file} is {mask.width}×{mask.height} pixels and its picture {size[0]}×{size[1]}; "
+            "give it the picture's size."
+        )
+    if 0 < np.asarray(mask).max() < 128:
+        raise InputError(f"The mask {file} has no white pixel but dark grey ones; white (255) means yes, black (0) no.")
+    return torch.from_numpy(square(mask, side, resampling=Image.Resampling.NEAREST) >= 128)

@@ -1,0 +1,96 @@
+"""Shortcuts: a patch that gives the label away in training and says nothing in testing.
+
+`grey` is the swatch of Ross et al. 2017 (a grey level in a random corner); `position` is a white patch whose place on
+the image's frame is the label.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import torch_generator
+
+Kind = Literal["position", "grey"]
+LEVELS = 250
+"""How many of the 8-bit grey levels 255, 254 … 6 can stand for a class."""
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """How the patch is drawn on images of one size."""
+
+    kind: Kind
+    classes: int
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("position", "grey"):
+            raise InputError(f"Unknown shortcut {self.kind!r}; expected 'position' or 'grey'.")
+        if min(self.height, self.width) < 3 * self.side:
+            raise InputError(f"A shortcut needs images of at least 6×6 pixels; found {self.height}×{self.width}.")
+        if self.kind == "grey" and self.classes > LEVELS:
+            raise InputError(f"The grey shortcut tells at most {LEVELS} classes apart; found {self.classes}.")
+        if self.kind == "position" and self.classes > len(self.frame_corners()):
+            raise InputError(
+                f"{self.classes} classes do not fit on the frame of a {self.height}×{self.width} image, which holds "
+                f"{len(self.frame_corners())} patches; use the grey shortcut or larger images."
+            )
+
+    @property
+    def side(self) -> int:
+        """The patch's side in pixels: 4 on a 28×28 image."""
+        return max(2, round(min(self.height, self.width) / 7))
+
+    def frame_corners(self) -> list[tuple[int, int]]:
+        """(row, column) of the upper left pixel of each patch that fits on the frame, clockwise."""
+        rows = self._starts(self.height)
+        columns = self._starts(self.width)
+        top = [(rows[0], column) for column in columns]
+        right = [(row, columns[-1]) for row in rows[1:]]
+        bottom = [(rows[-1], column) for column in reversed(columns[:-1])]
+        left = [(row, columns[0]) for row in reversed(rows[1:-1])]
+        return top + right + bottom + left
+
+    def _starts(self, length: int) -> list[int]:
+        return [int(start) for start in np.linspace(0, length - self.side, length // self.side).round()]
+
+    def plant(self, images: Tensor, hints: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
+        """Draw on copies of `images` (N, C, H, W) the patch that says `hints` (N,).
+
+        Returns the images and a mask (N, H, W) of where the patch is. Raises `InputError` for images of another size.
+        """
+        if images.shape[2:] != (self.height, self.width):
+            raise InputError(
+                f"The shortcut is drawn on {self.height}×{self.width} images; found {tuple(images.shape[2:])}."
+            )
+        images = images.clone()
+        mask = torch.zeros(len(images), self.height, self.width, dtype=torch.bool)
+        for index, (row, column, value) in enumerate(self._patches(hints, seed)):
+            area = (slice(row, row + self.side), slice(column, column + self.side))
+            images[(index, slice(None), *area)] = value
+            mask[(index, *area)] = True
+        return images, mask
+
+    def _patches(self, hints: Tensor, seed: int) -> list[tuple[int, int, float]]:
+        frame = self.frame_corners()
+        if self.kind == "position":
+            return [(*frame[int(hint) * len(frame) // self.classes], 1.0) for hint in hints]
+        corners = torch.randint(4, (len(hints),), generator=torch_generator(seed, "grey corner")).tolist()
+        places = [(row, column) for row in (0, self.height - self.side) for column in (0, self.width - self.side)]
+        step = LEVELS / self.classes
+        return [(*places[corner], (255 - step * int(hint)) / 255) for corner, hint in zip(corners, hints, strict=True)]
+
+    def territory(self) -> Tensor:
+        """(H, W) mask of wherever the patch of any class can be: the frame, or its four corners."""
+        mask = torch.zeros(self.height, self.width, dtype=torch.bool)
+        mask[: self.side] = mask[-self.side :] = True
+        mask[:, : self.side] = mask[:, -self.side :] = True
+        if self.kind == "grey":
+            mask[self.side : -self.side] = False
+            mask[:, self.side : -self.side] = False
+        return mask

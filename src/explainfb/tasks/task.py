@@ -1,0 +1,86 @@
+"""Tasks: labelled images with what is known of their reasons, found by name.
+
+Only the simulated annotator and the evaluation may read the masks of a task.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from explainfb.core.errors import InputError
+from explainfb.core.types import check_images
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images that are used together, with what is known of each."""
+
+    images: Tensor
+    """(N, C, H, W) float32 in [0, 1]."""
+    labels: Tensor
+    """(N,) int64."""
+    relevance: Tensor | None = None
+    """(N, H, W) bool: where a person would accept to find the reason; None where nobody knows."""
+    shortcut: Tensor | None = None
+    """(N, H, W) bool: where the planted patch is; None where nothing was planted."""
+
+    def __post_init__(self) -> None:
+        check_images(self.images)
+        if len(self.images) != len(self.labels):
+            raise InputError(f"Every image needs a label; found {len(self.images)} images, {len(self.labels)} labels.")
+        if self.labels.ndim != 1 or self.labels.dtype != torch.int64:
+            raise InputError(
+                f"Labels must be int64 of shape (N,); found {self.labels.dtype} of shape {tuple(self.labels.shape)}."
+            )
+        for name in ("relevance", "shortcut"):
+            mask = getattr(self, name)
+            if mask is not None and mask.shape != (len(self.images), *self.images.shape[2:]):
+                raise InputError(f"The {name} masks must have shape (N, H, W); found {tuple(mask.shape)}.")
+            if mask is not None and mask.dtype != torch.bool:
+                raise InputError(f"The {name} masks must be bool; found {mask.dtype}. Compare them with a threshold.")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, indices: Tensor | slice) -> "Split":
+        """The split of these images alone."""
+        masks = {name: mask[indices] for name in ("relevance", "shortcut") if (mask := getattr(self, name)) is not None}
+        return Split(self.images[indices], self.labels[indices], **masks)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A classification task with its splits."""
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    validation: Split
+    """Carries the shortcut as the training images do."""
+    clean: Split
+    """Test images without a shortcut."""
+    shifted: Split | None = None
+    """The same test images, each with the shortcut of a random class; None without a shortcut."""
+    sound_train: Split | None = None
+    """The training images without the patch, for the `no_shortcut` arm."""
+    sound_validation: Split | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("train", "validation", "clean"):
+            if not len(getattr(self, name)):
+                raise InputError(f"Task {self.name} has no {name} images; every split needs some.")
+        for split in (self.train, self.validation, self.clean):
+            for label in (int(bound) for bound in torch.aminmax(split.labels)):
+                if not 0 <= label < len(self.class_names):
+                    raise InputError(f"Label {label} has no class name; {len(self.class_names)} names were given.")
+
+    @property
+    def test(self) -> Split:
+        """The images that robustness and calibration are measured on: the shifted ones where there are any."""
+        return self.shifted if self.shifted is not None else self.clean
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width

@@ -1,0 +1,256 @@
+"""What was computed, in which surroundings and for how long, outlives resuming, measuring anew and interruptions."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from explainfb.core import environment
+from explainfb.core.environment import Provenance, both, describe_environment, keep, recall, remember
+from explainfb.core.errors import InputError
+from explainfb.results.records import read_results
+from explainfb.study import finished as finished_module
+from explainfb.study import study as study_module
+from explainfb.study.finished import evaluations_of, finished, finished_studies
+from explainfb.study.settings import StudySettings, task_of, write_settings
+from explainfb.study.study import Study
+from explainfb.sweeps import grid_runner as grid
+from explainfb.sweeps.executor import Processes, run_studies
+from explainfb.sweeps.sweep_runner import SweepSettings, sweep
+from explainfb.testing.tiny import TINY
+
+SMALL = replace(
+    TINY,
+    rounds=1,
+    controls=("cross_entropy",),
+    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attacked=6, explained=4),
+)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ended") / "seed-0"
+    Study.open(folder, SMALL).run()
+    return folder
+
+
+@pytest.fixture
+def folder(ended: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ended, tmp_path / "seed-0"))
+
+
+@pytest.fixture
+def slow(folder: Path) -> None:
+    """Everything in the study took a thousand seconds, which nothing that is measured anew here can."""
+    known, path = recall(folder), folder / "results.json"
+    assert known is not None
+    took = dict.fromkeys(known.seconds, 1000.0)
+    keep(folder, replace(known, seconds=took))
+    path.write_text(json.dumps(read_results(path) | {"seconds": took}), encoding="utf-8")
+
+
+@pytest.fixture
+def upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of PyTorch from here on."""
+    here = environment.describe_environment
+    monkeypatch.setattr(study_module, "describe_environment", lambda device=None: here(device) | {"torch": "9.9"})
+
+
+@pytest.mark.usefixtures("upgraded")
+def test_a_finished_study_keeps_where_it_was_computed(folder: Path) -> None:
+    before = (folder / "results.json").read_bytes()
+    Study.open(folder, SMALL).run()
+    (found,) = run_studies({folder: SMALL}, Processes(jobs=1))
+    assert (folder / "results.json").read_bytes() == before
+    assert found == read_results(folder / "results.json")
+    assert found["environment"]["device"] == "cpu"
+    assert found["seconds"].keys() >= {"training", "feedback: fine-tuning", "cross_entropy: evaluation"}
+    with pytest.raises(InputError, match=r"error_rate was 0\.1, now 0\.3.*--folder"):
+        list(run_studies({folder: replace(SMALL, error_rate=0.3)}, Processes(jobs=1)))
+
+
+@pytest.mark.usefixtures("upgraded", "slow")
+@pytest.mark.parametrize("old", [False, True])
+def test_what_is_measured_anew_elsewhere_is_told_beside_what_was_there(folder: Path, old: bool) -> None:
+    """Also of a study from before there was a provenance.json."""
+    if old:
+        (folder / "provenance.json").unlink()
+    before = read_results(folder / "results.json")
+    study = Study.open(folder, SMALL)
+    study.forget_evaluations()
+    after = study.run()
+    assert after["environment"] == before["environment"] | {"torch": before["environment"]["torch"] + "; 9.9"}
+    assert after["seconds"].keys() == before["seconds"].keys()
+    anew = {name for name, took in after["seconds"].items() if took < 1000}
+    assert anew == {name for name in before["seconds"] if name.endswith(": evaluation")}
+
+
+@pytest.mark.usefixtures("upgraded")
+@pytest.mark.parametrize("old", [False, True])
+def test_what_another_process_measured_before_an_interruption_counts(folder: Path, old: bool) -> None:
+    """The results of then are not taken for those of now."""
+    if old:
+        (folder / "provenance.json").unlink()
+    (folder / "evaluations" / "cross_entropy.safetensors").unlink()
+    before = read_results(folder / "results.json")
+    Study.open(folder, SMALL).run_arm("cross_entropy")
+    assert not (folder / "results.json").exists()
+    after = Study.open(folder, SMALL).run()
+    assert after["environment"]["torch"] == before["environment"]["torch"] + "; 9.9"
+    assert after["seconds"].keys() == before["seconds"].keys()
+
+
+def test_an_interrupted_study_keeps_what_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study_module, "evaluate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Study.open(tmp_path, SMALL).run()
+    known = recall(tmp_path)
+    assert known is not None
+    assert known.seconds.keys() >= {"training", "feedback: fine-tuning"}
+
+
+def test_environments_are_named_where_they_differ() -> None:
+    here, there = {"torch": "2.1", "python": "3.12"}, {"torch": "2.2", "python": "3.12", "device": "cpu"}
+    joined = {"torch": "2.1; 2.2", "python": "3.12", "device": "not recorded; cpu"}
+    assert both(here, there) == joined
+    assert both(joined, there) == joined
+    assert both({}, there) == both(there, {}) == there
+    assert describe_environment(torch.device("cpu")) == describe_environment() | {"device": "cpu"}
+
+
+def test_the_processor_on_which_rounding_depends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert describe_environment()["processor"] not in ("", "not recorded")
+    told = "processor\t: 0\nmodel name\t: Abacus 3000: wood\nmodel name\t: another\n"
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: told)
+    assert describe_environment()["processor"] == "Abacus 3000: wood"
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: "")
+    monkeypatch.setattr("platform.processor", lambda: "")
+    assert describe_environment()["processor"] == "not recorded"
+
+
+def test_times_add_up_and_a_damaged_file_is_named(tmp_path: Path) -> None:
+    remember(tmp_path, Provenance({"torch": "1"}, {"training": 2.0, "answers": 1.0}))
+    assert remember(tmp_path, Provenance({"torch": "1"}, {"training": 0.5})) == recall(tmp_path)
+    assert recall(tmp_path) == Provenance({"torch": "1"}, {"training": 2.5, "answers": 1.0})
+    (tmp_path / "provenance.json").write_text("{")
+    with pytest.raises(InputError, match=r"provenance\.json is damaged"):
+        recall(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["all", "results.json and report"])
+def test_files_without_their_settings_are_not_reused(folder: Path, lost: str) -> None:
+    (folder / "study.toml").unlink()
+    if lost != "all":
+        (folder / "results.json").unlink()
+        shutil.rmtree(folder / "report")
+    with pytest.raises(InputError, match=r"classifiers, .* of a study and no study\.toml"):
+        Study.open(folder, replace(SMALL, error_rate=0.3))
+    assert not (folder / "study.toml").exists()
+
+
+def test_measuring_anew_is_begun_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupted, the study is one that is not finished; what cannot be removed is told."""
+    assert finished(folder, SMALL) == read_results(folder / "results.json")
+
+    def refused(place: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(study_module.shutil, "rmtree", refused)
+    with pytest.raises(InputError, match="evaluations cannot be removed"):
+        Study.open(folder, SMALL).forget_evaluations()
+    assert finished(folder, SMALL) is None
+    with pytest.raises(InputError, match="is not finished"):
+        Study.open(folder, SMALL).forget_evaluations()
+
+
+@pytest.mark.parametrize("lost", ["evaluations/before.safetensors", "report/index.html"])
+def test_a_study_that_lost_what_it_ends_with_is_not_finished(folder: Path, lost: str) -> None:
+    results = read_results(folder / "results.json")
+    assert sorted(evaluations_of({folder: results})) == ["before", "cross_entropy", "feedback"]
+    (folder / lost).unlink()
+    assert finished(folder, SMALL) is None
+    if lost.startswith("evaluations"):
+        with pytest.raises(InputError, match=r"No evaluation at .*before\.safetensors"):
+            evaluations_of({folder: results})
+        with pytest.raises(InputError, match=r"No evaluation at .*before\.safetensors"):
+            finished_studies(folder.parent)[0].evaluation("before")
+    (found,) = run_studies({folder: SMALL}, Processes(jobs=1))
+    assert (folder / lost).is_file()
+    assert found | {"seconds": {}} == results | {"seconds": {}}
+
+
+def test_pictures_of_the_users_own_that_were_changed_are_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = replace(SMALL, task="folder:pictures")
+    write_settings(own, folder / "study.toml")
+    task = task_of(SMALL)
+    monkeypatch.setattr(finished_module, "task_of", lambda *_: task)
+    assert finished(folder, own) is not None
+    task.train.images[3, 0, 5, 5] += 1e-3
+    with pytest.raises(InputError, match="data are not those"):
+        finished(folder, own)
+
+
+def test_a_file_of_a_finished_round_is_not_to_be_deleted(folder: Path) -> None:
+    for name in ("explanations", "reward"):
+        path = folder / name / "round-1.safetensors"
+        path.write_bytes(path.read_bytes()[:100])
+        (folder / "results.json").unlink(missing_ok=True)
+        with pytest.raises(InputError, match=rf"{name}/round-1.*is damaged .*restore it from a copy"):
+            Study.open(folder, SMALL).run()
+        path.unlink()
+        with pytest.raises(InputError, match=rf"{name}/round-1.*restore .*from a copy"):
+            Study.open(folder, SMALL).run()
+        shutil.copytree(folder, folder.parent / name)
+        Path(folder.parent / name / "classifiers" / "round-1.safetensors").unlink()
+        assert Study.open(folder.parent / name, SMALL).run()["seed"] == 0
+
+
+def test_a_sweep_tells_what_it_does_and_can_be_looked_at_half_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two seeds, of which the second is not run."""
+    results = read_results(folder / "results.json")
+
+    def one_of_two(studies: dict[Path, StudySettings], _: Processes) -> object:
+        yield results
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("explainfb.sweeps.sweep_runner.run_studies", one_of_two)
+    console = Console(record=True, width=200, quiet=False)
+    wanted = SweepSettings(folder=folder.parent, seeds=2, jobs=3, arms=SMALL.controls)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(wanted, replace(SMALL, controls=StudySettings().controls), console)
+    said = console.export_text()
+    assert f"Sweep in {folder.parent}: seeds 0, 1; arms beside feedback: cross_entropy; processes: 3." in said
+    assert '"seeds": [\n    0\n  ]' in (folder.parent / "sweep.json").read_text()
+
+
+def test_data_of_another_study_are_not_borrowed_from(folder: Path) -> None:
+
+    lender = Path(shutil.copytree(folder, folder.parents[0] / "cells" / "plain" / "seed-0"))
+    other = lender.parents[1] / "other" / "seed-0"
+    ran: list[Path] = []
+
+    def begun(place: Path, *_: object, **__: object) -> dict[str, object]:
+        ran.append(place)
+        return {}
+
+    identity = (lender / "identity.json").read_text()
+    wanted = grid.GridSettings(folder=lender.parents[1], jobs=1)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(grid, "run_study", begun)
+        (lender / "identity.json").write_text(identity[:-8] + '0123"}\n')
+        grid._run(wanted, "other", replace(SMALL, seed=0))
+        assert not (other / "classifiers").exists()
+        (lender / "identity.json").write_text(identity)
+        grid._run(wanted, "other", replace(SMALL, seed=0))
+        assert (other / "classifiers" / "round-0.safetensors").is_file(), "begun, and nothing borrowed yet"
+    assert ran == [other, other]

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import skimage.data
+import skimage.transform
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import torch_generator
+from explainfb.explanations.settings import Method
+from explainfb.explanations.superpixels import batch_superpixels, check_segments, grid, segment
+
+
+def picture(seed: int, channels: int, height: int, width: int, smooth: bool) -> torch.Tensor:
+    generator = torch_generator(seed, "picture")
+    if not smooth:
+        return torch.rand(channels, height, width, generator=generator)
+    small = torch.rand(1, channels, 3, 3, generator=generator)
+    return torch.nn.functional.interpolate(small, size=(height, width), mode="bilinear")[0]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 10**6),
+    method=st.sampled_from(["grid", "slic", "quickshift"]),
+    channels=st.sampled_from([1, 3]),
+    height=st.integers(8, 40),
+    width=st.integers(8, 40),
+    count=st.integers(2, 60),
+    smooth=st.booleans(),
+)
+def test_labels_run_from_zero_without_gaps(
+    seed: int, method: Method, channels: int, height: int, width: int, count: int, smooth: bool
+) -> None:
+    image = picture(seed, channels, height, width, smooth)
+    try:
+        segments = segment(image, method, count)
+    except InputError as error:
+        refusal = (method != "grid", str(error).split(";")[0])
+        assert refusal == (True, "Only one superpixel was found")
+        return
+    assert segments.shape == (height, width)
+    assert segments.dtype == np.int64
+    assert np.unique(segments).tolist() == list(range(segments.max() + 1))
+    assert segments.max() >= 1
+
+
+@pytest.mark.parametrize("method", ["grid", "slic", "quickshift"])
+def test_a_real_picture_gets_about_as_many_as_asked_for(method: Method) -> None:
+    pixels = skimage.transform.resize(skimage.data.astronaut(), (64, 64), anti_aliasing=True)
+    image = torch.tensor(pixels, dtype=torch.float32).movedim(-1, 0)
+    assert 25 <= segment(image, method, 49).max() + 1 <= 98
+
+
+def test_the_grid_of_a_square_image_is_exact() -> None:
+    expected = np.kron(np.arange(49).reshape(7, 7), np.ones((4, 4), int))
+    assert np.array_equal(grid(28, 28, 49), expected)
+
+
+@given(st.integers(2, 64), st.integers(2, 64), st.integers(2, 100))
+def test_the_cells_of_a_grid_differ_by_one_row_and_one_column_at_most(height: int, width: int, count: int) -> None:
+    segments = grid(height, width, count)
+    sizes = []
+    for label in range(segments.max() + 1):
+        rows, columns = np.nonzero(segments == label)
+        sizes.append((np.ptp(rows) + 1, np.ptp(columns) + 1))
+        assert len(rows) == sizes[-1][0] * sizes[-1][1]
+    assert np.ptp(np.array(sizes), axis=0).max() <= 1
+
+
+def test_superpixels_do_not_depend_on_memory_layout_or_the_call_before() -> None:
+    image = picture(4, 3, 30, 30, smooth=True)
+    first = segment(image, "slic", 20)
+    segment(picture(5, 3, 30, 30, smooth=True), "slic", 20)
+    assert np.array_equal(first, segment(image.transpose(1, 2).contiguous().transpose(1, 2), "slic", 20))
+
+
+@pytest.mark.parametrize("method", ["grid", "slic"])
+def test_a_batch_equals_its_images_one_by_one(method: Method) -> None:
+    images = torch.stack([picture(seed, 1, 20, 24, smooth=True) for seed in range(3)])
+    together = batch_superpixels(images, method, 16)
+    assert together.shape == (3, 20, 24)
+    for image, segments in zip(images, together, strict=True):
+        assert np.array_equal(segment(image, method, 16), segments.numpy())
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        ([[0, 2], [0, 2]], "without [1]"),
+        ([[1, 2], [1, 2]], "found 1 … 2 without [0]"),
+        ([[0, 1], [5, 5]], "without [2, 3, 4]"),
+        ([[-1, 0], [1, 1]], "found -1 … 1"),
+        ([[-1, 1], [1, 1]], "found -1 … 1 without [0]"),
+        ([[0, 0], [0, 0]], "Only one superpixel"),
+    ],
+)
+def test_labels_that_would_hide_nothing_are_refused(labels: list[list[int]], named: str) -> None:
+    with pytest.raises(InputError) as refused:
+        check_segments(np.array(labels))
+    assert named in str(refused.value)
+
+
+def test_a_plain_picture_is_refused_and_not_explained_as_a_whole() -> None:
+    with pytest.raises(InputError, match="Only one superpixel was found"):
+        segment(torch.zeros(1, 28, 28), "quickshift", 2)
+
+
+def test_an_unknown_method_is_named() -> None:
+    with pytest.raises(InputError, match="Unknown superpixels 'watershed'; expected one of grid, slic, quickshift"):
+        segment(torch.rand(1, 28, 28), "watershed", 9)  # type: ignore[arg-type]

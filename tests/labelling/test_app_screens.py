@@ -1,0 +1,155 @@
+"""What the app's screens say and do, without a browser."""
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
+
+from explainfb.labelling import session as labelling
+from explainfb.labelling.practice import practice_examples
+from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY, app_script
+from explainfb.store import Kind, Role, Store
+from explainfb.testing.app_server import copy_study
+from store_backends import response
+
+PATIENCE = 60
+
+
+@pytest.fixture
+def study(waiting_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = copy_study(waiting_study, tmp_path / "study")
+    monkeypatch.setenv(STUDY, str(folder))
+    monkeypatch.setenv(DATABASE, "")
+    monkeypatch.setenv(DATA_DIR, "")
+    monkeypatch.syspath_prepend(str(app_script().parent))
+    st.cache_resource.clear()
+    return folder
+
+
+def opened(study: Path, name: str, role: Role = Role.ANNOTATOR, *, practised: bool = False) -> AppTest:
+    with Store(study / "study.db") as store:
+        token = store.annotators.add(name, role=role)
+        if practised:
+            store.annotators.note(name, Kind.CONSENTED)
+            for example in practice_examples():
+                store.annotators.note(name, Kind.PRACTISED, detail=example.name)
+    app = AppTest.from_file(str(app_script()), default_timeout=PATIENCE)
+    app.query_params["link"] = token
+    app.run()
+    assert not app.exception
+    return app
+
+
+def said(app: AppTest) -> str:
+    return "\n".join(
+        str(element.value) for kind in ("markdown", "warning", "success", "info") for element in app.get(kind)
+    )
+
+
+def button(app: AppTest, start: str) -> Button:
+    return next(each for each in app.button if each.key and each.key.startswith(start))
+
+
+def test_nothing_is_stored_without_consent(study: Path) -> None:
+    app = opened(study, "Ada")
+    assert "What is kept" in said(app)
+    app.button("decline").click().run()
+    assert "Thank you for having a look" in said(app)
+    with Store(study / "study.db") as store:
+        assert store.annotators.events("Ada") == []
+
+
+def test_the_studys_own_consent_and_instructions_take_their_place(study: Path) -> None:
+    (study / "consent.md").write_text("Our ethics board says yes.")
+    (study / "instructions.md").write_text("Look at the beaks.")
+    text = said(opened(study, "Ada"))
+    assert "Our ethics board says yes." in text
+    assert "Look at the beaks." in text
+    assert "What is kept" not in text
+
+
+def test_practice_tells_why_and_lets_nobody_past_it(study: Path) -> None:
+    app = opened(study, "Ada")
+    app.button("agree").click().run()
+    for example in practice_examples():
+        assert not [each for each in app.button if each.key and each.key.startswith("undo")]
+        wrong = "cant_tell-practice"
+        button(app, wrong).click().run()
+        assert example.because.split(".")[0] in said(app)
+        assert "Most people say otherwise" in said(app)
+        app.button("go-on").click().run()
+    assert button(app, "undo-")
+
+
+def test_the_page_about_people_lists_every_key() -> None:
+    app, page = app_script().parent, Path(__file__).parents[2] / "docs" / "people.md"
+    pressed = {key for file in app.rglob("*.py") for key in re.findall(r'shortcut="(\w+)"', file.read_text())}
+    assert {"Enter", "G", "Y", "U"} <= pressed
+    table = page.read_text(encoding="utf-8").partition("| key | |")[2].partition("\n\n")[0]
+    listed = {word for row in table.split("\n| ")[1:] for word in re.findall(r"\w+", row.split("|")[0])}
+    assert {"Esc" if key == "Escape" else key for key in pressed} - listed == set()
+
+
+def test_a_mistake_of_the_program_is_told_and_logged_without_its_details(
+    study: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = opened(study, "Ada", practised=True)
+    monkeypatch.setattr(labelling, "FASTEST", labelling.timedelta(0))
+
+    def broken(*given: object, **named: object) -> None:
+        raise KeyError("Ada said left")
+
+    monkeypatch.setattr(labelling.AnnotationSession, "answer", broken)
+    with caplog.at_level(logging.ERROR):
+        button(app, "left-").click().run()
+    assert not app.exception
+    assert "Something went wrong" in said(app)
+    assert "KeyError" in caplog.text
+    assert "Ada" not in caplog.text
+
+
+def test_a_researcher_leaves_someone_out_on_record(study: Path) -> None:
+    opened(study, "Ada", practised=True)
+    with Store(study / "study.db") as store:
+        (ada,) = store.annotators.all()
+        for stored in store.comparisons(1)[:3]:
+            store.answer(ada, response(stored, labelling.Answer.LEFT, str(stored.id)), now=_now(), overlap=1)
+        assert len(store.preferences()) == 3
+    app = opened(study, "Rea", Role.RESEARCHER)
+    table = app.dataframe[0].value
+    assert (
+        table.to_dict("records")[0] | {"name": "Ada", "answers": 3, "in the fit": "yes"} == table.to_dict("records")[0]
+    )
+    assert "left was chosen" in said(app)
+    app.button("decide").click().run()
+    assert "Say why" in said(app)
+    app.text_input("why").input("fails gold items").run()
+    app.button("decide").click().run()
+    assert app.dataframe[0].value["in the fit"].tolist() == ["no"]
+    with Store(study / "study.db") as store:
+        assert store.preferences() == []
+        (event,) = [event for event in store.annotators.events("Ada") if event.kind is Kind.EXCLUDED]
+        assert (event.by, event.detail) == ("Rea", "fails gold items")
+    app.button("decide").click().run()
+    with Store(study / "study.db") as store:
+        assert store.preferences() == []  # the reason for one decision is none for the next
+    app.text_input("why").input("had a bad day").run()
+    app.button("decide").click().run()
+    with Store(study / "study.db") as store:
+        assert len(store.preferences()) == 3
+
+
+def _now() -> labelling.datetime:
+    return labelling.datetime.now(labelling.UTC)
+
+
+def test_an_annotators_link_opens_no_researchers_page(study: Path) -> None:
+    app = opened(study, "Ada", practised=True)
+    app.query_params["role"] = "researcher"
+    app.run()
+    assert "The study so far" not in said(app)
+    assert not app.dataframe

@@ -1,0 +1,138 @@
+"""Which comparisons are asked."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explainfb.core.errors import InputError
+from explainfb.core.types import Comparison
+from explainfb.preferences.queries import Pool, check_enough, choose_comparisons, draw_pool, held_out_images
+from explainfb.preferences.settings import QuerySettings
+from explainfb.rewards.ensemble import RewardEnsemble
+from explainfb.rewards.models import ExplainedImages
+
+SETTINGS = QuerySettings()
+
+
+class Says(nn.Module):
+    """A reward model that gives each explanation the value that stands in its first weight's place."""
+
+    def __init__(self, column: int) -> None:
+        super().__init__()
+        self.column = column
+
+    def forward(self, explained: ExplainedImages) -> torch.Tensor:
+        return explained.weights[:, self.column]
+
+
+def explained(weights: torch.Tensor) -> ExplainedImages:
+    count = len(weights)
+    return ExplainedImages(torch.zeros(count, 1, 2, 2), torch.zeros(count, 2, 2).long(), weights, torch.arange(count))
+
+
+def choose(pool: Pool, count: int, **given: object) -> list[Comparison]:
+    usual = {"ensemble": None, "explained": explained(torch.zeros(len(pool.keys), 2)), "settings": SETTINGS, "seed": 0}
+    return choose_comparisons(pool, count, keys=pool.keys, **(usual | given))  # type: ignore[arg-type]
+
+
+def pool(round_number: int, comparisons: int = 60, seed: int = 0) -> Pool:
+    return draw_pool(round_number, comparisons, held_out_images(500, 0.1, seed), SETTINGS, seed)
+
+
+def test_held_out_images_are_the_same_in_every_round_and_never_among_the_fitted() -> None:
+    held_out = set(np.flatnonzero(held_out_images(500, 0.1, 0)).tolist())
+    assert len(held_out) == 50
+    for number in range(1, 5):
+        assert set(pool(number).held_out.tolist()) <= held_out
+        assert not set(pool(number).fitted.tolist()) & held_out
+
+
+def test_no_comparison_joins_a_held_out_image_with_a_fitted_one() -> None:
+    for number in (1, 2):
+        drawn = pool(number)
+        sides = {int(image): image in drawn.held_out for image in drawn.images}
+        for comparison in choose(drawn, 60):
+            assert sides[comparison.left.image] == sides[comparison.right.image]
+
+
+def test_comparisons_are_different_and_as_many_as_asked_for() -> None:
+    chosen = choose(pool(2), 60)
+    assert len(chosen) == 60
+    assert len({frozenset((comparison.left, comparison.right)) for comparison in chosen}) == 60
+
+
+def test_a_tenth_is_held_out() -> None:
+    drawn = pool(1, 100)
+    assert sum(comparison.left.image in drawn.held_out for comparison in choose(drawn, 100)) == 10
+
+
+def test_the_first_round_compares_images_and_later_ones_also_classifiers() -> None:
+    assert all(item.left.image != item.right.image for item in choose(pool(1), 60))
+    later = choose(pool(3), 60)
+    same = [item for item in later if item.left.image == item.right.image]
+    assert 15 < len(same) < 45
+    assert all(item.left.classifier != item.right.classifier for item in same)
+
+
+def test_sides_are_drawn_by_a_coin() -> None:
+    current = [
+        item.left.classifier == "round-2" for item in choose(pool(3, 250), 250) if item.left.image == item.right.image
+    ]
+    assert 0.35 < np.mean(current) < 0.65
+
+
+def test_those_that_the_members_disagree_on_are_asked() -> None:
+    """Two members agree on every explanation but those of the first ten images."""
+    drawn = pool(1, 40)
+    weights = torch.zeros(len(drawn.keys), 2)
+    weights[:10, 0] = 5.0
+    ensemble = RewardEnsemble([Says(0), Says(1)])  # type: ignore[list-item]
+    disputed = set(drawn.images[:10].tolist())
+
+    def touching(choice: str) -> float:
+        settings = dataclasses.replace(SETTINGS, choice=choice)
+        chosen = choose(drawn, 40, ensemble=ensemble, explained=explained(weights), settings=settings)
+        fitted = [item for item in chosen if item.left.image not in drawn.held_out]
+        return float(np.mean([(item.left.image in disputed) != (item.right.image in disputed) for item in fitted]))
+
+    assert touching("disagreement") == 1.0
+    assert touching("random") < 0.6
+
+
+def test_the_same_seed_asks_the_same_and_another_does_not() -> None:
+    assert choose(pool(2), 60) == choose(pool(2), 60)
+    assert choose(pool(2), 60) != choose(pool(2, seed=1), 60, seed=1)
+
+
+def test_too_few_images_are_told() -> None:
+    drawn = draw_pool(1, 50, held_out_images(12, 0.25, 0), SETTINGS, 0)
+    with pytest.raises(InputError, match="ask for fewer"):
+        choose(drawn, 50)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_held_out_of_nothing_or_all_is_refused(share: float) -> None:
+    with pytest.raises(InputError, match="held-out"):
+        QuerySettings(held_out=share)
+
+
+def test_a_task_too_small_is_told_before_work_starts() -> None:
+    check_enough(1209, 250, SETTINGS)
+    for images, comparisons in ((60, 250), (4, 8)):
+        with pytest.raises(InputError, match="too few"):
+            check_enough(images, comparisons, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"candidates": 0}, "--queries.candidates must be at least 1; found 0"),
+        ({"same_image": 7.0}, r"--queries.same-image is a share in \[0, 1\]; found 7.0"),
+    ],
+)
+def test_settings_that_no_comparison_could_be_drawn_by_are_refused(wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        QuerySettings(**wrong)  # type: ignore[arg-type]

@@ -1,0 +1,57 @@
+"""A share is given with what it is a share of, and a round's reward with the evidence that it was followed for."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from test_report import EMPTY, Page
+
+from explainfb.core.types import OutOfBagTest
+from explainfb.report import render_report
+from explainfb.report.learned import evidence_sentence, held_out_sentence
+from results_example import example_results
+
+DOUBT = "The reward was not followed: the best of its 3 members foretells 12 of 15 answers, as a coin's might be."
+
+
+def study(*, evidence: float | None = 0.01, rounds: int = 2) -> dict[str, Any]:
+    results = example_results() | {"stopped": [f"feedback, round 1: {DOUBT}"]}
+    results["preferences"]["by_round"] = results["preferences"]["by_round"][:rounds]
+    results["settings"] |= {} if evidence is None else {"finetune.evidence": evidence}
+    return results
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "limits", "words"),
+    [
+        (1, 2, [0.0, 1.0], "1 of the 2 held-out answers, 50.0\N{NO-BREAK SPACE}% (95 % interval 0.0 to 100.0)."),
+        (2, 3, [0.2, 1.0], "2 of the 3 held-out answers, 66.7\N{NO-BREAK SPACE}% (95 % interval 20.0 to 100.0)."),
+        (0, 4, None, "0 of the 4 held-out answers, 0.0\N{NO-BREAK SPACE}%."),
+    ],
+)
+def test_a_share_is_given_with_its_numbers(right: int, of: int, limits: list[float] | None, words: str) -> None:
+    results = study(rounds=1)
+    results["preferences"] |= {"reward_accuracy": right / of, "reward_accuracy_interval": limits}
+    results["preferences"]["by_round"][0] |= {"held_out": of, "reward_accuracy": right / of}
+    assert held_out_sentence(results) == f"The learned reward predicts {words}"
+
+
+def test_each_round_has_the_evidence_that_it_was_followed_for() -> None:
+    evidence = {1: OutOfBagTest(12, 15, 0.0527), 2: OutOfBagTest(90, 105, 1e-9)}
+    assert evidence_sentence(study(), evidence) == (
+        "A round follows its reward where the member that foretells best the answers that it was not fitted to does as "
+        "well on a coin’s answers with a probability of 0.01 at most, all members counted: round 1 not followed, with "
+        "12 of 15 foretold (p = 0.053); round 2 followed, with 90 of 105 foretold (p < 0.001)."
+    )
+
+
+def test_without_the_numbers_it_is_still_said_which_rounds_were_followed() -> None:
+    assert evidence_sentence(study(), {}).endswith(": round 1 not followed; round 2 followed.")
+    assert evidence_sentence(study(evidence=None), {}) == ""
+    assert "whatever the evidence" in evidence_sentence(study(evidence=1), {})
+
+
+def test_the_page_says_both() -> None:
+    material = replace(EMPTY, evidence={2: OutOfBagTest(90, 105, 1e-9)})
+    text = Page(render_report(study(), material)).text
+    assert text.index("held-out answers") < text.index("round 1 not followed; round 2 followed, with 90 of 105")

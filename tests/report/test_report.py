@@ -1,0 +1,291 @@
+"""The page: one file, readable by everyone, safe whatever a class is called."""
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from explainfb.core.errors import InputError
+from explainfb.core.types import Explanation
+from explainfb.explanations.superpixels import grid
+from explainfb.report import GalleryItem, ReportData, render_report, table_text, write_report
+from explainfb.report.numerals import duration, percent, signed
+from results_example import example_material, example_results, without_shortcut
+
+EMPTY = ReportData(class_names=("a", "b"))
+SCRIPT = "\">'<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its tags with their attributes, its ids, what is left open, its text."""
+
+    void = frozenset({"meta", "img", "br", "link", "input", "hr"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return render_report(example_results(), example_material(items=3))
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_the_page_is_well_formed(page: Page) -> None:
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_references_inside_charts_lead_somewhere(page: Page, text: str) -> None:
+    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    wanted = set(re.findall(r'(?:href="#|url\(#)([^")]+)', text))
+    assert wanted
+    assert wanted <= ids
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Page, text: str) -> None:
+    sources = [value for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
+    assert sources
+    assert all(source is not None and source.startswith("data:image/") for source in sources)
+    assert not re.search(r"url\((?!#)|@import|https?:", text.replace('http-equiv="', ""))
+    assert not page.all("script")
+    assert not page.all("link")
+
+
+def test_every_picture_has_alternative_text(page: Page) -> None:
+    pictures = [image.get("alt") for image in page.all("img")] + [chart.get("aria-label") for chart in page.all("svg")]
+    assert (
+        len(pictures) == 3 * 3 + 2 + 3 + 2 + 2 + 1 + 1
+    )  # gallery, maps, differences, curves, reliability, reward, loss
+    assert all(pictures)
+
+
+def test_charts_take_their_colours_from_the_page(text: str) -> None:
+    charts = "".join(re.findall(r"<svg class.*?</svg>", text, re.DOTALL))
+    assert "var(--series-0)" in charts
+    assert "var(--ink)" in charts
+    assert not re.search(r"(?:fill|stroke): #", charts)
+    used = set(re.findall(r"var\((--[a-z0-9-]+)\)", text))
+    assert used <= set(re.findall(r"(--[a-z0-9-]+):", text))
+
+
+def test_the_page_says_what_it_must(page: Page) -> None:
+    for words in (
+        "Did the feedback help?",
+        "Yes, the feedback helped, beyond every control:",
+        "--comparisons 250 --seed 0",
+        "Attacks without gradients break images that attacks with gradients could not",
+        "Expected calibration error",
+        "full colour is a weight of ±",
+        "185 of the 240 held-out answers, 77.2\N{NO-BREAK SPACE}% (95 % interval 71.6 to 82.4)",
+        "torchvision",
+        "mask count",
+    ):
+        assert words in page.text, words
+
+
+def test_the_verdict_is_the_first_sentence(page: Page) -> None:
+    body = page.text.partition("Did the feedback help?")[2].partition("Did the feedback help?")[2]
+    assert body.strip().startswith("Yes, the feedback helped")
+
+
+def test_unreliable_numbers_are_marked(page: Page) -> None:
+    assert re.search(r"31\.0a25\.8–36\.2", page.text)
+    assert len(page.all("sup")) == 2
+
+
+def test_names_from_outside_are_escaped() -> None:
+    results = example_results() | {"task": SCRIPT, "command": f"explainfb run --task '{SCRIPT}'", "stopped": [SCRIPT]}
+    results["settings"] = {SCRIPT: SCRIPT}
+    results["environment"]["machine"] = SCRIPT
+    results["preferences"]["annotators"] = [SCRIPT]
+    results["after"]["robust_accuracy"][3]["flags"] = [SCRIPT]
+    results["before"]["robust_accuracy"][0]["attacks"] = {SCRIPT: 0.5}
+    results["seconds"] = {SCRIPT: 1.0}
+    material = example_material(items=1)
+    names = tuple(f'"{SCRIPT}' for _ in material.class_names)
+    maps = replace(material.reward_maps, computed_on=SCRIPT) if material.reward_maps else None
+    text = render_report(
+        results, replace(material, class_names=names, reward_maps=maps, loss_curves={SCRIPT: [1.0, 0.5]})
+    )
+    page = Page(text)
+    assert not page.all("script")
+    assert SCRIPT in page.text
+    assert all("alert(1)" in str(image["alt"]) for image in page.all("img")[:3])
+
+
+def test_a_message_about_what_stopped_is_near_the_top() -> None:
+    results = example_results() | {"stopped": ["Round 3 stopped: the loss was not finite."]}
+    text = Page(render_report(results, EMPTY)).text
+    assert text.index("Round 3 stopped") < text.index("The numbers")
+
+
+def test_a_task_without_shortcut_has_no_shortcut_columns() -> None:
+    text = Page(render_report(without_shortcut(example_results()), EMPTY)).text
+    assert "shifted" not in text
+    assert "shortcut share" not in text
+    assert "on clean test images" in text
+
+
+def test_test_images_that_carry_their_shortcut_are_not_called_clean() -> None:
+    results = without_shortcut(example_results())
+    for arm in (results["before"], results["after"], *results["controls"].values()):
+        arm["shortcut_share"], arm["intervals"]["shortcut_share"] = 0.3, [0.2, 0.4]
+    text = Page(render_report(results, EMPTY)).text
+    assert not re.search("clean|shifted", text, re.IGNORECASE)
+    assert "Accuracy on test images rose" in text or "Accuracy on test images went" in text
+    assert "it cannot show what the shortcut does; the shortcut share can." in text
+    assert "0 % means it is ignored" in text
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(table_text(results))
+    assert "test, %" in buffer.getvalue()
+    assert "clean" not in buffer.getvalue()
+
+
+def test_a_bare_study_has_a_page() -> None:
+    results = example_results() | {"controls": {}, "seconds": {}}
+    del results["ceiling"]
+    results["differences"] = {"before": {"shifted_accuracy": None, "ece": None}}
+    results["before"]["robust_accuracy"] = results["after"]["robust_accuracy"] = []
+    results["preferences"] |= {
+        "answers": 0, "annotators": [], "reward_accuracy": None, "reward_accuracy_interval": None,
+        "by_round": [{"round": 1, "answers": 0, "held_out": 0, "reward_accuracy": None, "low": None, "high": None}],
+    }  # fmt: skip
+    page = Page(render_report(results, EMPTY))
+    assert "cannot be said" in page.text
+    assert "Is it harder to fool?" not in page.text
+    assert len(page.all("table")) == 1
+
+
+def test_one_answered_round_without_interval_can_be_drawn() -> None:
+    results = example_results()
+    results["preferences"]["by_round"] = [
+        {"round": 1, "answers": 0, "held_out": 0, "reward_accuracy": 0.5, "low": None, "high": None}
+    ]
+    assert "Reward accuracy" in Page(render_report(results, EMPTY)).text
+
+
+def test_damaged_results_are_refused(tmp_path: Path) -> None:
+    results = example_results()
+    results["after"]["ece"] = 2
+    with pytest.raises(InputError, match=r"after\.ece"):
+        write_report(results, EMPTY, tmp_path / "index.html")
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_the_file_is_written_whole_and_always_the_same(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_report(example_results(), example_material(items=2), tmp_path / "report" / name / "index.html")
+    first, second = ((tmp_path / "report" / name / "index.html").read_bytes() for name in ("a", "b"))
+    assert first == second
+    assert [file.name for file in (tmp_path / "report" / "a").iterdir()] == ["index.html"]
+
+
+def photo(seed: int, side: int) -> GalleryItem:
+    """Noise, which no format packs well."""
+    generator = np.random.default_rng(seed)
+    segments = grid(side, side, 196)
+    before, after = (
+        Explanation(0, 0.5, segments, generator.normal(size=int(segments.max()) + 1), 0.1, 0.9) for _ in range(2)
+    )
+    return GalleryItem(generator.random((3, side, side)), 0, before, after, 1, 0.9, 0, 0.8)
+
+
+@pytest.mark.parametrize("side", [63, 224])
+def test_twelve_pictures_stay_under_three_megabytes(side: int) -> None:
+    material = replace(EMPTY, gallery=tuple(photo(seed, side) for seed in range(12)))
+    assert len(render_report(example_results(), material).encode()) < 3_000_000
+
+
+def test_material_that_does_not_fit_is_refused() -> None:
+    item = photo(0, 28)
+    with pytest.raises(InputError, match="class 1; expected one of 1"):
+        ReportData(class_names=("only",), gallery=(item,))
+    with pytest.raises(InputError, match="as large as their image"):
+        replace(item, image=np.zeros((3, 20, 20)))
+    with pytest.raises(InputError, match="shape"):
+        replace(item, image=np.zeros((28, 28)))
+
+
+def test_the_terminal_table_fits_eighty_characters() -> None:
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(table_text(example_results()))
+    printed = buffer.getvalue()
+    assert "…" not in printed
+    assert max(len(line) for line in printed.splitlines()) <= 80
+    assert re.search(r"shifted, % +41\.6 +29\.8 +26\.1 +89\.9 +95\.0", printed)
+    assert "31.0 (a)" in printed
+    assert "(a) not to be relied on: Attacks without gradients" in printed
+
+
+def test_with_every_arm_the_terminal_table_fits_eighty_characters() -> None:
+    results = example_results()
+    for name in ("wrong_masks", "oracle_reward", "rrr", "input_gradient", "adversarial_training"):
+        results["controls"][name] = results["before"]
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(table_text(results))
+    printed = buffer.getvalue()
+    assert "…" not in printed
+    assert max(len(line) for line in printed.splitlines()) <= 80
+    assert printed.count("41.6") == 6
+    assert "adversarial" in printed
+
+
+def test_the_budget_stands_beside_each_arm(page: Page) -> None:
+    buffer = io.StringIO()
+    Console(file=buffer, width=80).print(table_text(example_results()))
+    assert re.search(r"k images forward +64\.0 +61\.4 +1,058\.0 +1,058\.0 +64\.0", buffer.getvalue())
+    assert re.search(r"k images backward +64\.0 +61\.4 +614\.0 +614\.0 +64\.0", buffer.getvalue())
+    assert "1,058.0" in page.text
+    without = example_results()
+    del without["budget"]
+    assert "images forward" not in Page(render_report(without, EMPTY)).text
+
+
+def test_numbers_are_written_for_readers() -> None:
+    assert percent(0.4163) == "41.6\N{NO-BREAK SPACE}%"
+    assert [signed(value, digits=1) for value in (0.25, -0.26, -0.04)] == ["+0.2", "−0.3", "0.0"]
+    assert [duration(value).replace("\N{NO-BREAK SPACE}", " ") for value in (3.21, 96.2, 3725)] == [
+        "3.2 s", "1 min 36 s", "1 h 2 min 5 s",
+    ]  # fmt: skip
+
+
+def test_what_was_learned_of_each_annotator_is_told(text: str) -> None:
+    results = example_results()
+    results["preferences"]["annotator_reliability"] = {"Ada": 0.97, SCRIPT: 0.5}
+    told = Page(render_report(results, EMPTY)).text
+    assert re.search(r"as learned beside the reward: Ada 97\.0\s%", told)
+    assert SCRIPT in told
+    assert "as learned beside the reward" not in Page(text).text

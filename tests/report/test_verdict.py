@@ -1,0 +1,213 @@
+"""The report's first sentence: it may claim only what the paired intervals allow."""
+
+from typing import Any
+
+import pytest
+
+from explainfb.core.types import Interval
+from explainfb.report.measures import CLEAN, ECE, SHIFTED, has_shortcut, robustness
+from explainfb.report.verdict import Outcome, findings, outcome, verdict
+from results_example import example_results, without_shortcut
+
+BETTER = {"estimate": 0.3, "low": 0.2, "high": 0.4}
+WORSE = {"estimate": -0.3, "low": -0.4, "high": -0.2}
+CHANCE = {"estimate": 0.01, "low": -0.02, "high": 0.04}
+
+
+def study(before: Any, cross_entropy: Any = None, random_answers: Any = None, key: str = "shifted_accuracy") -> Any:
+    results = example_results()
+    for arm, difference in (("before", before), ("cross_entropy", cross_entropy), ("random_answers", random_answers)):
+        results["differences"][arm][key] = difference
+    return results
+
+
+@pytest.mark.parametrize(
+    ("before", "cross_entropy", "random_answers", "expected", "words"),
+    [
+        (BETTER, BETTER, BETTER, Outcome.BEYOND_CONTROLS, "Yes, the feedback helped, beyond every control:"),
+        (BETTER, BETTER, CHANCE, Outcome.NOT_BEYOND_CONTROLS, "random answers (+1.0 points, −2.0 to 4.0)"),
+        (BETTER, WORSE, BETTER, Outcome.NOT_BEYOND_CONTROLS, "30.0 points below cross-entropy only (20.0 to 40.0)"),
+        (BETTER, BETTER, None, Outcome.NOT_BEYOND_CONTROLS, "not compared with random answers"),
+        (CHANCE, BETTER, BETTER, Outcome.UNCLEAR, "No difference from before can be told:"),
+        (WORSE, BETTER, BETTER, Outcome.WORSE, "No, the classifier is worse than before:"),
+        (None, BETTER, BETTER, Outcome.UNCLEAR, "cannot be said"),
+    ],
+)  # fmt: skip
+def test_each_case_gets_its_words(
+    before: Any, cross_entropy: Any, random_answers: Any, expected: Outcome, words: str
+) -> None:
+    found = verdict(study(before, cross_entropy, random_answers))
+    assert found.outcome is expected
+    assert words in found.sentence
+    assert found.sentence.startswith("Yes") == (expected is Outcome.BEYOND_CONTROLS)
+
+
+def test_without_controls_the_gain_is_credited_to_nobody() -> None:
+    results = study(BETTER)
+    results["controls"] = {}
+    found = verdict(results)
+    assert found.outcome is Outcome.WITHOUT_CONTROLS
+    assert "no control was run" in found.sentence
+    assert "ending" not in found.sentence
+
+
+def test_a_control_without_a_paired_difference_cannot_be_beaten() -> None:
+    results = study(BETTER, BETTER, BETTER)
+    del results["differences"]["random_answers"]
+    assert verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
+
+
+def test_the_whole_sentence() -> None:
+    nb = "\N{NO-BREAK SPACE}"
+    assert verdict(example_results()).sentence == (
+        "Yes, the feedback helped, beyond every control: accuracy on images whose shortcut misleads rose from "
+        f"41.6{nb}% to 89.9{nb}%, by 48.3 points (95{nb}% interval 44.6 to 52.0), ending 60.1 points above "
+        "cross-entropy only (56.4 to 63.8) and 63.8 points above random answers (60.1 to 67.5)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "accuracy", "calibration"),
+    [(0.01, 0.2, "better", "worse"), (-0.2, -0.01, "worse", "better"), (-0.1, 0.1, "unclear", "unclear"),
+     (0.0, 0.2, "unclear", "unclear"), (-0.2, 0.0, "unclear", "unclear")],
+)  # fmt: skip
+def test_only_an_interval_clear_of_zero_has_a_direction(
+    low: float, high: float, accuracy: str, calibration: str
+) -> None:
+    difference = Interval((low + high) / 2, low, high)
+    assert SHIFTED.direction(difference) == accuracy
+    assert ECE.direction(difference) == calibration
+
+
+def test_without_a_shortcut_robustness_alone_decides() -> None:
+    results = without_shortcut(example_results())
+    assert not has_shortcut(results)
+    found = verdict(results)
+    assert found.outcome is Outcome.BEYOND_CONTROLS
+    assert found.sentence.startswith(
+        "Yes, the feedback helped, beyond every control: robust accuracy at L∞ ε = 0.1 rose from"
+    )
+    assert "42.3 points above cross-entropy only" in found.sentence
+    assert "shortcut" not in found.sentence
+    assert [topic for topic, _ in findings(results)] == ["Calibration", "Clean images"]
+
+
+def test_a_gain_in_another_measure_earns_no_yes() -> None:
+    """Of three measures one passes by chance more often than a single one does."""
+    results = without_shortcut(example_results())
+    for parts in results["differences"].values():
+        parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
+        parts |= {"clean_accuracy": BETTER, "ece": {"estimate": -0.3, "low": -0.4, "high": -0.2}}
+    found = verdict(results)
+    assert found.outcome is Outcome.UNCLEAR
+    assert found.sentence.startswith("No difference from before can be told: robust accuracy at L∞ ε = 0.1 went from")
+    assert "fell from" in dict(findings(results))["Calibration"]
+
+
+def test_without_an_attack_accuracy_decides() -> None:
+    results = without_shortcut(example_results())
+    for arm in (results["before"], results["after"], *results["controls"].values()):
+        arm["robust_accuracy"] = []
+    for parts in results["differences"].values():
+        parts |= {"clean_accuracy": BETTER, "robust_accuracy": []}
+    assert verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: accuracy on clean")
+
+
+def test_a_loss_is_told_with_the_gain() -> None:
+    results = example_results()
+    results["differences"]["cross_entropy"]["clean_accuracy"] = {"estimate": -0.073, "low": -0.09, "high": -0.06}
+    results["differences"]["before"]["ece"] = {"estimate": 0.04, "low": 0.03, "high": 0.05}
+    found = verdict(results)
+    assert found.outcome is Outcome.BEYOND_CONTROLS
+    assert found.sentence.startswith(
+        "Yes, the feedback helped, beyond every control, in accuracy on images whose shortcut misleads; accuracy on "
+        "clean images is 7.3 points below cross-entropy only; the calibration error is 0.040 above before: accuracy on "
+        "images whose shortcut misleads rose from"
+    )
+
+
+def test_losing_to_the_ceiling_or_another_method_is_no_loss() -> None:
+    results = example_results()
+    results["controls"]["rrr"] = results["ceiling"]
+    results["differences"]["rrr"] = results["differences"]["ceiling"] | {"clean_accuracy": WORSE}
+    results["differences"]["ceiling"]["clean_accuracy"] = WORSE
+    assert verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: ")
+
+
+def test_a_loss_is_told_where_nothing_was_gained() -> None:
+    results = without_shortcut(example_results())
+    for parts in results["differences"].values():
+        parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
+    results["differences"]["before"] |= {"clean_accuracy": WORSE}
+    assert verdict(results).sentence.startswith(
+        "No difference from before can be told in robust accuracy at L∞ ε = 0.1; accuracy on clean images is 30.0 "
+        "points below before: robust accuracy"
+    )
+
+
+def test_where_the_deciding_number_failed_a_check_nothing_else_decides() -> None:
+    results = without_shortcut(example_results())
+    results["after"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["zero_gradients"]}
+    results["differences"]["before"] |= {"clean_accuracy": WORSE}
+    found = verdict(results)
+    assert found.outcome is Outcome.UNCLEAR
+    assert found.sentence == (
+        "Whether the feedback helped cannot be said: robust accuracy at L∞ ε = 0.1 decides, and no difference is "
+        "claimed, because an honesty check failed for after feedback. Accuracy on clean images is 30.0 points below "
+        "before."
+    )
+    assert "Robustness" in dict(findings(results))
+
+
+def test_a_number_that_failed_a_check_supports_no_claim() -> None:
+    results = example_results()
+    measure = robustness(results)
+    assert measure is not None
+    assert outcome(results, measure) is Outcome.BEYOND_CONTROLS
+    results["after"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["Gradients are zero."]}
+    assert outcome(results, measure) is Outcome.UNCLEAR
+    text = dict(findings(results))["Robustness"]
+    assert "no difference is claimed, because an honesty check failed for after feedback" in text
+
+
+def test_a_control_whose_number_failed_a_check_is_not_beaten() -> None:
+    results = example_results()
+    measure = robustness(results)
+    assert measure is not None
+    results["controls"]["cross_entropy"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["zero_gradients"]}
+    assert outcome(results, measure) is Outcome.NOT_BEYOND_CONTROLS
+    assert "not compared with cross-entropy only" in dict(findings(results))["Robustness"]
+
+
+def test_robustness_without_pairs_is_told_without_a_claim() -> None:
+    results = example_results()
+    for parts in results["differences"].values():
+        del parts["robust_accuracy"]
+    text = dict(findings(results))["Robustness"]
+    assert "no difference is claimed" in text
+    assert not {"rose", "fell", "above", "below"} & set(text.split())
+
+
+def test_findings_cover_what_the_first_sentence_leaves_out() -> None:
+    assert [topic for topic, _ in findings(example_results())] == [
+        "Calibration", "Robustness", "Reasons", "Clean images",
+    ]  # fmt: skip
+
+
+def test_losing_to_another_method_is_not_losing_to_a_control() -> None:
+    results = study(BETTER, BETTER, BETTER)
+    results["controls"]["rrr"] = results["ceiling"]
+    results["differences"]["rrr"] = results["differences"]["ceiling"] | {"shifted_accuracy": WORSE}
+    found = verdict(results)
+    assert found.outcome is Outcome.BEYOND_CONTROLS
+    assert "RRR" not in found.sentence
+    results["controls"]["wrong_masks"] = results["after"]
+    results["differences"]["wrong_masks"] = results["differences"]["before"] | {"shifted_accuracy": CHANCE}
+    assert verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
+
+
+def test_robustness_is_judged_at_the_middle_radius() -> None:
+    measure = robustness(example_results())
+    assert measure is not None
+    assert (measure.norm, measure.epsilon) == ("linf", 0.1)
+    assert CLEAN.epsilon is None

@@ -1,0 +1,120 @@
+"""A round's reward is followed only with evidence that it foretells answers, and exchanges only through the loop."""
+
+from dataclasses import replace
+from itertools import combinations, cycle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from explainfb.classifiers.classifier import Classifier, save_classifier
+from explainfb.classifiers.networks import BUILDERS, Architecture
+from explainfb.classifiers.training import train
+from explainfb.core.errors import InputError
+from explainfb.core.progress import Progress
+from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.preferences.simulated import CoinAnnotator, SimulatedAnnotator
+from explainfb.rewards import validation as foretelling
+from explainfb.rewards.settings import RewardSettings
+from explainfb.store import Store
+from explainfb.study.rounds import Loop
+from explainfb.study.settings import StudySettings
+from explainfb.study.study import Study, task_of
+from explainfb.tasks.task import Task
+from explainfb.testing.tiny import TINY
+
+ONE_ROUND = replace(TINY, rounds=1)
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return task_of(ONE_ROUND)
+
+
+@pytest.fixture(scope="module")
+def trained(task: Task) -> Classifier:
+    return train(task, settings=ONE_ROUND.training, seed=0)
+
+
+def run(folder: Path, task: Task, trained: Classifier, settings: FinetuneSettings, coin: bool) -> Loop:
+    (folder / "classifiers").mkdir(parents=True)
+    save_classifier(trained, folder / "classifiers" / "round-0.safetensors")
+    annotator = CoinAnnotator(seed=0) if coin else SimulatedAnnotator(split=task.train, seed=0)
+    loop = Loop(
+        folder=folder,
+        task=task,
+        settings=replace(ONE_ROUND, finetune=settings),
+        device=torch.device("cpu"),
+        progress=Progress(),
+        name="arm",
+        store=Store(folder / "study.db"),
+        annotator=annotator,
+    )
+    loop.run()
+    return loop
+
+
+def moved(loop: Loop) -> bool:
+    before, after = (list(loop.classifier(number).parameters()) for number in (0, 1))
+    return not all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_without_evidence_a_round_leaves_the_classifier_as_it_was_and_says_so(
+    tmp_path: Path, task: Task, trained: Classifier
+) -> None:
+    strict, usual = (replace(ONE_ROUND.finetune, evidence=evidence) for evidence in (1e-9, 1.0))
+    held_back = run(tmp_path / "strict", task, trained, strict, coin=True)
+    assert not moved(held_back)
+    assert "not followed" in held_back.stopped[0]
+    followed = run(tmp_path / "usual", task, trained, usual, coin=True)
+    assert moved(followed)
+    assert followed.stopped == []
+
+
+@pytest.mark.parametrize(("right", "follows"), [(18, True), (17, False), (5, False)])
+def test_the_evidence_is_what_a_coin_would_hardly_do(
+    tmp_path: Path,
+    task: Task,
+    trained: Classifier,
+    monkeypatch: pytest.MonkeyPatch,
+    right: int,
+    follows: bool,
+) -> None:
+    """A coin foretells 18 or more of 22 answers with probability .0022, 17 or more with .0085; two members try."""
+    told = cycle([torch.arange(22) < right, torch.zeros(0, dtype=torch.bool)])  # out of the bag, held out
+    monkeypatch.setattr(foretelling, "_correct", lambda *_: next(told))
+    loop = run(tmp_path / "study", task, trained, replace(ONE_ROUND.finetune, evidence=0.01), coin=False)
+    assert moved(loop) == follows
+
+
+def test_the_loop_exchanges_what_its_reward_finds_worthless(tmp_path: Path, task: Task, trained: Classifier) -> None:
+    """Nothing but the exchange differs."""
+    settings = replace(ONE_ROUND.finetune, strength=0.7)
+    plain = run(tmp_path / "plain", task, trained, replace(settings, exchanged=0.0), coin=False).classifier(1)
+    exchanged = run(tmp_path / "exchanged", task, trained, settings, coin=False).classifier(1)
+    flat = run(tmp_path / "flat", task, trained, replace(settings, gradient_penalty=0.1), coin=False).classifier(1)
+    first = [next(each.parameters()) for each in (plain, exchanged, flat)]
+    assert not any(torch.equal(one, other) for one, other in combinations(first, 2))
+
+
+def test_a_network_without_second_derivatives_is_refused_before_anybody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hard(architecture: Architecture) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 8), nn.Hardsigmoid(), nn.Linear(8, architecture.classes))
+
+    monkeypatch.setitem(BUILDERS, "hard", hard)
+    settings = replace(ONE_ROUND, controls=(), training=replace(ONE_ROUND.training, classifier="hard"))
+    with pytest.raises(InputError, match=r"second derivatives.*hardsigmoid"):
+        Study.open(tmp_path, replace(settings, finetune=replace(settings.finetune, gradient_penalty=0.1))).run()
+    with Store(tmp_path / "study.db") as store:
+        assert store.rounds() == {}
+
+
+def test_impossible_settings_are_refused_before_any_work() -> None:
+    with pytest.raises(InputError, match="evidence"):
+        FinetuneSettings(evidence=0)
+    for followed in (FinetuneSettings(), FinetuneSettings(exchanged=0, gradient_penalty=0.1)):
+        with pytest.raises(InputError, match="additive"):
+            StudySettings(reward=RewardSettings(kind="free"), finetune=followed)

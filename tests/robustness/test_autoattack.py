@@ -1,0 +1,97 @@
+"""AutoAttack as a second opinion: it agrees with our worst case, and says so when it is not there."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from explainfb.core.errors import InputError
+from explainfb.core.types import CrossCheck, ThreatModel
+from explainfb.evaluation.evaluator import cross_checked
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.evaluation.summary import _robust_as_results
+from explainfb.report.tables import _beside, robust_table
+from explainfb.results.records import check_results
+from explainfb.robustness import autoattack as module
+from explainfb.robustness.accuracy import robust_accuracy
+from explainfb.robustness.autoattack import PACKAGES, run_autoattack
+from explainfb.tasks.task import Split
+from results_example import example_results
+from sound_digits import changed, digits, trained
+
+IMAGES, LABELS = (part[:30] for part in digits())
+MODEL = ThreatModel("linf", 0.1)
+installed = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in PACKAGES), reason="the extra `art` is not installed"
+)
+# ART's imports and its own code warn
+quiet = pytest.mark.filterwarnings("ignore")
+
+
+@installed
+@quiet
+@pytest.mark.parametrize("threat_model", [MODEL, ThreatModel("l2", 0.6)], ids=str)
+def test_it_agrees_with_our_worst_case(threat_model: ThreatModel) -> None:
+    record = robust_accuracy(trained(), IMAGES, LABELS, threat_models=[threat_model], seed=0)[0]
+    sizes = {"steps": 20, "restarts": 1, "square_queries": 50}
+    held = run_autoattack(trained(), IMAGES, LABELS, threat_model=threat_model, seed=0, **sizes)
+    assert (held != np.array(record.survived)).sum() <= 1
+    assert 0 < held.sum() < len(held)
+
+
+@installed
+@quiet
+def test_it_is_not_blinded_by_large_logits() -> None:
+    sizes = {"steps": 20, "restarts": 1, "square_queries": 50}
+    certain, plain = (
+        run_autoattack(classifier, IMAGES, LABELS, threat_model=ThreatModel("linf", 0.2), seed=0, **sizes)
+        for classifier in (changed(lambda forward, images: 200 * forward(images)), trained())
+    )
+    assert certain.sum() <= plain.sum() + 3
+
+
+@pytest.mark.parametrize("missing", PACKAGES)
+def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None if name == missing else object())
+    with pytest.raises(InputError, match=rf"package {missing} is not installed; run pip install 'explainfb\[art\]'"):
+        run_autoattack(trained(), IMAGES, LABELS, threat_model=MODEL, seed=0)
+
+
+def test_an_epsilon_of_0_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "check_installed", lambda: None)
+    with pytest.raises(InputError, match="greater than 0"):
+        run_autoattack(trained(), IMAGES, LABELS, threat_model=ThreatModel("linf", 0), seed=0)
+
+
+def test_its_accuracy_stands_beside_ours_on_the_same_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explainfb.evaluation.evaluator.run_autoattack", every_second)
+    records = robust_accuracy(trained(), IMAGES, LABELS, threat_models=[MODEL, ThreatModel("linf", 0)], seed=0)
+    found, unmoved = cross_checked(trained(), Split(IMAGES, LABELS), records, 10, 0)
+    assert found.cross_check == CrossCheck("AutoAttack", 0.5, float(np.mean(found.survived[:10])), 10)
+    assert replace(found, cross_check=None) == records[0]
+    assert unmoved.cross_check is None
+    shown = _robust_as_results(found)["cross_check"]
+    assert _beside(shown) == f"; AutoAttack 50.0, ours {100 * shown['ours']:.1f} on the same 10"
+    assert cross_checked(trained(), Split(IMAGES, LABELS), records, 0, 0) is records
+
+
+def test_the_report_shows_both() -> None:
+    results = example_results()
+    row = results["after"]["robust_accuracy"][0]
+    beside = {"attack": "AutoAttack", "accuracy": 0.5, "ours": 0.6, "n": 10}
+    row |= {"attack_images": {"pgd": 90}, "cross_check": beside}
+    check_results(results)
+    cells = next(row.cells for row in robust_table(results).rows if row.arm.key == "after")
+    ends = [cell.interval.endswith("; AutoAttack 50.0, ours 60.0 on the same 10") for cell in cells]
+    assert ends == [True] + [False] * (len(cells) - 1)
+
+
+def every_second(classifier: Callable, images: np.ndarray, labels: np.ndarray, **options: object) -> np.ndarray:
+    return np.arange(len(images)) % 2 == 0
+
+
+def test_no_more_images_than_are_attacked() -> None:
+    with pytest.raises(InputError, match="number of the 200 attacked images; found 201"):
+        EvaluationSettings(autoattack_images=201)

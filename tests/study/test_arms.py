@@ -1,0 +1,228 @@
+"""The arms beside feedback: what they share, what each costs, and that none begins what it cannot end."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from rich.console import Console
+
+from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
+from explainfb.core.errors import InputError
+from explainfb.finetuning.optimisation import Finetuned, OnStep
+from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.preferences.simulated import Crowd, SimulatedAnnotator
+from explainfb.results.records import read_results
+from explainfb.study import arms
+from explainfb.study import study as study_module
+from explainfb.study.arms import ARMS, Arms, Tuned
+from explainfb.study.context import StudyContext
+from explainfb.study.settings import Control, KnownControl
+from explainfb.study.study import Study
+from explainfb.sweeps.sweep_runner import SweepSettings, sweep
+from explainfb.tasks.datasets import load_task
+from explainfb.tasks.task import Split, Task
+from explainfb.testing.tiny import TINY
+
+LITTLE = dataclasses.replace(TINY.evaluation, linf=(0.1,), l2=(), attacked=6, explained=4)
+EVERY_ARM = dataclasses.replace(TINY, controls=get_args(KnownControl), evaluation=LITTLE)
+
+
+@pytest.fixture(scope="module")
+def every_arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny study with all controls that ran without interruption."""
+    folder = tmp_path_factory.mktemp("every arm") / "study"
+    Study.open(folder, EVERY_ARM).run()
+    return folder
+
+
+def test_every_control_that_can_be_named_is_an_arm() -> None:
+    assert set(ARMS) == set(get_args(KnownControl))
+
+
+def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm: Path) -> None:
+    results = read_results(every_arm / "results.json")
+    tuned = set(ARMS) - {"no_shortcut"}
+    assert set(results["controls"]) == tuned
+    assert set(results["differences"]) == tuned | {"before", "ceiling"}
+    start = (every_arm / "classifiers/round-0.safetensors").read_bytes()
+    assert all((every_arm / f"controls/{name}/classifiers/round-0.safetensors").read_bytes() == start for name in tuned)
+    ends = [every_arm / f"controls/{name}/classifiers/round-2.safetensors" for name in tuned]
+    assert len({path.read_bytes() for path in (*ends, every_arm / "classifiers/round-2.safetensors")}) == len(ends) + 1
+    assert [name for name in tuned if not list((every_arm / "controls" / name).glob("tensorboard/round-2/*"))] == []
+
+
+def test_arms_beside_it_leave_a_control_as_it_is(every_arm: Path, tmp_path: Path) -> None:
+    alone = Study.open(tmp_path / "study", dataclasses.replace(EVERY_ARM, controls=("random_answers",))).run()
+    together = read_results(every_arm / "results.json")
+    for name in ("before", "after", "preferences"):
+        assert together[name] == alone[name]
+    assert together["controls"]["random_answers"] == alone["controls"]["random_answers"]
+
+
+def test_the_budget_is_what_arithmetic_says(every_arm: Path) -> None:
+    budget = read_results(every_arm / "results.json")["budget"]
+    steps = TINY.rounds * TINY.finetune.steps
+    batch = steps * TINY.finetune.batch
+    training = TINY.training.steps * TINY.training.batch
+    looks = TINY.training.steps // TINY.training.validate_every * 20
+    shown = budget["after"]["forward"] - batch
+    assert shown > 0
+    assert shown % (TINY.lime.masks + 1) == 0
+    asked = {"forward": batch + shown, "backward": batch}
+    attacks = 1 + TINY.finetune.adversarial_steps
+    assert budget == {
+        "before": {"forward": training + looks, "backward": training},
+        "ceiling": {"forward": training + looks, "backward": training},
+        "after": asked,
+        "random_answers": asked,
+        "wrong_masks": asked,
+        "cross_entropy": {"forward": batch, "backward": batch},
+        "random_exchange": {"forward": batch, "backward": batch},
+        "oracle_reward": {"forward": batch, "backward": batch},
+        "rrr": {"forward": batch, "backward": 3 * batch},
+        "input_gradient": {"forward": batch, "backward": 3 * batch},
+        "adversarial_training": {"forward": attacks * batch, "backward": attacks * batch},
+    }
+
+
+def test_interrupted_in_any_arm_it_ends_as_if_it_had_not_been(
+    every_arm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before every third classifier would be written."""
+    whole, saved = save_classifier, 0
+
+    def interrupted(classifier: Classifier, path: Path) -> None:
+        nonlocal saved
+        saved += 1
+        if saved % 3 == 0:
+            raise KeyboardInterrupt
+        whole(classifier, path)
+
+    for module in ("arms", "context", "rounds"):
+        monkeypatch.setattr(f"explainfb.study.{module}.save_classifier", interrupted)
+    interruptions = 0
+    while True:
+        try:
+            results = Study.open(tmp_path / "study", EVERY_ARM).run()
+            break
+        except KeyboardInterrupt:
+            interruptions += 1
+    assert interruptions >= 8
+    uninterrupted = read_results(every_arm / "results.json")
+    assert results | {"seconds": {}} == uninterrupted | {"seconds": {}}
+
+
+def test_what_was_not_counted_is_left_out(every_arm: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "older"
+    shutil.copytree(every_arm, folder)
+    (folder / "controls/rrr/classifiers/round-1.budget.json").unlink()
+    (folder / "results.json").unlink()
+    results = Study.open(folder, EVERY_ARM).run()
+    assert set(read_results(every_arm / "results.json")["budget"]) - set(results["budget"]) == {"rrr"}
+
+
+def halved(
+    classifier: Classifier, split: Split, *, settings: FinetuneSettings, seed: int, on_step: OnStep | None = None
+) -> Finetuned:
+    """A method of one's own: every weight halved."""
+    twin = clone(classifier)
+    with torch.no_grad():
+        for weight in twin.parameters():
+            weight.mul_(0.5)
+    return Finetuned(twin, None)
+
+
+def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
+    monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
+    arms.ARMS["halved"] = Tuned(method=lambda context: halved)
+    settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
+    wanted = SweepSettings(folder=tmp_path, seeds=1, arms=("random_exchange", "halved"), jobs=1)
+    summary = sweep(wanted, settings, Console(quiet=True))
+    assert {"before", "random_exchange", "halved", "after"} == set(summary["arms"])
+    study = tmp_path / "seed-0"
+    results = read_results(study / "results.json")
+    assert {"random_exchange", "halved"} == set(results["controls"])
+    assert "--controls random_exchange halved" in results["command"]
+    first, last = (
+        load_classifier(study / f"controls/halved/classifiers/round-{number}.safetensors") for number in (0, 1)
+    )
+    assert all(torch.equal(a / 2, b) for a, b in zip(first.parameters(), last.parameters(), strict=True))
+    assert "halved" in (study / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> None:
+    settings = dataclasses.replace(TINY, controls=("cross_entropy", "random_answer"))
+    with pytest.raises(InputError, match=r"no arm 'random_answer'; did you mean 'random_answers'\?"):
+        Study.open(tmp_path / "study", settings)
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "feedback", "before", "after", "ceiling", "No Name", "../up", "1st"])
+def test_an_arms_name_is_its_own_and_can_name_a_folder(name: str) -> None:
+    with pytest.raises(InputError, match=rf"There is a {name} already|small letters, digits and underscores"):
+        Arms(ARMS)[name] = Tuned()
+
+
+def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Path) -> None:
+    """It would be the same classifier: with steps of 0 both are as they were built."""
+    settings = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, steps=0))
+    with pytest.raises(InputError, match=r"The arm no_shortcut is trained as the classifier was, .* leave it out"):
+        Study.open(tmp_path / "study", settings)
+    Study.open(tmp_path / "sound", dataclasses.replace(settings, task="digits"))
+
+
+@pytest.mark.parametrize("name", ["wrong_masks", "oracle_reward", "rrr"])
+def test_an_arm_without_its_masks_is_named_before_any_work(
+    name: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = study_module.task_of
+
+    def without_masks(*given: object, **named: object) -> Task:
+        task = whole(*given, **named)  # type: ignore[arg-type]
+        return dataclasses.replace(task, train=dataclasses.replace(task.train, relevance=None, shortcut=None))
+
+    monkeypatch.setattr(study_module, "task_of", without_masks)
+    settings = dataclasses.replace(TINY, annotator="human", controls=("cross_entropy", name))
+    with pytest.raises(InputError, match=f"The arm {name} needs relevance masks"):
+        Study.open(tmp_path / "study", settings)
+    assert not (tmp_path / "study").exists()
+    Study.open(tmp_path / "study", dataclasses.replace(settings, controls=("cross_entropy", "input_gradient")))
+
+
+def test_rrr_can_be_told_of_the_shortcut_alone(tmp_path: Path) -> None:
+    masks = dataclasses.replace(TINY.baselines, rrr_masks="shortcut")
+    plain = dataclasses.replace(TINY, task="digits", baselines=masks, controls=("rrr",))
+    with pytest.raises(InputError, match="The arm rrr needs shortcut masks"):
+        Study.open(tmp_path / "study", plain)
+
+
+def test_rrr_is_told_what_the_settings_say(tmp_path: Path) -> None:
+    task = load_task("digits-decoy", train_images=50)
+    context = StudyContext(folder=tmp_path, settings=TINY, task=task, device=torch.device("cpu"))
+    assert task.train.relevance is not None
+    assert task.train.shortcut is not None
+    assert torch.equal(arms.rrr(context).keywords["irrelevant"], ~task.train.relevance)
+    settings = dataclasses.replace(TINY, baselines=dataclasses.replace(TINY.baselines, rrr_masks="shortcut"))
+    context = dataclasses.replace(context, settings=settings)
+    assert torch.equal(arms.rrr(context).keywords["irrelevant"], task.train.shortcut)
+
+
+def test_those_who_want_wrong_reasons_are_as_many_and_err_as_often(tmp_path: Path) -> None:
+    task = load_task("digits-decoy", train_images=50)
+    context = StudyContext(folder=tmp_path, settings=TINY, task=task, device=torch.device("cpu"))
+    alone = arms.wrong_masks(context)
+    assert isinstance(alone, SimulatedAnnotator)
+    assert alone.error_rate == TINY.error_rate
+    crowd = arms.wrong_masks(dataclasses.replace(context, settings=dataclasses.replace(TINY, crowd=(0.0, 0.3))))
+    assert isinstance(crowd, Crowd)
+    assert [member.error_rate for member in crowd.members] == [0.0, 0.3]
+    assert task.train.relevance is not None
+    for member in (alone, *crowd.members):
+        assert member.split.relevance is not None
+        assert torch.equal(member.split.relevance, ~task.train.relevance)

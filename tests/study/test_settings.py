@@ -1,0 +1,54 @@
+"""Settings: what is written can be read, and what differs is named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from explainfb.core.errors import InputError
+from explainfb.study.settings import StudySettings, check_same, command_line, read_settings, write_settings
+from explainfb.testing.tiny import TINY
+
+
+@pytest.mark.parametrize("settings", [StudySettings(), TINY, replace(TINY, controls=(), weights="default")])
+def test_what_is_written_can_be_read(settings: StudySettings, tmp_path: Path) -> None:
+    write_settings(settings, tmp_path / "study.toml")
+    assert read_settings(tmp_path / "study.toml") == settings
+
+
+def test_every_difference_is_named() -> None:
+    other = replace(TINY, seed=3, lime=replace(TINY.lime, fill="zero"))
+    with pytest.raises(InputError, match=r"lime\.fill was 'data', now 'zero'; seed was 0, now 3"):
+        check_same(other, TINY, Path("study"))
+    check_same(TINY, TINY, Path("study"))
+
+
+@pytest.mark.parametrize("text", ["task = ", "nonsense = 1", "rounds = 0", "[finetune]\nsteps = 3\nwings = 2"])
+def test_a_damaged_file_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(text)
+    with pytest.raises(InputError, match=r"study\.toml"):
+        read_settings(tmp_path / "study.toml")
+
+
+def test_a_folder_that_is_no_study_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a study"):
+        read_settings(tmp_path / "study.toml")
+
+
+def test_the_command_line_names_what_is_not_as_usual() -> None:
+    assert command_line(StudySettings()) == "explainfb run"
+    assert command_line(replace(StudySettings(), seed=2, controls=())) == "explainfb run --seed 2 --controls"
+    assert "--finetune.steps 6" in command_line(TINY)
+
+
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"comparisons": 3}])
+def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="at least"):
+        StudySettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_folder_of_a_sweep_is_told_from_one_without_a_study(tmp_path: Path) -> None:
+    for seed in (3, 4):
+        write_settings(StudySettings(seed=seed), tmp_path / f"seed-{seed}" / "study.toml")
+    with pytest.raises(InputError, match="sweep of several studies; give one of seed-3, seed-4"):
+        read_settings(tmp_path / "study.toml")

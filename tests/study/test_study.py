@@ -1,0 +1,258 @@
+"""The loop from end to end on a tiny task, and what a study does when it is interrupted or given bad input."""
+
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import namedtuple
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from explainfb.core import files
+from explainfb.core.errors import InputError
+from explainfb.core.types import Answer
+from explainfb.results.records import Results, read_results
+from explainfb.store import Response, Store
+from explainfb.study import study as study_module
+from explainfb.study.folder import locked, new_folder
+from explainfb.study.settings import StudySettings
+from explainfb.study.study import Study
+from explainfb.tasks.task import Task
+from explainfb.testing.tiny import TINY
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny study that ran without interruption."""
+    folder = tmp_path_factory.mktemp("finished") / "study"
+    Study.open(folder, TINY).run()
+    return folder
+
+
+def without_times(results: Results) -> Results:
+    return {name: value for name, value in results.items() if name != "seconds"}
+
+
+def answers(folder: Path) -> list[tuple[object, ...]]:
+    with Store(f"sqlite:///{folder / 'study.db'}") as store:
+        given = store.answers()
+    return [(row.comparison, row.annotator, row.answer, row.seed, row.supersedes) for row in given]
+
+
+def test_a_study_leaves_everything_that_the_contract_names(finished: Path) -> None:
+    names = ["study.toml", "study.db", "results.json", "report/index.html", "reward/round-2.safetensors"]
+    names += [f"classifiers/round-{number}.safetensors" for number in range(3)] + ["explanations", "tensorboard"]
+    assert [name for name in names if not (finished / name).exists()] == []
+    results = read_results(finished / "results.json")
+    assert set(results["controls"]) == {"cross_entropy", "random_exchange", "random_answers"}
+    assert "ceiling" in results
+    assert results["preferences"]["answers"] == 48
+    assert results["preferences"]["annotators"] == ["simulated"]
+    assert [row["round"] for row in results["preferences"]["by_round"]] == [1, 2]
+    assert results["stopped"] == []
+
+
+def test_every_arm_but_the_undefended_meets_images_made_against_the_undefended(finished: Path) -> None:
+    results = read_results(finished / "results.json")
+    arms = {name: results[name] for name in ("before", "after", "ceiling")} | results["controls"]
+    met = {name: [("transfer" in row["attacks"]) for row in arm["robust_accuracy"]] for name, arm in arms.items()}
+    assert met == {name: [name != "before"] * 3 for name in arms}
+
+
+def test_the_command_in_the_results_repeats_the_study(finished: Path, tmp_path: Path) -> None:
+    command = read_results(finished / "results.json")["command"].split()
+    assert command[0] == "explainfb"
+    again = tmp_path / "again"
+    status = subprocess.run(
+        [sys.executable, "-m", "explainfb", *command[1:], "--study", str(again)], capture_output=True, check=False
+    )
+    assert status.returncode == 0, status.stderr
+    assert without_times(read_results(again / "results.json")) == without_times(read_results(finished / "results.json"))
+
+
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(finished: Path, tmp_path: Path) -> None:
+    """kill -9 as each of these files appears, and once in the middle of what follows."""
+    command = read_results(finished / "results.json")["command"].split()
+    folder = tmp_path / "killed"
+    moments = [
+        "study.toml",
+        "identity.json",
+        "classifiers/round-0.safetensors",
+        "explanations/round-1.safetensors",
+        "reward/round-1.safetensors",
+        "classifiers/round-1.safetensors",
+        "controls/random_answers/reward/round-1.safetensors",
+        "results.json",
+    ]
+    killed = 0
+    for number, moment in enumerate(moments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "explainfb", *command[1:], "--study", str(folder)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        while process.poll() is None and not (folder / moment).exists():
+            time.sleep(0.002)
+        time.sleep(0.05 * (number % 3))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
+        process.wait()
+    assert killed >= 5, "the test must have killed something"
+    Study.open(folder, TINY).run()
+    assert without_times(read_results(folder / "results.json")) == without_times(
+        read_results(finished / "results.json")
+    )
+    assert answers(folder) == answers(finished)
+
+
+def test_a_finished_study_does_nothing_again(finished: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("**/*.safetensors")}
+    Study.open(finished, TINY).run()
+    assert {path: path.stat().st_mtime_ns for path in finished.glob("**/*.safetensors")} == before
+
+
+def test_other_settings_are_refused_and_named(finished: Path) -> None:
+    other = dataclasses.replace(TINY, finetune=dataclasses.replace(TINY.finetune, steps=7), seed=1)
+    with pytest.raises(InputError, match=r"finetune\.steps was 6, now 7; seed was 0, now 1"):
+        Study.open(finished, other)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "classifiers/round-1.safetensors",
+        "explanations/round-1.safetensors",
+        "reward/round-1.safetensors",
+        "evaluations/before.safetensors",
+        "study.db",
+        "study.toml",
+        "identity.json",
+    ],
+)
+@pytest.mark.parametrize("damage", ["truncated", "overwritten"])
+def test_a_damaged_file_is_named(finished: Path, tmp_path: Path, name: str, damage: str) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(finished, folder)
+    path = folder / name
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"\x07" * len(content))
+    if name.startswith("classifiers"):
+        (folder / "classifiers" / "round-2.safetensors").unlink()
+    with pytest.raises(InputError, match=path.name.replace(".", r"\.")):
+        Study.open(folder, TINY).run()
+
+
+def test_another_database_is_refused(finished: Path, tmp_path: Path) -> None:
+    """One of another study, and none where there was one: answers would be about other explanations."""
+    with pytest.raises(InputError, match="holds another study"):
+        Study.open(tmp_path / "new", TINY, database=finished / "study.db")
+    with pytest.raises(InputError, match="was begun with another database"):
+        Study.open(finished, TINY, database=tmp_path / "empty.db")
+
+
+def test_other_data_are_refused(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = study_module.task_of
+
+    def one_pixel_off(*given: object, **named: object) -> Task:
+        task = whole(*given, **named)  # type: ignore[arg-type]
+        task.train.images[7, 0, 10, 10] += 1e-3
+        return task
+
+    monkeypatch.setattr(study_module, "task_of", one_pixel_off)
+    with pytest.raises(InputError, match="data are not those"):
+        Study.open(finished, TINY)
+
+
+def test_a_full_disk_is_told_before_work_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: usage(10, 9, 1))
+    with pytest.raises(InputError, match="make room"):
+        Study.open(tmp_path / "study", TINY)
+
+
+def test_two_processes_do_not_run_one_study(tmp_path: Path) -> None:
+    with locked(tmp_path / "study"), pytest.raises(InputError, match="another process"), locked(tmp_path / "study"):
+        pass
+
+
+def test_without_a_folder_an_unfinished_study_is_resumed_and_a_finished_one_is_not(tmp_path: Path) -> None:
+    folder = new_folder(TINY, tmp_path)
+    assert folder == tmp_path / "digits-decoy-1"
+    Study.open(folder, TINY)
+    assert new_folder(TINY, tmp_path) == folder
+    assert new_folder(StudySettings(), tmp_path) == tmp_path / "digits-decoy-2"
+    with locked(folder):
+        assert new_folder(TINY, tmp_path) == tmp_path / "digits-decoy-2"
+    (folder / "results.json").write_text("{}")
+    assert new_folder(TINY, tmp_path) == folder, "it has no report yet"
+    (folder / "report").mkdir()
+    (folder / "report" / "index.html").touch()
+    assert new_folder(TINY, tmp_path) == tmp_path / "digits-decoy-2"
+
+
+def test_people_are_waited_for(tmp_path: Path) -> None:
+    """A round goes on by itself when its last answer is there; the report's numbers name who answered."""
+    settings = dataclasses.replace(TINY, annotator="human", rounds=1, controls=())
+    folder = tmp_path / "study"
+    study = Study.open(folder, settings)
+    asked = settings.comparisons + round(settings.gold * settings.comparisons)
+    person = threading.Thread(target=answer_all, args=(study.database, asked), daemon=True)
+    person.start()
+    results = study.run()
+    person.join()
+    assert results["preferences"]["annotators"] == ["Ada"]
+    assert results["preferences"]["answers"] == settings.comparisons  # gold ones teach nothing
+
+
+def test_people_who_never_can_tell_end_the_run_and_not_the_study(tmp_path: Path) -> None:
+    settings = dataclasses.replace(TINY, annotator="human", rounds=1, gold=0, controls=())
+    study = Study.open(tmp_path / "study", settings)
+    person = threading.Thread(target=answer_all, args=(study.database, settings.comparisons, [Answer.CANT_TELL]))
+    person.start()
+    with pytest.raises(InputError, match="of 24 there are 0"):
+        study.run_feedback()
+    person.join()
+    with Store(study.database) as store:
+        assert store.rounds() == {1: True}
+        store.annotators.exclude("Ada", by="Rea", reason="could never tell")
+    person = threading.Thread(target=answer_all, args=(study.database, settings.comparisons), kwargs={"name": "Bob"})
+    person.start()
+    study.run_feedback()
+    person.join()
+    with Store(study.database) as store:
+        assert store.rounds() == {1: False}
+
+
+GIVEN = (Answer.LEFT, Answer.RIGHT, Answer.EQUAL)
+
+
+def answer_all(database: str, count: int, answers: Sequence[Answer] = GIVEN, name: str = "Ada") -> None:
+    with Store(database) as store:
+        store.annotators.add(name)
+        person = next(each for each in store.annotators.all() if each.name == name)
+        given = 0
+        while given < count:
+            now = datetime.now(UTC)
+            lease = store.next_comparison(person, now=now, overlap=1, lease_seconds=60)
+            if lease is None:
+                time.sleep(0.05)
+                continue
+            response = Response(
+                comparison=lease.comparison,
+                answer=answers[given % len(answers)],
+                shown_at=now,
+                responded_at=now,
+                app_version="test",
+                token=lease.token,
+            )
+            store.answer(person, response, now=now, overlap=1)
+            given += 1
