@@ -31,11 +31,11 @@ HERE = Path(__file__).parent
 
 STUDY = replace(
     WAITING,
-    comparisons=60,
+    comparisons_per_round=60,
     train_images=1_000,
     overlap=2,
     training=TrainingSettings(steps=300),
-    lime=LimeSettings(masks=1_000),
+    lime=LimeSettings(n_samples=1_000),
 )
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 HEIGHT, GAP = 520, 16

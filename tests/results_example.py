@@ -94,7 +94,7 @@ def example_results() -> dict[str, Any]:
     results: dict[str, Any] = {
         "task": "digits-decoy",
         "seed": 0,
-        "command": "explainfb run --study studies/decoy --task digits-decoy --rounds 4 --comparisons 250 --seed 0",
+        "command": "explainfb run --study studies/decoy --rounds 4 --comparisons-per-round 250",
         "settings": {
             "annotator": "simulated", "error_rate": 0.1, "rounds": 4, "comparisons": 250, "classifier": "lenet",
             "superpixels": "grid", "superpixel_count": 49, "masks": "kernelshap", "mask_count": 256, "fill": "data",

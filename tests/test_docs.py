@@ -34,7 +34,7 @@ def tiny_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     """Studies have one round of TINY, but for what the document gives; what it registers is forgotten afterwards."""
 
     def settings(**given: Any) -> StudySettings:
-        little = replace(TINY.evaluation, linf=(0.1,), l2=(), attacked=6, explained=4)
+        little = replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
         return replace(TINY, rounds=1, evaluation=little, **given)
 
     monkeypatch.setattr(explainfb, "StudySettings", settings)

@@ -16,7 +16,7 @@ import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from explainfb.cli.main import Command, Sweep
+from explainfb.cli.commands import Command, Sweep
 from explainfb.study.finished import FinishedStudy
 from explainfb.study.settings import KnownControl, StudySettings
 from explainfb.sweeps.grid_runner import GridSettings, sweep_command
@@ -52,7 +52,7 @@ def test_the_command_of_every_cell_means_the_cell(path: str, setting: str, monke
         words = shlex.split(sweep_command(settings, wanted, name))
         read: Sweep = tyro.cli(Command, args=words[1:])
         assert read.sweep.folder == wanted.folder / name
-        assert read.sweep.arms == settings.controls
+        assert read.sweep.controls == settings.controls
         assert read.settings.plain == StudySettings(**{**vars(settings), "controls": StudySettings().controls})
     assert len({str(settings) for settings in cells.values()}) == len(cells)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import explainfb
-from explainfb.cli.main import main
+from explainfb.cli.commands import main
 from explainfb.testing.tiny import TINY
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

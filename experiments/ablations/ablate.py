@@ -24,7 +24,7 @@ from explainfb.sweeps.grid_runner import Grid, GridSettings, run_grid
 from explainfb.sweeps.tables import Row, contrast_table, read_summary, table, write_page
 
 BASE, AT_ONCE = "as-it-is", "no-online-rounds"
-QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(1.0,), attacked=200, attacks=BRIEF)
+QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(1.0,), attack_images=200, attacks=BRIEF)
 
 
 def changed(study: StudySettings, **parts: Any) -> StudySettings:
@@ -94,13 +94,13 @@ class Ablations:
         full = self.setting == "full"
         evaluation = EvaluationSettings() if full else QUICK
         study = StudySettings(task=self.task, controls=(), evaluation=evaluation)
-        study = replace(study, comparisons=math.ceil(self.answers / study.rounds))
+        study = replace(study, comparisons_per_round=math.ceil(self.answers / study.rounds))
         chosen = CHANGES | (MORE if full else {})
         if self.only:
             chosen = {name: parts for name, parts in (CHANGES | MORE).items() if name in (BASE, *self.only)}
         found = {name: changed(study, **parts) for name, parts in chosen.items()}
         if AT_ONCE in found:
-            found[AT_ONCE] = replace(found[AT_ONCE], comparisons=study.rounds * study.comparisons)
+            found[AT_ONCE] = replace(found[AT_ONCE], comparisons_per_round=study.rounds * study.comparisons_per_round)
         return found
 
 

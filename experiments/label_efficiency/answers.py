@@ -33,7 +33,7 @@ SCHEDULE = {25: (1, 25), 50: (2, 25), 100: (4, 25), 250: (4, 63), 500: (4, 125),
 """Answers in all → rounds, and comparisons a round."""
 CROWD = (0.0, 0.1, 0.3, 0.5, 0.5)
 """How often each of five annotators is wrong: one knows, one tries, one is careless, two press anything."""
-QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(), attacked=200, attacks=BRIEF)
+QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(), attack_images=200, attacks=BRIEF)
 BASE = "1000-answers"
 PANELS = {"shifted_accuracy": "shifted accuracy", "linf 0.1": "accuracy under attack, L∞ .1"}
 
@@ -67,7 +67,7 @@ class LabelEfficiency:
         few = sizes if full else (100, 250, 1000) if wide else (100,)
         found = {f"{size}-answers": of_size(self.study, size) for size in sizes}
         found[BASE] = replace(found[BASE], controls=("random_exchange", "no_shortcut"))
-        random = QuerySettings(choice="random")
+        random = QuerySettings(strategy="random")
         found |= {f"{size}-answers-random": of_size(self.study, size, queries=random) for size in few}
         wrong: dict[int, tuple[float, ...]] = {250: (0.0, 0.2, 0.4), 1000: (0.4,)}
         if wide:
@@ -86,7 +86,7 @@ def of_size(study: StudySettings, answers: int, **changes: Any) -> StudySettings
     """The study with so many answers in all, and as many gradient steps as any other."""
     rounds, comparisons = SCHEDULE[answers]
     steps = replace(study.finetune, steps=STEPS // rounds)
-    return replace(study, rounds=rounds, comparisons=comparisons, finetune=steps, **changes)
+    return replace(study, rounds=rounds, comparisons_per_round=comparisons, finetune=steps, **changes)
 
 
 def main(wanted: LabelEfficiency) -> None:

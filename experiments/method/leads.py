@@ -53,7 +53,7 @@ class Agreed(Loop):
         lime = self.settings.lime
 
         def wanted_by_some(images: Tensor, _: Tensor) -> Tensor:
-            segments = batch_superpixels(images, lime.superpixels, lime.segments)
+            segments = batch_superpixels(images, lime.superpixels, lime.n_segments)
             by_all = torch.stack(
                 [irrelevant_superpixels(member.relevance_map(images), segments) for member in members]
             ).all(0)
@@ -106,7 +106,7 @@ def exchanged_explained(folder: Path, settings: StudySettings, task: Task) -> Fo
     images = task.train.images
     worth = torch.rand(len(images), 7, 7, generator=generator)
     worth = F.interpolate(worth[:, None], size=images.shape[2:], mode="nearest")[:, 0]
-    segments = batch_superpixels(images, settings.lime.superpixels, settings.lime.segments)
+    segments = batch_superpixels(images, settings.lime.superpixels, settings.lime.n_segments)
     mixed = make_counterexamples(images, segments, worth, background=images, generator=generator)
     changed = replace(task, train=replace(task.train, images=mixed))
     return feedback(folder, settings, changed, kind=partial(ExplainedElsewhere, tuned_on=task.train))

@@ -35,7 +35,7 @@ def show(name: str, classifier: Classifier, task: Task) -> None:
     """Mean sums of |β| over 60 training images, 256 masks; the rest on the first 200 shifted images."""
     assert task.shifted is not None
     images, labels = task.train.images[:60], task.train.labels[:60]
-    settings = LimeSettings(masks=256)
+    settings = LimeSettings(n_samples=256)
     found = explain(classifier, images, targets=labels, settings=settings, background=task.train.images)
     strength = np.abs([item.weights for item in found]).reshape(-1, 7, 7)
     total, middle = strength.sum((1, 2)), strength[:, 1:-1, 1:-1].sum((1, 2))

@@ -216,7 +216,7 @@ def trained(
     if recipe.in_passes:
         return trained_in_passes(start, recipe, split, steps, run.seed), None
     how = FinetuneSettings(
-        steps=steps, batch=recipe.batch, learning_rate=recipe.learning_rate, schedule="constant", strength=0.0
+        steps=steps, batch_size=recipe.batch, learning_rate=recipe.learning_rate, schedule="constant", reward_weight=0.0
     )
     if run.arm == "rrr":
         assert split.shortcut is not None

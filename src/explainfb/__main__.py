@@ -1,5 +1,5 @@
 """`python -m explainfb` is `explainfb`."""
 
-from explainfb.cli.main import main
+from explainfb.cli.commands import main
 
 main()

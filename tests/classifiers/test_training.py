@@ -26,7 +26,7 @@ from explainfb.core.seeding import torch_generator
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split, Task
 
-QUICK = TrainingSettings(steps=40, batch=16, validate_every=20)
+QUICK = TrainingSettings(steps=40, batch_size=16, validate_every=20)
 
 
 @cache
@@ -116,7 +116,7 @@ def test_one_batch_can_be_learned_by_heart() -> None:
     batch = digits().train.take(slice(0, 32))
     classifier = build_classifier(architecture_for(digits(), "lenet"))
     assert abs(validate(classifier, batch)[0] - math.log(10)) < 0.2
-    fit(classifier, batch, batch, settings=TrainingSettings(steps=150, batch=32), seed=0)
+    fit(classifier, batch, batch, settings=TrainingSettings(steps=150, batch_size=32), seed=0)
     loss, accuracy = validate(classifier, batch)
     assert accuracy == 1
     assert loss < 0.05
@@ -139,7 +139,7 @@ def test_the_best_look_is_kept_and_patience_ends_it(losses: list[float], monkeyp
         return losses[len(seen) - 1], 0.5
 
     monkeypatch.setattr(training, "validate", planted)
-    settings = TrainingSettings(steps=60, batch=8, validate_every=10, patience=3)
+    settings = TrainingSettings(steps=60, batch_size=8, validate_every=10, patience=3)
     classifier = fit(build_classifier(SMALL), random_split(), random_split(), settings=settings, seed=0)
     assert len(seen) == 5
     assert same(classifier.state_dict(), seen[1])
@@ -148,7 +148,7 @@ def test_the_best_look_is_kept_and_patience_ends_it(losses: list[float], monkeyp
 
 def test_the_last_step_is_looked_at_even_off_the_beat() -> None:
     steps: list[int] = []
-    settings = TrainingSettings(steps=25, batch=8, validate_every=10)
+    settings = TrainingSettings(steps=25, batch_size=8, validate_every=10)
     fit(
         build_classifier(SMALL),
         random_split(),
@@ -201,14 +201,14 @@ def test_training_mode_reaches_all_that_is_free_and_dropout() -> None:
 
 
 def test_a_loss_that_is_no_number_is_said_at_once() -> None:
-    settings = TrainingSettings(steps=500, batch=8, learning_rate=1e30)
+    settings = TrainingSettings(steps=500, batch_size=8, learning_rate=1e30)
     with pytest.raises(InputError, match=r"The training loss was (nan|inf) at step \d+; lower the learning rate"):
         fit(build_classifier(SMALL), random_split(), random_split(), settings=settings, seed=0)
 
 
 def test_a_last_step_that_ruins_the_weights_is_said_too() -> None:
     """Its own loss was fine: only the look at the validation images shows it."""
-    settings = TrainingSettings(steps=1, batch=8, learning_rate=1e30)
+    settings = TrainingSettings(steps=1, batch_size=8, learning_rate=1e30)
     with pytest.raises(InputError, match=r"The validation loss was (nan|inf) at step 1; lower the learning rate"):
         fit(build_classifier(SMALL), random_split(), random_split(), settings=settings, seed=0)
 

@@ -19,7 +19,7 @@ from explainfb.core.seeding import torch_generator
 from explainfb.tasks.task import Split, Task
 
 UNTRAINED = TrainingSettings(steps=0)
-THREE_STEPS = TrainingSettings(steps=3, batch=4, validate_every=3)
+THREE_STEPS = TrainingSettings(steps=3, batch_size=4, validate_every=3)
 
 
 def coloured(count: int, channels: int, side: int, *names: object) -> Tensor:
@@ -137,7 +137,7 @@ def test_only_the_head_is_trained_unless_all_is_asked_for(name: str, head: set[s
 
 def test_transfer_learns(tmp_path: Path) -> None:
     source = pretrained("shufflenet_v2_x0_5", file_of("shufflenet_v2_x0_5", tmp_path))
-    settings = TrainingSettings(steps=20, batch=12, learning_rate=3e-3, validate_every=10)
+    settings = TrainingSettings(steps=20, batch_size=12, learning_rate=3e-3, validate_every=10)
     losses: list[float] = []
     source.transfer(
         make_task(side=16), settings=settings, layers="all", on_validation=lambda point: losses.append(point.train_loss)

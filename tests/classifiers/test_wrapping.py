@@ -24,7 +24,7 @@ from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.tasks.task import Task
 from explainfb.testing.tiny import ATTACKS
 
-LIME = LimeSettings(masks=52, fill="zero")
+LIME = LimeSettings(n_samples=52, fill="zero")
 
 
 class Net(nn.Module):
@@ -99,12 +99,12 @@ def test_it_is_explained_measured_and_tuned(net: Net, task: Task) -> None:
     explanation = explain(classifier, task.clean.images[:1], settings=LIME)[0]
     own = net(task.clean.images[:1]).softmax(1)[0, explanation.target].item()
     assert explanation.probability == pytest.approx(own, abs=1e-6)
-    settings = EvaluationSettings(linf=(0.05,), l2=(), attacked=10, explained=1, lime=LIME, attacks=ATTACKS)
+    settings = EvaluationSettings(linf=(0.05,), l2=(), attack_images=10, explain_images=1, lime=LIME, attacks=ATTACKS)
     measured = evaluate(classifier, task, settings=settings)
     assert torch.equal(measured.clean_logits, predict_logits(classifier, task.clean.images))
     assert measured.robust[0].n == 10
     tuned = finetune(
-        classifier, task.train, None, lime=LIME, settings=FinetuneSettings(steps=3, batch=8), seed=0
+        classifier, task.train, None, lime=LIME, settings=FinetuneSettings(steps=3, batch_size=8), seed=0
     ).classifier
     assert isinstance(tuned.network, Net)
     assert not torch.equal(tuned.network.last.weight, net.last.weight)
@@ -133,7 +133,7 @@ def bare_explain(net: nn.Module, task: Task) -> object:
 
 
 def bare_evaluate(net: nn.Module, task: Task) -> object:
-    return evaluate(net, task, settings=EvaluationSettings(attacked=20, explained=1))  # type: ignore[arg-type]
+    return evaluate(net, task, settings=EvaluationSettings(attack_images=20, explain_images=1))  # type: ignore[arg-type]
 
 
 def bare_robust_accuracy(net: nn.Module, task: Task) -> object:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from explainfb.cli import main as cli
-from explainfb.cli.main import SweptSettings, main
+from explainfb.cli import commands as cli
+from explainfb.cli.commands import SweptSettings, main
 from explainfb.labelling import server as serving
 from explainfb.labelling.server import ADDRESS, DATABASE, STUDY
 from explainfb.store import Role, Store
@@ -40,9 +40,9 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "--task", "mnist", "--data-dir", "nowhere"], ["nowhere", "torchvision"]),
         (["run", "--task", "folder:nowhere"], ["nowhere"]),
         (["run", "--db", "postgresql://user:secret@127.0.0.1:1/none"], ["127.0.0.1"]),
-        (["run", "--lime.masks", "2"], ["masks"]),
+        (["run", "--lime.n-samples", "2"], ["masks"]),
         (["run", "--rounds", "0"], ["round"]),
-        (["run", "--comparisons", "2"], ["comparisons"]),
+        (["run", "--comparisons-per-round", "2"], ["comparisons"]),
         (["run", "--training.classifier", "lenett"], ["lenett"]),
         (["report", "--study", "nowhere"], ["nowhere", "study.toml"]),
         (["evaluate", "--study", "nowhere"], ["nowhere", "study.toml"]),

@@ -15,7 +15,7 @@ from explainfb.core.errors import InputError
 from explainfb.results.records import read_results
 from explainfb.study import finished as finished_module
 from explainfb.study import study as study_module
-from explainfb.study.finished import evaluations_of, finished, finished_studies
+from explainfb.study.finished import evaluations_of, finished_results, finished_studies
 from explainfb.study.settings import StudySettings, task_of, write_settings
 from explainfb.study.study import Study
 from explainfb.sweeps import grid_runner as grid
@@ -27,7 +27,7 @@ SMALL = replace(
     TINY,
     rounds=1,
     controls=("cross_entropy",),
-    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attacked=6, explained=4),
+    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4),
 )
 
 
@@ -158,7 +158,7 @@ def test_files_without_their_settings_are_not_reused(folder: Path, lost: str) ->
 
 def test_measuring_anew_is_begun_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted, the study is one that is not finished; what cannot be removed is told."""
-    assert finished(folder, SMALL) == read_results(folder / "results.json")
+    assert finished_results(folder, SMALL) == read_results(folder / "results.json")
 
     def refused(place: Path) -> None:
         raise PermissionError(13, "Permission denied", str(place))
@@ -166,7 +166,7 @@ def test_measuring_anew_is_begun_whole(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(study_module.shutil, "rmtree", refused)
     with pytest.raises(InputError, match="evaluations cannot be removed"):
         Study.open(folder, SMALL).forget_evaluations()
-    assert finished(folder, SMALL) is None
+    assert finished_results(folder, SMALL) is None
     with pytest.raises(InputError, match="is not finished"):
         Study.open(folder, SMALL).forget_evaluations()
 
@@ -176,7 +176,7 @@ def test_a_study_that_lost_what_it_ends_with_is_not_finished(folder: Path, lost:
     results = read_results(folder / "results.json")
     assert sorted(evaluations_of({folder: results})) == ["before", "cross_entropy", "feedback"]
     (folder / lost).unlink()
-    assert finished(folder, SMALL) is None
+    assert finished_results(folder, SMALL) is None
     if lost.startswith("evaluations"):
         with pytest.raises(InputError, match=r"No evaluation at .*before\.safetensors"):
             evaluations_of({folder: results})
@@ -192,10 +192,10 @@ def test_pictures_of_the_users_own_that_were_changed_are_seen(folder: Path, monk
     write_settings(own, folder / "study.toml")
     task = task_of(SMALL)
     monkeypatch.setattr(finished_module, "task_of", lambda *_: task)
-    assert finished(folder, own) is not None
+    assert finished_results(folder, own) is not None
     task.train.images[3, 0, 5, 5] += 1e-3
     with pytest.raises(InputError, match="data are not those"):
-        finished(folder, own)
+        finished_results(folder, own)
 
 
 def test_a_file_of_a_finished_round_is_not_to_be_deleted(folder: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_sweep_tells_what_it_does_and_can_be_looked_at_half_way(
 
     monkeypatch.setattr("explainfb.sweeps.sweep_runner.run_studies", one_of_two)
     console = Console(record=True, width=200, quiet=False)
-    wanted = SweepSettings(folder=folder.parent, seeds=2, jobs=3, arms=SMALL.controls)
+    wanted = SweepSettings(folder=folder.parent, seeds=2, jobs=3, controls=SMALL.controls)
     with pytest.raises(KeyboardInterrupt):
         sweep(wanted, replace(SMALL, controls=StudySettings().controls), console)
     said = console.export_text()

@@ -54,7 +54,7 @@ class Recorder:
 CLASSIFIER = small_classifier((1, 12, 10))
 IMAGES = random(5, 1, 12, 10)
 BACKGROUND = random(20, 1, 12, 10, name="background")
-QUICK = LimeSettings(masks=60, segments=9)
+QUICK = LimeSettings(n_samples=60, n_segments=9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,7 +69,7 @@ QUICK = LimeSettings(masks=60, segments=9)
     seed=st.integers(0, 1000),
 )
 def test_the_closed_form_is_the_fit_of_the_lime_package(shape, segments, classes, seed, **options) -> None:
-    closed = LimeSettings(segments=segments, **options)
+    closed = LimeSettings(n_segments=segments, **options)
     generator = torch_generator(seed, "property")
     image, background = torch.rand(*shape, generator=generator), torch.rand(8, *shape, generator=generator)
     classifier = small_classifier(shape, classes, seed)
@@ -110,7 +110,7 @@ def test_the_whole_lime_package_explains_the_same(monkeypatch, hide_color, fill,
     drawn = np.random.RandomState(5).randint(0, 2, count * d).reshape(count, d)
     drawn[0] = 1
     monkeypatch.setattr(module, "draw_masks", lambda *arguments: torch.from_numpy(drawn).float())
-    near = sample_perturbations(classifier, image, settings=replace(PAPER, fill=fill, masks=count), segments=labels)
+    near = sample_perturbations(classifier, image, settings=replace(PAPER, fill=fill, n_samples=count), segments=labels)
     for target in range(3):
         ours = near.explain(target)
         weights = np.array([weight for _, weight in sorted(theirs.local_exp[target])])
@@ -172,7 +172,7 @@ def test_gradients_with_respect_to_the_classifier(sampling, fill) -> None:
             images,
             labels,
             torch.tensor([0, 2]),
-            settings=LimeSettings(masks=40, sampling=sampling, fill=fill),
+            settings=LimeSettings(n_samples=40, sampling=sampling, fill=fill),
             background=BACKGROUND,
             generator=torch_generator(3),
         )
@@ -216,7 +216,7 @@ def test_an_image_with_fewer_superpixels_gets_zeros_for_the_rest_and_the_weights
     own = int(labels[0].max()) + 1
     assert own < int(labels[1].max()) + 1
     for sampling in ("lime", "kernelshap"):
-        asked = LimeSettings(masks=80, sampling=sampling, fill="mean", superpixels="slic")
+        asked = LimeSettings(n_samples=80, sampling=sampling, fill="mean", superpixels="slic")
 
         def weights(count: int, asked: LimeSettings = asked) -> Tensor:
             found = differentiable_weights(
@@ -299,7 +299,7 @@ def planted(probability: Callable[[Tensor], Tensor], segments: np.ndarray) -> Cl
 def test_known_weights_are_recovered(sampling) -> None:
     truth = (random(16, name="truth").double() - 0.5) / 16
     classifier = planted(lambda bright: 0.5 + bright @ truth, grid(20, 20, 16))
-    asked = LimeSettings(masks=400, segments=16, sampling=sampling, fill="zero", alpha=1e-6)
+    asked = LimeSettings(n_samples=400, n_segments=16, sampling=sampling, fill="zero", alpha=1e-6)
     [one, zero] = explain(classifier, torch.ones(2, 1, 20, 20), targets=[1, 0], settings=asked)
     np.testing.assert_allclose(one.weights, truth.numpy(), atol=1e-6)
     np.testing.assert_allclose(zero.weights, -truth.numpy(), atol=1e-6)
@@ -344,7 +344,7 @@ def test_several_classes_cost_one_pass() -> None:
     seen = Recorder(classifier)
     near = sample_perturbations(classifier, IMAGES[0], settings=QUICK, background=BACKGROUND)
     several = [near.explain(target) for target in range(3)]
-    assert sum(seen.sizes) == QUICK.masks + 1
+    assert sum(seen.sizes) == QUICK.n_samples + 1
     apart = explain(classifier, IMAGES[[0, 0, 0]], targets=torch.arange(3), settings=QUICK, background=BACKGROUND)
     assert all(same(one, other) for one, other in zip(several, apart, strict=True))
     np.testing.assert_allclose(sum(item.weights for item in several), 0, atol=1e-6)  # probabilities add up to 1
@@ -363,7 +363,7 @@ def test_a_thousand_masks_of_a_large_image_never_hold_more_than_a_few_dozen() ->
     classifier = Classifier(Architecture("tiny", 2, 3, 224, 224, (0.5,) * 3, (0.5,) * 3), network)
     seen = Recorder(classifier)
     images = random(1, 3, 224, 224, name="large")
-    explain(classifier, images, settings=LimeSettings(fill="mean", segments=196))
+    explain(classifier, images, settings=LimeSettings(fill="mean", n_segments=196))
     assert sum(seen.sizes) == 1001
     assert max(seen.sizes) <= 36
 

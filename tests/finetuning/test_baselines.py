@@ -46,9 +46,9 @@ from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split
 
 TASK = load_task("digits-decoy")
-QUICK = FinetuneSettings(steps=40, explained=6, masks=24)
+QUICK = FinetuneSettings(steps=40, explain_batch_size=6, n_samples=24)
 SHORT = replace(QUICK, steps=3)
-LIME = LimeSettings(masks=100)
+LIME = LimeSettings(n_samples=100)
 DEFAULT = BaselineSettings()
 assert TASK.train.relevance is not None
 assert TASK.sound_train is not None
@@ -188,12 +188,12 @@ def test_adversarial_training_survives_attacks_that_are_not_its_own(sound: Class
 def test_the_oracle_moves_the_reasons_where_they_should_be(trained: Classifier) -> None:
     def share(classifier: Classifier) -> float:
         assert SEEN.relevance is not None
-        found = explain(classifier, SEEN.images[:30], settings=LimeSettings(masks=200, fill="zero"))
+        found = explain(classifier, SEEN.images[:30], settings=LimeSettings(n_samples=200, fill="zero"))
         pairs = zip(found, SEEN.relevance[:30].numpy(), strict=True)
         return float(np.mean([relevance_mass(explanation, mask) for explanation, mask in pairs]))
 
     assert TASK.train.relevance is not None
-    settings = FinetuneSettings(steps=80, explained=8, masks=32, strength=3.0)
+    settings = FinetuneSettings(steps=80, explain_batch_size=8, n_samples=32, reward_weight=3.0)
     reward = OracleReward(TASK.train.relevance).normalised(explained_by(trained))
     after = finetune(trained, TASK.train, reward, lime=LIME, settings=settings).classifier
     assert share(after) > share(cross_entropy(trained, settings)) + 0.08
@@ -250,7 +250,7 @@ def test_adversarial_training_is_the_loop_of_madry_to_the_last_bit(trained: Clas
     draws, starts = batch_draws(2), torch_generator(2, "adversarial training", "starts")
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
-        images, labels = draw_batch(TASK.train, SHORT.batch, draws, tuned.device)
+        images, labels = draw_batch(TASK.train, SHORT.batch_size, draws, tuned.device)
         tuned.eval()
         options: Any = {"epsilon": 0.1, "steps": 5, "relative_step": 0.3, "generator": starts}
         worst = attack_batch(tuned, images, labels, **options)
@@ -275,7 +275,7 @@ def test_feedback_on_top_of_adversarial_training_holds_against_pgd(trained: Clas
         return (~IRRELEVANT[:1]).float().expand(len(images), -1, -1)
 
     def followed(epsilon: float) -> Classifier:
-        settings = replace(attacked(longer, epsilon), exchanged=1.0, strength=0.0)
+        settings = replace(attacked(longer, epsilon), counterexample_share=1.0, reward_weight=0.0)
         return finetune(trained, TASK.train, None, lime=LIME, settings=settings, relevance_map=relevance_map).classifier
 
     def robust(classifier: Classifier) -> float:
@@ -307,7 +307,7 @@ def test_the_same_seed_gives_the_same_classifier(method: Callable[..., Classifie
 def test_the_penalties_are_those_of_the_papers(trained: Classifier) -> None:
     """The first step's, against gradients taken one class, or one image, at a time."""
     generator = torch_generator(0, "finetune", "batches")
-    chosen = torch.randint(len(TASK.train), (QUICK.batch,), generator=generator)
+    chosen = torch.randint(len(TASK.train), (QUICK.batch_size,), generator=generator)
     images, labels = TASK.train.images[chosen], TASK.train.labels[chosen]
     blurred = cross_entropy(trained, SHORT)  # any classifier that is not certain of everything
     wanted = (log_probability_gradients(blurred, images) * IRRELEVANT[chosen, None]).square().flatten(1).sum(1).mean()
@@ -409,7 +409,7 @@ def test_random_exchange_has_every_other_superpixel_unwanted_anew_each_time(
     monkeypatch.setattr(baselines, "finetune", lambda *_, **named: called.update(named))
     random_exchange(trained, TASK.train, lime=LIME, settings=QUICK, seed=0)
     images = TASK.train.images[:400]
-    segments = batch_superpixels(images, LIME.superpixels, LIME.segments)
+    segments = batch_superpixels(images, LIME.superpixels, LIME.n_segments)
     first, second = (
         irrelevant_superpixels(called["relevance_map"](images, torch.arange(400)), segments).float() for _ in range(2)
     )
@@ -417,7 +417,7 @@ def test_random_exchange_has_every_other_superpixel_unwanted_anew_each_time(
     assert first.mean(0).min() > 0.4
     assert first.mean(0).max() < 0.6
     assert 0.45 < (first != second).float().mean() < 0.55
-    assert called["settings"] == replace(QUICK, exchanged=1.0, strength=0.0)
+    assert called["settings"] == replace(QUICK, counterexample_share=1.0, reward_weight=0.0)
 
 
 def test_the_classifier_without_the_shortcut_is_given_the_same_images_and_takes_no_notice_of_the_patch(

@@ -18,7 +18,7 @@ from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.models import AdditiveReward, FreeReward
 from explainfb.tasks.task import Split
 
-LIME = LimeSettings(masks=16, segments=4)
+LIME = LimeSettings(n_samples=16, n_segments=4)
 QUARTERS = torch.tensor([[0, 1], [2, 3]]).repeat_interleave(4, 0).repeat_interleave(4, 1)[None]
 
 
@@ -82,10 +82,10 @@ def test_exchanging_what_is_worthless_repairs_a_classifier() -> None:
     architecture = Architecture("mlp", 2, 1, 8, 8, (0.4,), (0.25,))
     trained = fit(build_classifier(architecture, seed=0), TRAIN, TRAIN, settings=TrainingSettings(steps=60), seed=0)
     assert accuracy(trained, SHIFTED) < 0.4
-    settings = FinetuneSettings(steps=100, explained=1, masks=4, strength=0.0)
+    settings = FinetuneSettings(steps=100, explain_batch_size=1, n_samples=4, reward_weight=0.0)
 
     def tuned(exchanged: float) -> Classifier:
-        chosen = replace(settings, exchanged=exchanged)
+        chosen = replace(settings, counterexample_share=exchanged)
         return finetune(
             trained, TRAIN, None, lime=LIME, settings=chosen, relevance_map=right_half_is_worthless
         ).classifier
@@ -97,7 +97,7 @@ def test_exchanging_what_is_worthless_repairs_a_classifier() -> None:
 def test_the_training_images_stay_as_they_are() -> None:
     trained = build_classifier(Architecture("mlp", 2, 1, 8, 8, (0.4,), (0.25,)), seed=0)
     before = TRAIN.images.clone()
-    settings = FinetuneSettings(steps=3, explained=1, masks=4, exchanged=1.0)
+    settings = FinetuneSettings(steps=3, explain_batch_size=1, n_samples=4, counterexample_share=1.0)
     finetune(trained, TRAIN, None, lime=LIME, settings=settings, relevance_map=right_half_is_worthless)
     assert torch.equal(TRAIN.images, before)
 
@@ -123,4 +123,4 @@ def test_worth_is_the_gain_of_a_weight_of_the_better_sign(sign: int) -> None:
 
 def test_a_share_outside_0_and_1_is_refused() -> None:
     with pytest.raises(InputError, match="exchanged"):
-        FinetuneSettings(exchanged=1.5)
+        FinetuneSettings(counterexample_share=1.5)

@@ -26,9 +26,9 @@ from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.models import AdditiveReward, ExplainedImages
 from explainfb.tasks.task import Split
 
-LIME = LimeSettings(masks=100, segments=4, fill="data")
+LIME = LimeSettings(n_samples=100, n_segments=4, fill="data")
 LEFT_HALF = torch.tensor([1.0, 0.0, 1.0, 0.0])  # of the four quarters
-QUICK = FinetuneSettings(steps=60, explained=8, masks=16, strength=1.0)
+QUICK = FinetuneSettings(steps=60, explain_batch_size=8, n_samples=16, reward_weight=1.0)
 SHORT = replace(QUICK, steps=8)
 
 
@@ -126,7 +126,7 @@ def test_cross_entropy_alone_sees_the_same_images(trained: Classifier, monkeypat
 
 def test_a_reward_that_nothing_would_follow_is_refused(trained: Classifier) -> None:
     with pytest.raises(InputError, match="would not be followed"):
-        tuned(trained, prefer_left, replace(SHORT, strength=0.0))
+        tuned(trained, prefer_left, replace(SHORT, reward_weight=0.0))
     alone = tuned(trained, None, SHORT)
     assert not same(states(tuned(trained, prefer_left, SHORT).classifier), states(alone.classifier))
 
@@ -134,7 +134,7 @@ def test_a_reward_that_nothing_would_follow_is_refused(trained: Classifier) -> N
 def test_an_ensemble_is_followed_by_its_own_maps(trained: Classifier) -> None:
     with torch_globally(0, "test finetune"):
         reward = RewardEnsemble([AdditiveReward(1, "share")]).requires_grad_(False)
-    follow = replace(SHORT, strength=0.0)
+    follow = replace(SHORT, reward_weight=0.0)
     by_default = tuned(trained, reward, follow)
     told = finetune(
         trained, SPLIT, reward, lime=LIME, settings=follow, relevance_map=lambda images, _: reward.relevance_map(images)
@@ -157,7 +157,7 @@ def left_is_worth_more(images: Tensor, _: Tensor) -> Tensor:
 
 
 def test_a_gradient_penalty_takes_the_gradient_off_what_is_unwanted(trained: Classifier) -> None:
-    alone = replace(QUICK, strength=0.0, exchanged=0.0)
+    alone = replace(QUICK, reward_weight=0.0, counterexample_share=0.0)
     plain = finetune(trained, SPLIT, None, lime=LIME, settings=alone, relevance_map=left_is_worth_more).classifier
     penalised = replace(alone, gradient_penalty=0.3)
     flat = finetune(trained, SPLIT, None, lime=LIME, settings=penalised, relevance_map=left_is_worth_more).classifier
@@ -171,7 +171,9 @@ def test_a_gradient_penalty_takes_the_gradient_off_what_is_unwanted(trained: Cla
 @pytest.mark.parametrize("epsilon", [0.0, 0.1])
 def test_alone_with_masks_for_worth_it_is_rrr(trained: Classifier, epsilon: float) -> None:
     """To the last bit, on adversarial images too."""
-    settings = replace(SHORT, strength=0.0, exchanged=0.0, gradient_penalty=0.3, adversarial_epsilon=epsilon)
+    settings = replace(
+        SHORT, reward_weight=0.0, counterexample_share=0.0, gradient_penalty=0.3, adversarial_epsilon=epsilon
+    )
     here = finetune(trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=left_is_worth_more).classifier
     masks = (~LEFT).expand(len(SPLIT), -1, -1)
     there = rrr(trained, SPLIT, irrelevant=masks, strength=0.3, settings=settings, seed=0).classifier
@@ -186,34 +188,34 @@ def test_the_penalty_is_on_the_images_that_were_exchanged(trained: Classifier, m
         return irrelevant_gradient(images, logits, irrelevant)
 
     monkeypatch.setattr(feedback, "irrelevant_gradient", watched)
-    settings = replace(SHORT, steps=1, strength=0.0, exchanged=0.5, gradient_penalty=0.3)
+    settings = replace(SHORT, steps=1, reward_weight=0.0, counterexample_share=0.5, gradient_penalty=0.3)
     finetune(trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=left_is_worth_more)
     ((images, irrelevant),) = seen
-    chosen = torch.randint(len(SPLIT), (settings.batch,), generator=batch_draws(0))
+    chosen = torch.randint(len(SPLIT), (settings.batch_size,), generator=batch_draws(0))
     differs = (images != SPLIT.images[chosen])[:, 0]
-    assert torch.equal(irrelevant, (~LEFT).expand(settings.batch, -1, -1))
-    assert bool(differs[: settings.batch // 2][:, ~LEFT].any(1).all())
-    assert not differs[: settings.batch // 2][:, LEFT].any()
-    assert not differs[settings.batch // 2 :].any()
+    assert torch.equal(irrelevant, (~LEFT).expand(settings.batch_size, -1, -1))
+    assert bool(differs[: settings.batch_size // 2][:, ~LEFT].any(1).all())
+    assert not differs[: settings.batch_size // 2][:, LEFT].any()
+    assert not differs[settings.batch_size // 2 :].any()
 
 
 def test_a_penalty_that_nothing_says_where_to_put_is_refused(trained: Classifier) -> None:
     with pytest.raises(InputError, match="gradient_penalty needs maps"):
-        tuned(trained, prefer_left, replace(SHORT, exchanged=0.0, gradient_penalty=0.3))
+        tuned(trained, prefer_left, replace(SHORT, counterexample_share=0.0, gradient_penalty=0.3))
 
 
 def test_an_ensemble_is_followed_in_every_way_at_once(trained: Classifier) -> None:
     """By its gradient, by exchange and by the penalty, each of which alone leads elsewhere."""
     with torch_globally(0, "test finetune"):
         reward = RewardEnsemble([AdditiveReward(1, "share")]).requires_grad_(False)
-    all_ways = replace(SHORT, strength=0.7, exchanged=1.0, gradient_penalty=0.3)
+    all_ways = replace(SHORT, reward_weight=0.7, counterexample_share=1.0, gradient_penalty=0.3)
     settings = [
         all_ways,
-        replace(all_ways, strength=0.0),
-        replace(all_ways, exchanged=0.0),
+        replace(all_ways, reward_weight=0.0),
+        replace(all_ways, counterexample_share=0.0),
         replace(all_ways, gradient_penalty=0.0),
-        replace(all_ways, strength=0.0, exchanged=0.0),
-        replace(all_ways, strength=0.0, gradient_penalty=0.0),
+        replace(all_ways, reward_weight=0.0, counterexample_share=0.0),
+        replace(all_ways, reward_weight=0.0, gradient_penalty=0.0),
     ]
     ends = [states(tuned(trained, reward, each).classifier) for each in settings]
     assert not any(same(one, other) for one, other in combinations(ends, 2))
@@ -225,7 +227,7 @@ def test_where_feedback_has_the_penalty_alone_random_exchange_has_it_alone(
     trained: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feedback, "make_counterexamples", lambda *_, **__: pytest.fail("something was exchanged"))
-    settings = replace(SHORT, strength=0.0, exchanged=0.0, gradient_penalty=0.3)
+    settings = replace(SHORT, reward_weight=0.0, counterexample_share=0.0, gradient_penalty=0.3)
     flat = random_exchange(trained, SPLIT, lime=LIME, settings=settings, seed=0).classifier
     assert not same(states(flat), states(tuned(trained, None, settings).classifier))
 
@@ -238,9 +240,9 @@ def test_worth_is_asked_of_what_it_decides(trained: Classifier) -> None:
         return left_is_worth_more(images, index)
 
     for penalty in (0.0, 0.3):
-        settings = replace(SHORT, steps=1, strength=0.0, exchanged=0.25, gradient_penalty=penalty)
+        settings = replace(SHORT, steps=1, reward_weight=0.0, counterexample_share=0.25, gradient_penalty=penalty)
         finetune(trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=relevance_map)
-    assert asked == [SHORT.batch // 4, SHORT.batch]
+    assert asked == [SHORT.batch_size // 4, SHORT.batch_size]
 
 
 @pytest.mark.parametrize("strength", [-0.1, float("inf"), float("nan")])
@@ -254,7 +256,7 @@ def test_a_constant_rate_is_plain_adam_and_a_falling_one_is_not(trained: Classif
     by_hand = clone(trained)
     optimiser, draws = torch.optim.Adam(by_hand.parameters(), lr=SHORT.learning_rate), batch_draws(0)
     for _ in range(SHORT.steps):
-        images, labels = draw_batch(SPLIT, SHORT.batch, draws, by_hand.device)
+        images, labels = draw_batch(SPLIT, SHORT.batch_size, draws, by_hand.device)
         optimiser.zero_grad()
         nn.functional.cross_entropy(by_hand(images), labels).backward()
         optimiser.step()
@@ -286,7 +288,7 @@ def test_what_is_attacked_is_what_was_exchanged(trained: Classifier, monkeypatch
         feedback, "make_counterexamples", lambda *a, **named: exchanged.append(exchange(*a, **named)) or exchanged[-1]
     )
     monkeypatch.setattr(feedback, "attack_batch", watched)
-    settings = replace(SHORT, steps=2, exchanged=0.5, adversarial_epsilon=0.1, strength=0.0)
+    settings = replace(SHORT, steps=2, counterexample_share=0.5, adversarial_epsilon=0.1, reward_weight=0.0)
     after = finetune(
         trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=lambda images, _: images[:, 0]
     ).classifier
@@ -333,7 +335,7 @@ def test_what_is_not_finite_stops_it_with_the_last_good_classifier(trained, bad,
         points.append(point)
         good.append(states(inside[0]))
 
-    settings = replace(SHORT, explained=1)  # one call of the reward a step
+    settings = replace(SHORT, explain_batch_size=1)  # one call of the reward a step
     result = finetune(trained, SPLIT, Spoilt(4, bad), lime=LIME, settings=settings, on_step=on_step)
     assert result.stopped is not None
     assert "stopped at step 4" in result.stopped

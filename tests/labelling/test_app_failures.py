@@ -134,7 +134,7 @@ def test_ugly_names_comments_and_classes_are_shown_as_they_are(browser: Browser,
             pixels = generator.integers(0, 256, (32, 32, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(pictures / name / f"{number}.png")
     study = tmp_path / "study"
-    begin(study, replace(WAITING, task=f"folder:{pictures}", image_size=32, comparisons=8))
+    begin(study, replace(WAITING, task=f"folder:{pictures}", image_size=32, comparisons_per_round=8))
     with served(study) as app:
         alerts: list[str] = []
         visitors = ready_visitors(browser, app, [UGLY, "plain"])

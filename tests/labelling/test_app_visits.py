@@ -31,7 +31,7 @@ KEYS = {
 
 def test_a_visit_by_keyboard_from_the_link_to_the_thanks(browser: Browser, tmp_path: Path) -> None:
     """With `explainfb run --annotator human` waiting: it goes on by itself and its report says who answered."""
-    study, settings = tmp_path / "study", replace(WAITING, rounds=2, comparisons=20)
+    study, settings = tmp_path / "study", replace(WAITING, rounds=2, comparisons_per_round=20)
     with running(study, settings) as process:
         wait_for_questions(study, process)
         with served(study) as app:

@@ -93,7 +93,7 @@ def test_those_that_the_members_disagree_on_are_asked() -> None:
     disputed = set(drawn.images[:10].tolist())
 
     def touching(choice: str) -> float:
-        settings = dataclasses.replace(SETTINGS, choice=choice)
+        settings = dataclasses.replace(SETTINGS, strategy=choice)
         chosen = choose(drawn, 40, ensemble=ensemble, explained=explained(weights), settings=settings)
         fitted = [item for item in chosen if item.left.image not in drawn.held_out]
         return float(np.mean([(item.left.image in disputed) != (item.right.image in disputed) for item in fitted]))

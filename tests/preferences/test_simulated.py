@@ -8,7 +8,13 @@ import torch
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer, Comparison, Explanation, ExplanationKey
 from explainfb.explanations.metrics import relevance_mass
-from explainfb.preferences.simulated import CoinAnnotator, Crowd, SimulatedAnnotator, check_annotator, simulated
+from explainfb.preferences.simulated import (
+    CoinAnnotator,
+    Crowd,
+    SimulatedAnnotator,
+    check_annotator,
+    simulated_annotator,
+)
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split
 
@@ -113,7 +119,7 @@ RATES = (0.0, 0.3, 1.0)
 
 
 def test_a_crowd_shares_the_comparisons_and_each_errs_as_it_should() -> None:
-    crowd, right = simulated(split(), seed=0, error_rate=0.7, crowd=RATES), {}
+    crowd, right = simulated_annotator(split(), seed=0, error_rate=0.7, crowd=RATES), {}
     for image in range(2000):
         name = crowd.asked(comparison(image)).name
         right.setdefault(name, []).append(crowd.answer(comparison(image), GOOD, BAD) is Answer.LEFT)
@@ -125,7 +131,7 @@ def test_a_crowd_shares_the_comparisons_and_each_errs_as_it_should() -> None:
 
 def test_who_is_asked_depends_on_the_comparison_and_the_seed_alone() -> None:
     def names(seed: int, images: range) -> dict[int, str]:
-        crowd = simulated(split(), seed=seed, error_rate=0, crowd=RATES)
+        crowd = simulated_annotator(split(), seed=seed, error_rate=0, crowd=RATES)
         return {image: crowd.asked(comparison(image)).name for image in images}
 
     assert names(0, range(200)) == names(0, range(199, -1, -1))
@@ -133,7 +139,7 @@ def test_who_is_asked_depends_on_the_comparison_and_the_seed_alone() -> None:
 
 
 def test_without_a_crowd_there_is_one_annotator_with_its_old_name() -> None:
-    alone = simulated(split(), seed=0, error_rate=0.2)
+    alone = simulated_annotator(split(), seed=0, error_rate=0.2)
     assert alone == SimulatedAnnotator(split=alone.split, seed=0, error_rate=0.2)
     assert alone.asked(comparison(0)).name == "simulated"
     assert CoinAnnotator(seed=0).asked(comparison(0)).name == "coin"
@@ -158,7 +164,7 @@ def test_a_coin_says_any_worth_and_a_crowd_none() -> None:
     said = CoinAnnotator(seed=0).utilities(SHOWN, KEYS)
     assert scipy.stats.kstest(said, "uniform").pvalue > 1e-3
     assert said[:10].tolist() == CoinAnnotator(seed=0).utilities(SHOWN[:10], KEYS[:10]).tolist()
-    crowd = simulated(split(), seed=0, error_rate=0, crowd=RATES)
+    crowd = simulated_annotator(split(), seed=0, error_rate=0, crowd=RATES)
     assert isinstance(crowd, Crowd)
     with pytest.raises(InputError, match="leave --crowd out"):
         crowd.utilities(SHOWN, KEYS)

@@ -17,7 +17,7 @@ DOUBT = "The reward was not followed: the best of its 3 members foretells 12 of 
 def study(*, evidence: float | None = 0.01, rounds: int = 2) -> dict[str, Any]:
     results = example_results() | {"stopped": [f"feedback, round 1: {DOUBT}"]}
     results["preferences"]["by_round"] = results["preferences"]["by_round"][:rounds]
-    results["settings"] |= {} if evidence is None else {"finetune.evidence": evidence}
+    results["settings"] |= {} if evidence is None else {"finetune.significance": evidence}
     return results
 
 

@@ -105,7 +105,7 @@ def test_the_page_says_what_it_must(page: Page) -> None:
     for words in (
         "Did the feedback help?",
         "Yes, the feedback helped, beyond every control:",
-        "--comparisons 250 --seed 0",
+        "--comparisons-per-round 250 --seed 0",
         "Attacks without gradients break images that attacks with gradients could not",
         "Expected calibration error",
         "full colour is a weight of ±",

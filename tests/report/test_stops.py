@@ -10,10 +10,10 @@ import torch
 from rich.console import Console
 from test_report import EMPTY, Page
 
-from explainfb.cli.main import show
+from explainfb.cli.commands import show
 from explainfb.core.progress import Progress
 from explainfb.core.types import OutOfBagTest
-from explainfb.report import render_report, unfinished, verdict
+from explainfb.report import reach_verdict, render_report, unfinished
 from explainfb.report.stops import about, not_followed
 from explainfb.report.verdict import Outcome
 from explainfb.rewards.validation import save_out_of_bag_test
@@ -41,12 +41,12 @@ def study(*, feedback: int = 0, coin: int = 0) -> dict[str, Any]:
 
 
 def test_a_reward_that_no_round_followed_is_the_first_sentence() -> None:
-    found = verdict(study(feedback=4))
+    found = reach_verdict(study(feedback=4))
     assert found.outcome is Outcome.LEFT
     assert found.sentence == (
         "The classifier was left as it was, because the reward was not followed in any of 4 rounds: in the last one "
         "the best of its 3 members foretells 14 of 15 answers that it was not fitted to, as a coin's might be. It "
-        "takes more answers: begin another study with more --comparisons."
+        "takes more answers: begin another study with more --comparisons-per-round."
     )
 
 
@@ -54,12 +54,13 @@ def test_an_only_round_is_spoken_of_as_one() -> None:
     results = study(feedback=1)
     results["preferences"]["by_round"] = results["preferences"]["by_round"][:1]
     assert (
-        "was not followed in the only round: the best of its 3 members foretells 11 of 15" in verdict(results).sentence
+        "was not followed in the only round: the best of its 3 members foretells 11 of 15"
+        in reach_verdict(results).sentence
     )
 
 
 def test_rounds_that_were_not_followed_are_counted_beside_the_answer() -> None:
-    found = verdict(study(feedback=3))
+    found = reach_verdict(study(feedback=3))
     assert found.sentence.startswith("Yes, the feedback helped")
     assert found.sentence.endswith(
         "In 3 of 4 rounds the reward was not followed, and the classifier was left as it was."
@@ -67,13 +68,13 @@ def test_rounds_that_were_not_followed_are_counted_beside_the_answer() -> None:
 
 
 def test_a_coins_reward_changes_nothing_of_the_answer() -> None:
-    assert verdict(study(coin=4)) == verdict(study())
+    assert reach_verdict(study(coin=4)) == reach_verdict(study())
 
 
 def test_a_round_that_broke_is_not_one_that_was_not_followed() -> None:
     results = study(feedback=3)
     results["stopped"].append(f"feedback, round 4: {NOT_FINITE}")
-    assert verdict(results).outcome is not Outcome.LEFT
+    assert reach_verdict(results).outcome is not Outcome.LEFT
     assert len(not_followed(results)) == 3
 
 
@@ -119,7 +120,7 @@ def test_what_the_loop_says_is_understood(tmp_path: Path) -> None:
     loop = Loop(
         folder=tmp_path,
         task=cast("Task", None),
-        settings=replace(TINY, finetune=replace(TINY.finetune, evidence=0.01)),
+        settings=replace(TINY, finetune=replace(TINY.finetune, significance=0.01)),
         device=torch.device("cpu"),
         progress=Progress(),
         name="feedback",

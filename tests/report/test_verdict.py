@@ -6,7 +6,7 @@ import pytest
 
 from explainfb.core.types import Interval
 from explainfb.report.measures import CLEAN, ECE, SHIFTED, has_shortcut, robustness
-from explainfb.report.verdict import Outcome, findings, outcome, verdict
+from explainfb.report.verdict import Outcome, findings, outcome, reach_verdict
 from results_example import example_results, without_shortcut
 
 BETTER = {"estimate": 0.3, "low": 0.2, "high": 0.4}
@@ -36,7 +36,7 @@ def study(before: Any, cross_entropy: Any = None, random_answers: Any = None, ke
 def test_each_case_gets_its_words(
     before: Any, cross_entropy: Any, random_answers: Any, expected: Outcome, words: str
 ) -> None:
-    found = verdict(study(before, cross_entropy, random_answers))
+    found = reach_verdict(study(before, cross_entropy, random_answers))
     assert found.outcome is expected
     assert words in found.sentence
     assert found.sentence.startswith("Yes") == (expected is Outcome.BEYOND_CONTROLS)
@@ -45,7 +45,7 @@ def test_each_case_gets_its_words(
 def test_without_controls_the_gain_is_credited_to_nobody() -> None:
     results = study(BETTER)
     results["controls"] = {}
-    found = verdict(results)
+    found = reach_verdict(results)
     assert found.outcome is Outcome.WITHOUT_CONTROLS
     assert "no control was run" in found.sentence
     assert "ending" not in found.sentence
@@ -54,12 +54,12 @@ def test_without_controls_the_gain_is_credited_to_nobody() -> None:
 def test_a_control_without_a_paired_difference_cannot_be_beaten() -> None:
     results = study(BETTER, BETTER, BETTER)
     del results["differences"]["random_answers"]
-    assert verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
+    assert reach_verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
 
 
 def test_the_whole_sentence() -> None:
     nb = "\N{NO-BREAK SPACE}"
-    assert verdict(example_results()).sentence == (
+    assert reach_verdict(example_results()).sentence == (
         "Yes, the feedback helped, beyond every control: accuracy on images whose shortcut misleads rose from "
         f"41.6{nb}% to 89.9{nb}%, by 48.3 points (95{nb}% interval 44.6 to 52.0), ending 60.1 points above "
         "cross-entropy only (56.4 to 63.8) and 63.8 points above random answers (60.1 to 67.5)."
@@ -82,7 +82,7 @@ def test_only_an_interval_clear_of_zero_has_a_direction(
 def test_without_a_shortcut_robustness_alone_decides() -> None:
     results = without_shortcut(example_results())
     assert not has_shortcut(results)
-    found = verdict(results)
+    found = reach_verdict(results)
     assert found.outcome is Outcome.BEYOND_CONTROLS
     assert found.sentence.startswith(
         "Yes, the feedback helped, beyond every control: robust accuracy at L∞ ε = 0.1 rose from"
@@ -98,7 +98,7 @@ def test_a_gain_in_another_measure_earns_no_yes() -> None:
     for parts in results["differences"].values():
         parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
         parts |= {"clean_accuracy": BETTER, "ece": {"estimate": -0.3, "low": -0.4, "high": -0.2}}
-    found = verdict(results)
+    found = reach_verdict(results)
     assert found.outcome is Outcome.UNCLEAR
     assert found.sentence.startswith("No difference from before can be told: robust accuracy at L∞ ε = 0.1 went from")
     assert "fell from" in dict(findings(results))["Calibration"]
@@ -110,14 +110,16 @@ def test_without_an_attack_accuracy_decides() -> None:
         arm["robust_accuracy"] = []
     for parts in results["differences"].values():
         parts |= {"clean_accuracy": BETTER, "robust_accuracy": []}
-    assert verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: accuracy on clean")
+    assert reach_verdict(results).sentence.startswith(
+        "Yes, the feedback helped, beyond every control: accuracy on clean"
+    )
 
 
 def test_a_loss_is_told_with_the_gain() -> None:
     results = example_results()
     results["differences"]["cross_entropy"]["clean_accuracy"] = {"estimate": -0.073, "low": -0.09, "high": -0.06}
     results["differences"]["before"]["ece"] = {"estimate": 0.04, "low": 0.03, "high": 0.05}
-    found = verdict(results)
+    found = reach_verdict(results)
     assert found.outcome is Outcome.BEYOND_CONTROLS
     assert found.sentence.startswith(
         "Yes, the feedback helped, beyond every control, in accuracy on images whose shortcut misleads; accuracy on "
@@ -131,7 +133,7 @@ def test_losing_to_the_ceiling_or_another_method_is_no_loss() -> None:
     results["controls"]["rrr"] = results["ceiling"]
     results["differences"]["rrr"] = results["differences"]["ceiling"] | {"clean_accuracy": WORSE}
     results["differences"]["ceiling"]["clean_accuracy"] = WORSE
-    assert verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: ")
+    assert reach_verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: ")
 
 
 def test_a_loss_is_told_where_nothing_was_gained() -> None:
@@ -139,7 +141,7 @@ def test_a_loss_is_told_where_nothing_was_gained() -> None:
     for parts in results["differences"].values():
         parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
     results["differences"]["before"] |= {"clean_accuracy": WORSE}
-    assert verdict(results).sentence.startswith(
+    assert reach_verdict(results).sentence.startswith(
         "No difference from before can be told in robust accuracy at L∞ ε = 0.1; accuracy on clean images is 30.0 "
         "points below before: robust accuracy"
     )
@@ -149,7 +151,7 @@ def test_where_the_deciding_number_failed_a_check_nothing_else_decides() -> None
     results = without_shortcut(example_results())
     results["after"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["zero_gradients"]}
     results["differences"]["before"] |= {"clean_accuracy": WORSE}
-    found = verdict(results)
+    found = reach_verdict(results)
     assert found.outcome is Outcome.UNCLEAR
     assert found.sentence == (
         "Whether the feedback helped cannot be said: robust accuracy at L∞ ε = 0.1 decides, and no difference is "
@@ -198,12 +200,12 @@ def test_losing_to_another_method_is_not_losing_to_a_control() -> None:
     results = study(BETTER, BETTER, BETTER)
     results["controls"]["rrr"] = results["ceiling"]
     results["differences"]["rrr"] = results["differences"]["ceiling"] | {"shifted_accuracy": WORSE}
-    found = verdict(results)
+    found = reach_verdict(results)
     assert found.outcome is Outcome.BEYOND_CONTROLS
     assert "RRR" not in found.sentence
     results["controls"]["wrong_masks"] = results["after"]
     results["differences"]["wrong_masks"] = results["differences"]["before"] | {"shifted_accuracy": CHANCE}
-    assert verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
+    assert reach_verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
 
 
 def test_robustness_is_judged_at_the_middle_radius() -> None:

@@ -19,7 +19,7 @@ from explainfb.rewards.validation import correct_answers
 
 SEGMENTS = torch.from_numpy(grid(12, 12, 16))
 LEFT_HALF = torch.tensor([label % 4 < 2 for label in range(16)])
-QUICK = RewardSettings(members=1, steps=50, batch=32)
+QUICK = RewardSettings(members=1, steps=50, batch_size=32)
 
 
 def explanations(count: int = 400) -> ExplainedImages:
@@ -94,7 +94,7 @@ def test_a_coin_teaches_it_nothing() -> None:
 def test_answers_turned_round_teach_the_opposite(kind) -> None:
     answers, held_out = judged(0, 200, 400), judged(200, 400, 300, error_rate=0)
     turned = replace(answers, share_left=1 - answers.share_left)
-    settings = RewardSettings(members=1, steps=120, batch=32, kind=kind)
+    settings = RewardSettings(members=1, steps=120, batch_size=32, kind=kind)
     assert held_out_hits(answers, held_out, settings).mean() > 0.6
     assert held_out_hits(turned, held_out, settings).mean() < 0.4
 

@@ -63,7 +63,7 @@ def moved(loop: Loop) -> bool:
 def test_without_evidence_a_round_leaves_the_classifier_as_it_was_and_says_so(
     tmp_path: Path, task: Task, trained: Classifier
 ) -> None:
-    strict, usual = (replace(ONE_ROUND.finetune, evidence=evidence) for evidence in (1e-9, 1.0))
+    strict, usual = (replace(ONE_ROUND.finetune, significance=evidence) for evidence in (1e-9, 1.0))
     held_back = run(tmp_path / "strict", task, trained, strict, coin=True)
     assert not moved(held_back)
     assert "not followed" in held_back.stopped[0]
@@ -84,14 +84,16 @@ def test_the_evidence_is_what_a_coin_would_hardly_do(
     """A coin foretells 18 or more of 22 answers with probability .0022, 17 or more with .0085; two members try."""
     told = cycle([torch.arange(22) < right, torch.zeros(0, dtype=torch.bool)])  # out of the bag, held out
     monkeypatch.setattr(foretelling, "_correct", lambda *_: next(told))
-    loop = run(tmp_path / "study", task, trained, replace(ONE_ROUND.finetune, evidence=0.01), coin=False)
+    loop = run(tmp_path / "study", task, trained, replace(ONE_ROUND.finetune, significance=0.01), coin=False)
     assert moved(loop) == follows
 
 
 def test_the_loop_exchanges_what_its_reward_finds_worthless(tmp_path: Path, task: Task, trained: Classifier) -> None:
     """Nothing but the exchange differs."""
-    settings = replace(ONE_ROUND.finetune, strength=0.7)
-    plain = run(tmp_path / "plain", task, trained, replace(settings, exchanged=0.0), coin=False).classifier(1)
+    settings = replace(ONE_ROUND.finetune, reward_weight=0.7)
+    plain = run(tmp_path / "plain", task, trained, replace(settings, counterexample_share=0.0), coin=False).classifier(
+        1
+    )
     exchanged = run(tmp_path / "exchanged", task, trained, settings, coin=False).classifier(1)
     flat = run(tmp_path / "flat", task, trained, replace(settings, gradient_penalty=0.1), coin=False).classifier(1)
     first = [next(each.parameters()) for each in (plain, exchanged, flat)]
@@ -114,7 +116,7 @@ def test_a_network_without_second_derivatives_is_refused_before_anybody_is_asked
 
 def test_impossible_settings_are_refused_before_any_work() -> None:
     with pytest.raises(InputError, match="evidence"):
-        FinetuneSettings(evidence=0)
-    for followed in (FinetuneSettings(), FinetuneSettings(exchanged=0, gradient_penalty=0.1)):
+        FinetuneSettings(significance=0)
+    for followed in (FinetuneSettings(), FinetuneSettings(counterexample_share=0, gradient_penalty=0.1)):
         with pytest.raises(InputError, match="additive"):
             StudySettings(reward=RewardSettings(kind="free"), finetune=followed)

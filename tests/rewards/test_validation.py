@@ -16,7 +16,7 @@ from explainfb.rewards.fitting import fit_ensemble, out_of_bag
 from explainfb.rewards.settings import RewardSettings
 from explainfb.rewards.validation import best_member
 
-SETTINGS = RewardSettings(members=2, steps=150, batch=32)
+SETTINGS = RewardSettings(members=2, steps=150, batch_size=32)
 
 
 def known(fitted: PreferenceBatch, held_out: PreferenceBatch) -> PreferenceDataset:

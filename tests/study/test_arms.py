@@ -26,7 +26,7 @@ from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split, Task
 from explainfb.testing.tiny import TINY
 
-LITTLE = dataclasses.replace(TINY.evaluation, linf=(0.1,), l2=(), attacked=6, explained=4)
+LITTLE = dataclasses.replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
 EVERY_ARM = dataclasses.replace(TINY, controls=get_args(KnownControl), evaluation=LITTLE)
 
 
@@ -65,12 +65,12 @@ def test_arms_beside_it_leave_a_control_as_it_is(every_arm: Path, tmp_path: Path
 def test_the_budget_is_what_arithmetic_says(every_arm: Path) -> None:
     budget = read_results(every_arm / "results.json")["budget"]
     steps = TINY.rounds * TINY.finetune.steps
-    batch = steps * TINY.finetune.batch
-    training = TINY.training.steps * TINY.training.batch
+    batch = steps * TINY.finetune.batch_size
+    training = TINY.training.steps * TINY.training.batch_size
     looks = TINY.training.steps // TINY.training.validate_every * 20
     shown = budget["after"]["forward"] - batch
     assert shown > 0
-    assert shown % (TINY.lime.masks + 1) == 0
+    assert shown % (TINY.lime.n_samples + 1) == 0
     asked = {"forward": batch + shown, "backward": batch}
     attacks = 1 + TINY.finetune.adversarial_steps
     assert budget == {
@@ -142,7 +142,7 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
     monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
     arms.ARMS["halved"] = Tuned(method=lambda context: halved)
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
-    wanted = SweepSettings(folder=tmp_path, seeds=1, arms=("random_exchange", "halved"), jobs=1)
+    wanted = SweepSettings(folder=tmp_path, seeds=1, controls=("random_exchange", "halved"), jobs=1)
     summary = sweep(wanted, settings, Console(quiet=True))
     assert {"before", "random_exchange", "halved", "after"} == set(summary["arms"])
     study = tmp_path / "seed-0"

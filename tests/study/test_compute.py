@@ -22,8 +22,8 @@ from explainfb.tasks.datasets import load_task
 
 TASK = load_task("digits-decoy", train_images=200)
 SPLIT = TASK.train
-SETTINGS = FinetuneSettings(steps=3, batch=10, explained=5, masks=8, strength=0.7)
-LIME = LimeSettings(masks=20)
+SETTINGS = FinetuneSettings(steps=3, batch_size=10, explain_batch_size=5, n_samples=8, reward_weight=0.7)
+LIME = LimeSettings(n_samples=20)
 assert SPLIT.relevance is not None
 
 
@@ -74,7 +74,7 @@ METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
             SPLIT,
             lambda explained: explained.weights.sum(1),
             lime=LIME,
-            settings=replace(SETTINGS, adversarial_epsilon=0.1, adversarial_steps=4, exchanged=1.0),
+            settings=replace(SETTINGS, adversarial_epsilon=0.1, adversarial_steps=4, counterexample_share=1.0),
             relevance_map=lambda images, _: images[:, 0],
         ),
         3 * (10 * (4 + 1) + 5 * 8),
@@ -86,7 +86,7 @@ METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
             SPLIT,
             None,
             lime=LIME,
-            settings=replace(SETTINGS, exchanged=1.0, gradient_penalty=1.0),
+            settings=replace(SETTINGS, counterexample_share=1.0, gradient_penalty=1.0),
             relevance_map=lambda images, _: images[:, 0],
         ),
         3 * 10,
@@ -94,7 +94,7 @@ METHODS: dict[str, tuple[Callable[[Classifier], object], int, int]] = {
     ),
     "explaining": (lambda c: explain(c, SPLIT.images[:4], settings=LIME, background=SPLIT.images), 4 * (20 + 1), 0),
     "training": (
-        lambda c: train(TASK, settings=TrainingSettings(steps=6, batch=10, validate_every=2)),
+        lambda c: train(TASK, settings=TrainingSettings(steps=6, batch_size=10, validate_every=2)),
         6 * 10 + 3 * len(TASK.validation),
         6 * 10,
     ),

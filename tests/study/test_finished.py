@@ -17,7 +17,7 @@ from explainfb.testing.tiny import TINY
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
-    arms = SweepSettings(folder=folder, seeds=1, first_seed=9, jobs=1, arms=("cross_entropy", "no_shortcut"))
+    arms = SweepSettings(folder=folder, seeds=1, first_seed=9, jobs=1, controls=("cross_entropy", "no_shortcut"))
     sweep(arms, replace(TINY, rounds=1), Console(quiet=True))
     return folder
 
@@ -54,7 +54,7 @@ def test_an_unfinished_study_is_refused(folder: Path) -> None:
 
 
 def test_studies_of_other_settings_are_refused(folder: Path) -> None:
-    settings = replace(TINY, rounds=1, seed=10, comparisons=30, controls=("cross_entropy", "no_shortcut"))
+    settings = replace(TINY, rounds=1, seed=10, comparisons_per_round=30, controls=("cross_entropy", "no_shortcut"))
     write_settings(settings, folder / "seed-10" / "study.toml")
     with pytest.raises(InputError, match=r"differs from .*seed-9 in comparisons"):
         finished_studies(folder)

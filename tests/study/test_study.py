@@ -204,19 +204,21 @@ def test_people_are_waited_for(tmp_path: Path) -> None:
     settings = dataclasses.replace(TINY, annotator="human", rounds=1, controls=())
     folder = tmp_path / "study"
     study = Study.open(folder, settings)
-    asked = settings.comparisons + round(settings.gold * settings.comparisons)
+    asked = settings.comparisons_per_round + round(settings.gold * settings.comparisons_per_round)
     person = threading.Thread(target=answer_all, args=(study.database, asked), daemon=True)
     person.start()
     results = study.run()
     person.join()
     assert results["preferences"]["annotators"] == ["Ada"]
-    assert results["preferences"]["answers"] == settings.comparisons  # gold ones teach nothing
+    assert results["preferences"]["answers"] == settings.comparisons_per_round  # gold ones teach nothing
 
 
 def test_people_who_never_can_tell_end_the_run_and_not_the_study(tmp_path: Path) -> None:
     settings = dataclasses.replace(TINY, annotator="human", rounds=1, gold=0, controls=())
     study = Study.open(tmp_path / "study", settings)
-    person = threading.Thread(target=answer_all, args=(study.database, settings.comparisons, [Answer.CANT_TELL]))
+    person = threading.Thread(
+        target=answer_all, args=(study.database, settings.comparisons_per_round, [Answer.CANT_TELL])
+    )
     person.start()
     with pytest.raises(InputError, match="of 24 there are 0"):
         study.run_feedback()
@@ -224,7 +226,9 @@ def test_people_who_never_can_tell_end_the_run_and_not_the_study(tmp_path: Path)
     with Store(study.database) as store:
         assert store.rounds() == {1: True}
         store.annotators.exclude("Ada", by="Rea", reason="could never tell")
-    person = threading.Thread(target=answer_all, args=(study.database, settings.comparisons), kwargs={"name": "Bob"})
+    person = threading.Thread(
+        target=answer_all, args=(study.database, settings.comparisons_per_round), kwargs={"name": "Bob"}
+    )
     person.start()
     study.run_feedback()
     person.join()

@@ -17,7 +17,7 @@ from explainfb.sweeps.executor import Processes, run_studies, run_study
 from explainfb.testing.tiny import TINY
 
 ARMS = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
-SMALL = replace(TINY, rounds=1, controls=ARMS, evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attacked=6))
+SMALL = replace(TINY, rounds=1, controls=ARMS, evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6))
 
 
 def processes_of(folder: Path) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from explainfb.cli.main import main
+from explainfb.cli.commands import main
 from explainfb.core.errors import InputError
 from explainfb.results.records import read_results
 from explainfb.study.study import Study
@@ -86,8 +86,8 @@ def test_cells_with_one_start_train_and_explain_it_once(run: GridSettings, tmp_p
         ({}, {"classifiers", "evaluations", "explanations"}),
         ({"error_rate": 0.2}, {"classifiers", "evaluations", "explanations"}),
         ({"evaluation": replace(SMALL.evaluation, linf=(0.2,))}, {"classifiers", "explanations"}),
-        ({"lime": replace(SMALL.lime, masks=20)}, {"classifiers", "evaluations"}),
-        ({"comparisons": SMALL.comparisons + 1}, {"classifiers", "evaluations"}),
+        ({"lime": replace(SMALL.lime, n_samples=20)}, {"classifiers", "evaluations"}),
+        ({"comparisons": SMALL.comparisons_per_round + 1}, {"classifiers", "evaluations"}),
         ({"training": replace(SMALL.training, steps=7)}, set()),
         ({"seed": 5}, set()),
     ],

@@ -18,7 +18,7 @@ from results_example import example_results
 
 
 def test_a_sweep_runs_every_seed_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    wanted = SweepSettings(folder=tmp_path, seeds=2, jobs=1, arms=("no_shortcut",))
+    wanted = SweepSettings(folder=tmp_path, seeds=2, jobs=1, controls=("no_shortcut",))
     console = Console(quiet=True)
     found = sweep(wanted, replace(TINY, rounds=1), console)
     assert found["seeds"] == [0, 1]

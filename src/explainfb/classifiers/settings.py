@@ -22,7 +22,7 @@ class TrainingSettings:
     255, as some papers have it, or `unit`, from 0 to 1; the last two not for torchvision's classifiers."""
     steps: int = 1000
     """Gradient steps at most."""
-    batch: int = 64
+    batch_size: int = 64
     learning_rate: float = 1e-3
     """Of Adam (Kingma & Ba 2015)."""
     validate_every: int = 50
@@ -31,7 +31,7 @@ class TrainingSettings:
     """Looks without a lower validation loss after which training stops."""
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("batch", 1), ("validate_every", 1), ("patience", 1)):
+        for name, least in (("steps", 0), ("batch_size", 1), ("validate_every", 1), ("patience", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"Training needs {name} of at least {least}; found {getattr(self, name)}.")
         if not 0 < self.learning_rate < math.inf:

@@ -94,7 +94,7 @@ def fit(
     losses: list[float] = []
     with torch_globally(seed, "train", "dropout", device=classifier.device):
         for step in range(1, settings.steps + 1):
-            losses.append(_step(classifier, train_split, settings.batch, optimiser, generator))
+            losses.append(_step(classifier, train_split, settings.batch_size, optimiser, generator))
             _check_loss("training", losses[-1], step, settings)
             if step % settings.validate_every and step < settings.steps:
                 continue

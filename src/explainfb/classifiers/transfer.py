@@ -32,7 +32,7 @@ from explainfb.core.errors import InputError
 from explainfb.tasks.task import Task
 
 Layers = Literal["head", "all"]
-TRANSFER = TrainingSettings(steps=300, batch=32, validate_every=25, patience=4)
+TRANSFER = TrainingSettings(steps=300, batch_size=32, validate_every=25, patience=4)
 """For the head alone; a learning rate of 1e-4 suits all layers better."""
 UNREADABLE = (
     *(SafetensorError, pickle.UnpicklingError, RuntimeError, OSError, EOFError),

@@ -39,7 +39,7 @@ def one_batch_learned(setup: Setup) -> Finding:
     """A few images can be learned by heart."""
     batch = setup.sample(32)
     steps = min(BATCH_STEPS, setup.settings.steps)
-    settings = replace(setup.settings, steps=steps, batch=len(batch), patience=steps)
+    settings = replace(setup.settings, steps=steps, batch_size=len(batch), patience=steps)
     classifier = setup.train(setup.fresh(), batch, batch, settings=settings, seed=setup.seed)
     with torch.no_grad():
         loss = float(setup.loss(setup.predict(classifier, batch.images), batch.labels))

@@ -66,7 +66,7 @@ def evaluate(
     settings = settings or EvaluationSettings()
     if settings.autoattack_images:
         check_installed()
-    attacked = _some(task.test, settings.attacked, seed)
+    attacked = _some(task.test, settings.attack_images, seed)
     robust = robust_accuracy(
         classifier,
         attacked.images,
@@ -115,7 +115,7 @@ def _some(split: Split, count: int, seed: int) -> Split:
 def _shortcut_shares(classifier: Classifier, task: Task, settings: EvaluationSettings, seed: int) -> FloatArray | None:
     if task.test.shortcut is None:
         return None
-    some = _some(task.test, settings.explained, seed)
+    some = _some(task.test, settings.explain_images, seed)
     assert some.shortcut is not None
     explanations = explain(classifier, some.images, settings=settings.lime, background=task.train.images, seed=seed)
     masks = some.shortcut.numpy()

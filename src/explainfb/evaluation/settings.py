@@ -16,11 +16,11 @@ class EvaluationSettings:
     """ε of the L∞ threat models, in pixels of [0, 1]."""
     l2: tuple[float, ...] = (0.5, 1.0, 2.0)
     """ε of the L2 threat models."""
-    attacked: int = 200
+    attack_images: int = 200
     """Test images that are attacked."""
-    explained: int = 100
+    explain_images: int = 100
     """Test images that are explained to measure the shortcut's share."""
-    lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=500, fill="zero"))
+    lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=500, fill="zero"))
     """How they are explained. Filling with black tells whether what is there matters, and with far less noise than
     filling with other images, whose content moves the outputs as well."""
     attacks: AttackSettings = field(default_factory=AttackSettings)
@@ -31,12 +31,14 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         if not self.threat_models:
             raise InputError("Robustness needs a size of attack; found none in --evaluation.linf and --evaluation.l2.")
-        for name in ("attacked", "explained"):
+        for name in ("attack_images", "explain_images"):
             if getattr(self, name) < 1:
-                raise InputError(f"--evaluation.{name} must be at least 1; found {getattr(self, name)}.")
-        if not 0 <= self.autoattack_images <= self.attacked:
+                raise InputError(
+                    f"--evaluation.{name.replace('_', '-')} must be at least 1; found {getattr(self, name)}."
+                )
+        if not 0 <= self.autoattack_images <= self.attack_images:
             raise InputError(
-                f"--evaluation.autoattack-images is a number of the {self.attacked} attacked images; found "
+                f"--evaluation.autoattack-images is a number of the {self.attack_images} attacked images; found "
                 f"{self.autoattack_images}."
             )
 

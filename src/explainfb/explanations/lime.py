@@ -134,7 +134,7 @@ def sample_perturbations(
     segments = _own_segments(image, segments, settings)
     content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
     generator = torch_generator(seed, "explain", content)
-    masks = draw_masks(settings.masks, int(segments.max()) + 1, settings.sampling, generator)
+    masks = draw_masks(settings.n_samples, int(segments.max()) + 1, settings.sampling, generator)
     asked = torch.cat([masks.new_ones(1, masks.shape[1]), masks]).to(classifier.device)  # first the image itself
     images, labels = image[None].to(classifier.device), torch.from_numpy(segments)[None].to(classifier.device)
     perturber = Perturber(images, labels, settings.fill, background)
@@ -148,7 +148,7 @@ def sample_perturbations(
 
 def _own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings) -> IntArray:
     if given is None:
-        return segment(image, settings.superpixels, settings.segments)
+        return segment(image, settings.superpixels, settings.n_segments)
     if given.shape != image.shape[1:]:
         raise InputError(f"Segments must have the image's shape {tuple(image.shape[1:])}; found {given.shape}.")
     check_segments(given)
@@ -204,9 +204,9 @@ def differentiable_weights(
     zeros for the rest; targets (B,). Masks are drawn anew at each call from `generator`.
     """
     counts = (segments.flatten(1).amax(1) + 1).tolist()
-    masks, similarity = draw_padded_masks(settings.masks, counts, settings.sampling, generator)
+    masks, similarity = draw_padded_masks(settings.n_samples, counts, settings.sampling, generator)
     masks, similarity = masks.to(images.device), similarity.to(images.device)
     perturbed = Perturber(images, segments, settings.fill, background)(masks, generator)  # (B, N, C, H, W)
     outputs = classifier(perturbed.flatten(0, 1)).softmax(1).view(*masks.shape[:2], -1)  # (B, N, classes)
-    own = outputs.gather(2, targets.view(-1, 1, 1).expand(-1, settings.masks, 1))
+    own = outputs.gather(2, targets.view(-1, 1, 1).expand(-1, settings.n_samples, 1))
     return fit_linear(masks, own, similarity, settings.alpha).weights.squeeze(-1).to(images.dtype)

@@ -17,14 +17,14 @@ Method = Literal["grid", "slic", "quickshift"]
 class LimeSettings:
     """How an image is explained."""
 
-    masks: int = 1000
+    n_samples: int = 1000
     """How many perturbed images the classifier is asked about."""
     sampling: Sampling = "kernelshap"
     """`lime`: every superpixel hidden by a coin, as in the paper; `kernelshap`: most or few of them hidden."""
     fill: Fill = "data"
     """What is shown in place of a hidden superpixel."""
     superpixels: Method = "grid"
-    segments: int = 49
+    n_segments: int = 49
     """About how many superpixels an image is cut into."""
     alpha: float = 1.0
     """Strength of the ridge penalty."""
@@ -36,10 +36,12 @@ class LimeSettings:
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):
                 raise InputError(f"Unknown {name} {getattr(self, name)!r}; expected {' or '.join(get_args(choice))}.")
-        if self.masks < 4:
-            raise InputError(f"{self.masks} masks are too few for any fit; ask for at least 4, better 1,000.")
-        if self.sampling == "kernelshap" and self.masks % 2:
-            raise InputError(f"kernelshap masks come in pairs; the number of masks must be even, found {self.masks}.")
+        if self.n_samples < 4:
+            raise InputError(f"{self.n_samples} masks are too few for any fit; ask for at least 4, better 1,000.")
+        if self.sampling == "kernelshap" and self.n_samples % 2:
+            raise InputError(
+                f"kernelshap masks come in pairs; the number of masks must be even, found {self.n_samples}."
+            )
         if not self.alpha > 0:
             raise InputError(f"The ridge penalty alpha must be positive; found {self.alpha}.")
 

@@ -84,7 +84,7 @@ def _penalised(
     draws, worsened = batch_draws(seed), adversary(settings, seed)
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
-        chosen = torch.randint(len(split), (settings.batch,), generator=draws)
+        chosen = torch.randint(len(split), (settings.batch_size,), generator=draws)
         labels = split.labels[chosen].to(tuned.device)
         images = worsened(tuned, split.images[chosen].to(tuned.device), labels).requires_grad_()
         logits = tuned(images)
@@ -114,11 +114,15 @@ def random_exchange(
     generator = torch_generator(seed, "random exchange")
 
     def relevance_map(images: Tensor, _: Tensor) -> Tensor:
-        segments = batch_superpixels(images, lime.superpixels, lime.segments)
+        segments = batch_superpixels(images, lime.superpixels, lime.n_segments)
         values = torch.rand(len(images), int(segments.max()) + 1, generator=generator)
         return values.gather(1, segments.flatten(1).cpu()).view(segments.shape).to(images)
 
-    settings = replace(settings, exchanged=settings.exchanged if settings.needs_relevance_map else 1.0, strength=0.0)
+    settings = replace(
+        settings,
+        counterexample_share=settings.counterexample_share if settings.needs_relevance_map else 1.0,
+        reward_weight=0.0,
+    )
     return finetune(
         classifier, split, None, lime=lime, settings=settings, relevance_map=relevance_map, seed=seed, on_step=on_step
     )

@@ -49,36 +49,41 @@ def finetune(
 ) -> Finetuned:
     """A copy of `classifier` tuned on `split`; without a reward, by cross-entropy alone on the same images.
 
-    `worth` says which superpixels `settings.exchanged` and `settings.gradient_penalty` are about; by default an
+    `relevance_map` says which superpixels `settings.exchanged` and `settings.gradient_penalty` are about; by default an
     ensemble's own maps do, and with neither they are not asked. With `settings.adversarial_epsilon` the cross-entropy
     is that of the images that PGD makes of those, and of no others.
     Raises `InputError` where a reward is given that these settings would not follow.
     Stops before a step whose loss or gradient is not finite, and says so; the classifier is then the last good one.
     """
     if relevance_map is None and isinstance(reward, RewardEnsemble) and settings.needs_relevance_map:
-        relevance_map = _own_worth(reward)
-    if reward is not None and settings.strength == 0 and (relevance_map is None or not settings.needs_relevance_map):
+        relevance_map = _own_relevance_map(reward)
+    if (
+        reward is not None
+        and settings.reward_weight == 0
+        and (relevance_map is None or not settings.needs_relevance_map)
+    ):
         raise InputError(
-            "This reward would not be followed: finetune.strength is 0, and it has no maps that say what to exchange, "
-            "or finetune.exchanged and finetune.gradient_penalty are 0; give it a strength, such as 0.7, or `worth`."
+            "This reward would not be followed: finetune.reward_weight is 0, and it has no maps that say what is "
+            "irrelevant, or finetune.counterexample_share and finetune.gradient_penalty are 0; give it a weight, such "
+            "as 0.7, or `relevance_map`."
         )
     if reward is not None and relevance_map is None and settings.gradient_penalty > 0:
         raise InputError(
-            "finetune.gradient_penalty needs maps that say what is unwanted, and this reward has none; give `worth`, "
-            "or leave the penalty at 0."
+            "finetune.gradient_penalty needs maps that say what is irrelevant, and this reward has none; give "
+            "`relevance_map`, or leave the penalty at 0."
         )
     draws, explained_draws = batch_draws(seed), torch_generator(seed, "finetune", "explained")
     exchanges = torch_generator(seed, "finetune", "exchanged")
     worsened = adversary(settings, seed)
-    lime = replace(lime, masks=settings.masks, backend="closed_form")
+    lime = replace(lime, n_samples=settings.n_samples, backend="closed_form")
 
     def prepared(images: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor | None]:
         """The images that are learned from, and (B, H, W) where the penalty wants no gradient."""
-        some = round(settings.exchanged * len(images))
+        some = round(settings.counterexample_share * len(images))
         asked = len(images) if settings.gradient_penalty > 0 else some
         if relevance_map is None or asked == 0:
             return images, None
-        segments = batch_superpixels(images[:asked], lime.superpixels, lime.segments).to(images.device)
+        segments = batch_superpixels(images[:asked], lime.superpixels, lime.n_segments).to(images.device)
         wanted = relevance_map(images[:asked], chosen[:asked])
         if some:
             changed = make_counterexamples(
@@ -88,7 +93,7 @@ def finetune(
         return images, irrelevant_pixels(wanted, segments) if settings.gradient_penalty > 0 else None
 
     def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
-        chosen = torch.randint(len(split), (settings.batch,), generator=draws)
+        chosen = torch.randint(len(split), (settings.batch_size,), generator=draws)
         labels = split.labels[chosen].to(tuned.device)
         images, irrelevant = prepared(split.images[chosen].to(tuned.device), chosen)
         images = worsened(tuned, images, labels).requires_grad_(irrelevant is not None)
@@ -99,11 +104,14 @@ def finetune(
             against = irrelevant_gradient(images, logits, irrelevant)
             loss, gain = loss + settings.gradient_penalty * against, -against.detach()
         loss.backward(inputs=[parameter for parameter in tuned.parameters() if parameter.requires_grad])
-        if reward is not None and settings.strength != 0:
+        if reward is not None and settings.reward_weight != 0:
             tuned.eval()  # as it will be explained: without dropout, and no running mean learns from masked images
             for group in _groups(len(split), settings, tuned.comfortable_batch, explained_draws):
-                part = reward(explain_batch(tuned, split, group, lime, explained_draws)).sum() / settings.explained
-                (-settings.strength * part).backward()
+                part = (
+                    reward(explain_batch(tuned, split, group, lime, explained_draws)).sum()
+                    / settings.explain_batch_size
+                )
+                (-settings.reward_weight * part).backward()
                 gain = gain + part.detach()
             tuned.train()
         return cross_entropy.detach(), gain
@@ -111,7 +119,7 @@ def finetune(
     return optimise(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
 
 
-def _own_worth(reward: RewardEnsemble) -> RelevanceMap:
+def _own_relevance_map(reward: RewardEnsemble) -> RelevanceMap:
     return lambda images, _: reward.relevance_map(images)
 
 
@@ -143,8 +151,8 @@ def adversary(settings: FinetuneSettings, seed: int) -> Adversary:
 
 def _groups(images: int, settings: FinetuneSettings, comfortable: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Indices of the images to explain, in groups whose perturbed images stay in the processor's cache."""
-    index = torch.randint(images, (settings.explained,), generator=generator)
-    yield from index.split(max(1, min(CHUNK_IMAGES, comfortable) // settings.masks))
+    index = torch.randint(images, (settings.explain_batch_size,), generator=generator)
+    yield from index.split(max(1, min(CHUNK_IMAGES, comfortable) // settings.n_samples))
 
 
 def explain_batch(
@@ -152,7 +160,7 @@ def explain_batch(
 ) -> ExplainedImages:
     """Images `index` of `split` with the explanations of their labels, differentiable in the classifier."""
     images, labels = split.images[index].to(classifier.device), split.labels[index].to(classifier.device)
-    segments = batch_superpixels(split.images[index], lime.superpixels, lime.segments).to(classifier.device)
+    segments = batch_superpixels(split.images[index], lime.superpixels, lime.n_segments).to(classifier.device)
     weights = differentiable_weights(
         classifier, images, segments, labels, settings=lime, background=split.images, generator=generator
     )

@@ -12,61 +12,68 @@ class FinetuneSettings:
 
     steps: int = 160
     """Gradient steps a round."""
-    strength: float = 0.0
+    reward_weight: float = 0.0
     """λ: how much a standard deviation of reward counts beside the cross-entropy; 0 leaves the gradient of explanations
-    out. Alone, without `exchanged`, 0.7 did best."""
+    out. Alone, without `counterexample_share`, 0.7 did best."""
     learning_rate: float = 2e-3
     """Of Adam at the round's first step."""
     schedule: Literal["linear", "constant"] = "linear"
     """Whether the learning rate falls linearly to nothing at the round's last step, or stays."""
-    batch: int = 64
+    batch_size: int = 64
     """Images a step for the cross-entropy."""
-    explained: int = 12
+    explain_batch_size: int = 12
     """Images a step whose explanation is rewarded."""
-    masks: int = 48
+    n_samples: int = 48
     """Masks an explanation in a step, drawn anew each time."""
-    exchanged: float = 1.0
+    counterexample_share: float = 1.0
     """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
     gradient_penalty: float = 0.0
     """γ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
     cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
     network with second derivatives, which some of torchvision's lack (mobilenet_v3, vit)."""
     adversarial_epsilon: float = 0.0
-    """The largest change of a pixel by which the cross-entropy's images, exchanged or not, are made worse for the
+    """The largest change of a pixel by which the cross-entropy's images, counterexamples or not, are made worse for the
     classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of
     `gradient_penalty`, `rrr` and `input_gradient`; 0 leaves them as they are."""
     adversarial_steps: int = 7
     """Steps of PGD for each batch."""
     adversarial_relative_step: float = 0.25
     """A step of PGD as a share of epsilon."""
-    evidence: float = 0.01
+    significance: float = 0.01
     """A round's reward is followed only where p ≤ this, in a test of whether it foretells answers that it was not
     fitted to better than a coin's could be; else the round leaves the classifier as it is. 1 follows every reward."""
 
     def __post_init__(self) -> None:
-        positive = ("steps", "learning_rate", "batch", "explained", "adversarial_steps", "adversarial_relative_step")
+        positive = (
+            "steps",
+            "learning_rate",
+            "batch_size",
+            "explain_batch_size",
+            "adversarial_steps",
+            "adversarial_relative_step",
+        )
         for name in positive:
             if not getattr(self, name) > 0:
                 raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
         if self.schedule not in ("linear", "constant"):
             raise InputError(f"finetune.schedule is 'linear' or 'constant'; found {self.schedule!r}.")
-        if not 0 <= self.exchanged <= 1:
-            raise InputError(f"finetune.exchanged is a share in [0, 1]; found {self.exchanged}.")
+        if not 0 <= self.counterexample_share <= 1:
+            raise InputError(f"finetune.counterexample_share is a share in [0, 1]; found {self.counterexample_share}.")
         if not 0 <= self.gradient_penalty < float("inf"):
             raise InputError(f"finetune.gradient_penalty must be at least 0; found {self.gradient_penalty}.")
         if not 0 <= self.adversarial_epsilon <= 1:
             raise InputError(
                 f"finetune.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."
             )
-        if not 0 < self.evidence <= 1:
-            raise InputError(f"finetune.evidence is a probability in (0, 1]; found {self.evidence}.")
-        if self.masks < 4 or self.masks % 2:
-            raise InputError(f"finetune.masks must be an even number of at least 4; found {self.masks}.")
+        if not 0 < self.significance <= 1:
+            raise InputError(f"finetune.significance is a probability in (0, 1]; found {self.significance}.")
+        if self.n_samples < 4 or self.n_samples % 2:
+            raise InputError(f"finetune.n_samples must be an even number of at least 4; found {self.n_samples}.")
 
     @property
     def needs_relevance_map(self) -> bool:
         """Whether anything asks what each place of an image is worth."""
-        return self.exchanged > 0 or self.gradient_penalty > 0
+        return self.counterexample_share > 0 or self.gradient_penalty > 0
 
 
 DEFAULT = FinetuneSettings()

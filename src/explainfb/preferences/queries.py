@@ -30,7 +30,7 @@ def check_enough(images: int, comparisons: int, settings: QuerySettings) -> None
     if fitted < 3 or fitted * (fitted - 1) // 2 < 2 * comparisons or held_out * (held_out - 1) // 2 < 2 * judged:
         raise InputError(
             f"{images} training images are too few for {comparisons} different comparisons a round; "
-            "ask for fewer with --comparisons, or use more training images."
+            "ask for fewer with --comparisons-per-round, or use more training images."
         )
 
 
@@ -93,14 +93,14 @@ def choose_comparisons(
     judged = max(1, round(count * settings.held_out))
     wanted = count - judged
     candidates = _candidates(pool, pool.fitted, wanted * settings.candidates, settings, generator)
-    if settings.choice == "disagreement" and ensemble is not None:
+    if settings.strategy == "disagreement" and ensemble is not None:
         order = np.argsort(-_disagreement(ensemble, explained, keys, candidates), kind="stable")
         candidates = [candidates[index] for index in order]
     chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
     if len(chosen) < count:
         raise InputError(
             f"{len(pool.images)} images give {len(chosen)} different comparisons and {count} were asked for; "
-            "ask for fewer with --comparisons, or use more training images."
+            "ask for fewer with --comparisons-per-round, or use more training images."
         )
     return [chosen[index] for index in generator.permutation(len(chosen))]
 

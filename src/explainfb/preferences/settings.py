@@ -12,7 +12,7 @@ Choice = Literal["disagreement", "random"]
 class QuerySettings:
     """Which comparisons are asked."""
 
-    choice: Choice = "disagreement"
+    strategy: Choice = "disagreement"
     """Those that the reward models disagree on most, or any."""
     candidates: int = 10
     """How many times as many candidates as comparisons the choice is made among."""

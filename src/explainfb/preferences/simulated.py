@@ -112,7 +112,7 @@ class Crowd:
 Annotator = SimulatedAnnotator | CoinAnnotator | Crowd
 
 
-def simulated(
+def simulated_annotator(
     split: Split, *, seed: int, error_rate: float, crowd: Sequence[float] = (), name: str = "simulated"
 ) -> Annotator:
     """One simulated annotator called `name`, or a crowd, NAME-1 and so on, with an error rate each."""

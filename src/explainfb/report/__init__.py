@@ -3,15 +3,15 @@
 from explainfb.report.page import GalleryItem, ReportData, RewardMaps, render_report, write_report
 from explainfb.report.stops import unfinished
 from explainfb.report.tables import table_text
-from explainfb.report.verdict import verdict
+from explainfb.report.verdict import reach_verdict
 
 __all__ = [
     "GalleryItem",
     "ReportData",
     "RewardMaps",
+    "reach_verdict",
     "render_report",
     "table_text",
     "unfinished",
-    "verdict",
     "write_report",
 ]

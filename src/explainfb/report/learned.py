@@ -28,7 +28,7 @@ def evidence_sentence(results: Results, foretold: Mapping[int, OutOfBagTest]) ->
 
     `foretold` has what the best member of each round's ensemble foretold; rounds may lack.
     """
-    needed = results["settings"].get("finetune.evidence")
+    needed = results["settings"].get("finetune.significance")
     ignored = {stop.round: stop.evidence for stop in not_followed(results)}
     if needed == 1:
         return "Each round followed its reward, whatever the evidence."

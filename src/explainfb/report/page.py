@@ -29,7 +29,7 @@ from explainfb.report.measures import (
 )
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
-from explainfb.report.verdict import findings, verdict
+from explainfb.report.verdict import findings, reach_verdict
 from explainfb.results.records import LABELS, Results, arms, check_results
 
 FEEDBACK = "feedback"
@@ -131,7 +131,7 @@ def _words(results: Results, material: ReportData) -> dict[str, Any]:
         "attacks": [name.replace("_", " ") for name in dict.fromkeys(name for row in rows for name in row["attacks"])],
         "settings": [(name, _setting(value)) for name, value in _all_settings(results).items()],
         "times": [(_stage(stage), duration(seconds)) for stage, seconds in results["seconds"].items()],
-        "verdict": verdict(results),
+        "verdict": reach_verdict(results),
         "deciding": deciding(results),
         "findings": findings(results),
         "arms": arms(results),

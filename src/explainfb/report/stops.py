@@ -42,7 +42,7 @@ class Stop:
         return f"Round {self.round}: {self.why}" if self.round else self.why
 
 
-def stops(results: Results) -> list[Stop]:
+def all_stops(results: Results) -> list[Stop]:
     """Every message, by round."""
     known = {arm.key for arm in arms(results)}
     return sorted((_read(message, known) for message in results["stopped"]), key=lambda stop: stop.round)
@@ -58,12 +58,12 @@ def _read(message: str, known: set[str]) -> Stop:
 
 def unfinished(results: Results) -> list[str]:
     """What stopped of feedback itself, or of nobody knows what: a reader must see it first."""
-    return [str(stop) for stop in stops(results) if stop.arm in ("after", "")]
+    return [str(stop) for stop in all_stops(results) if stop.arm in ("after", "")]
 
 
 def not_followed(results: Results, arm: str = "after") -> list[Stop]:
     """The rounds of `arm` that left the classifier as it was."""
-    return [stop for stop in stops(results) if stop.arm == arm and stop.not_followed]
+    return [stop for stop in all_stops(results) if stop.arm == arm and stop.not_followed]
 
 
 def number_of_rounds(results: Results) -> int:
@@ -74,7 +74,7 @@ def number_of_rounds(results: Results) -> int:
 def about(results: Results, arm: str) -> str:
     """What stopped of a control, in sentences; empty where nothing did."""
     ignored = not_followed(results, arm)
-    parts = [str(stop) for stop in stops(results) if stop.arm == arm and not stop.not_followed]
+    parts = [str(stop) for stop in all_stops(results) if stop.arm == arm and not stop.not_followed]
     if ignored:
         coin = ", as is to be expected of a coin" if arm == "random_answers" else ""
         parts.insert(0, f"Its reward was not followed in {_share(len(ignored), number_of_rounds(results))}{coin}")

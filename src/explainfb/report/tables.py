@@ -61,7 +61,7 @@ HEADINGS = {CLEAN: "clean, %", TEST: "test, %", SHIFTED: "shifted, %", ECE: "ECE
 WAYS = {"forward": "k images forward", "backward": "k images backward"}
 
 
-def measures(results: Results) -> list[Measure]:
+def shown_measures(results: Results) -> list[Measure]:
     """The columns of the main table: those that were measured on some arm."""
     named = [clean(results), SHIFTED, ECE, SHARE]
     return [m for m in named if any(m.value(arm.evaluation) is not None for arm in arms(results))]
@@ -69,7 +69,7 @@ def measures(results: Results) -> list[Measure]:
 
 def main_table(results: Results) -> ResultTable:
     """Accuracy, calibration, the share of the reasons on the shortcut, and what it cost, arm by arm."""
-    shown, budget = measures(results), results.get("budget", {})
+    shown, budget = shown_measures(results), results.get("budget", {})
     ways = WAYS if budget else {}
     rows = [
         Row(arm, (*(_cell(m, arm.evaluation) for m in shown), *(_thousands(budget.get(arm.key), way) for way in ways)))
@@ -81,7 +81,7 @@ def main_table(results: Results) -> ResultTable:
 def difference_table(results: Results) -> ResultTable:
     """After minus each other arm, paired; a difference is claimed where its interval excludes 0."""
     compared = [arm for arm in arms(results) if arm.key in results["differences"]]
-    shown = [m for m in measures(results) if any(m.difference(results, arm.key) for arm in compared)]
+    shown = [m for m in shown_measures(results) if any(m.difference(results, arm.key) for arm in compared)]
     rows = [Row(arm, tuple(_difference_cell(m, results, arm) for m in shown)) for arm in compared]
     names = tuple(HEADINGS[m].replace("%", "points") for m in shown)
     return ResultTable((Columns("after minus the arm", names),), tuple(rows))

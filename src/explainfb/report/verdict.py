@@ -60,7 +60,7 @@ class Verdict:
     sentence: str
 
 
-def verdict(results: Results) -> Verdict:
+def reach_verdict(results: Results) -> Verdict:
     """The first sentences of the report, in words computed from the paired differences and their intervals."""
     ignored, rounds = not_followed(results), number_of_rounds(results)
     if ignored and len(ignored) == rounds:
@@ -74,7 +74,7 @@ def _left_as_it_was(evidence: str, rounds: int) -> str:
     last = "" if rounds == 1 else "in the last one "
     return (
         f"The classifier was left as it was, because the reward was not followed {where}: {last}{evidence} It takes "
-        "more answers: begin another study with more --comparisons."
+        "more answers: begin another study with more --comparisons-per-round."
     )
 
 
@@ -123,7 +123,7 @@ def losses(results: Results, *, besides: Measure) -> str:
 
 def findings(results: Results) -> list[tuple[str, str]]:
     """(topic, sentence) for each measure that the first sentence does not tell of."""
-    told = deciding(results) if verdict(results).outcome is not Outcome.LEFT else None
+    told = deciding(results) if reach_verdict(results).outcome is not Outcome.LEFT else None
     topics = {SHIFTED: "Shifted images", ECE: "Calibration", robustness(results): "Robustness", SHARE: "Reasons"}
     topics[clean(results)] = "Test images" if carries_shortcut(results) else "Clean images"
     texts = [

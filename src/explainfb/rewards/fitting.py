@@ -164,7 +164,7 @@ def _fit_member(
         optimiser.add_param_group({"params": noise, "lr": FASTER * settings.learning_rate, "weight_decay": 0.0})
     train_loss = 0.0
     for step in range(1, settings.steps + 1):
-        batch = answers.take(drawn[torch.randint(len(drawn), (settings.batch,), generator=generator)])
+        batch = answers.take(drawn[torch.randint(len(drawn), (settings.batch_size,), generator=generator)])
         value = loss(member, explained, batch)
         optimiser.zero_grad(set_to_none=True)
         (value + loss.prior().to(value) / len(answers)).backward()

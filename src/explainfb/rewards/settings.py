@@ -21,7 +21,7 @@ class RewardSettings:
     disagree about when comparisons are chosen."""
     normalised: bool = True
     """Every member is brought to mean 0 and standard deviation 1 over the explanations it was fitted to, before they
-    are averaged; without, members count by their own scales, and so does finetune.strength."""
+    are averaged; without, members count by their own scales, and so does finetune.reward_weight."""
     learned_from: Literal["comparisons", "utilities"] = "comparisons"
     """What members are fitted to: the answers, or by squared error what a simulated annotator says each compared
     explanation is worth, standardised (the ablation of Christiano et al. 2017, section 3.3). An annotator who errs
@@ -32,7 +32,7 @@ class RewardSettings:
     the reward (Chen et al. 2013). From few answers, which the reward learns by heart, everyone seems reliable: of five
     annotators, hundreds of answers put them in order and a hundred did not."""
     steps: int = 150
-    batch: int = 64
+    batch_size: int = 64
     learning_rate: float = 1e-2
     noise: float = 0.1
     """The share of answers taken to be uniformly random; of each annotator at the start where it is learned."""
@@ -40,7 +40,7 @@ class RewardSettings:
     """At the start; adapted to keep the validation loss between 1.1 and 1.5 times the training loss. 0 stays 0."""
 
     def __post_init__(self) -> None:
-        for name in ("members", "steps", "batch", "learning_rate"):
+        for name in ("members", "steps", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"reward.{name} must be greater than 0; found {getattr(self, name)}.")
         if not 0 <= self.noise < 1:

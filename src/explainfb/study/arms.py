@@ -21,7 +21,7 @@ from explainfb.finetuning import baselines
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method
 from explainfb.finetuning.settings import Masks
-from explainfb.preferences.simulated import Annotator, CoinAnnotator, simulated
+from explainfb.preferences.simulated import Annotator, CoinAnnotator, simulated_annotator
 from explainfb.rewards.dataset import as_seen_by_reward
 from explainfb.store import Store
 from explainfb.study.context import FEEDBACK, TRAINING_COST, Outcome, StudyContext, first_classifier
@@ -103,7 +103,7 @@ def coin(context: StudyContext) -> Annotator:
 def wrong_masks(context: StudyContext) -> Annotator:
     settings = context.settings
     wrong = baselines.wrong_reasons(context.task.train, region=settings.baselines.wrong_masks, seed=settings.seed)
-    return simulated(
+    return simulated_annotator(
         wrong, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd, name="wrong_masks"
     )
 

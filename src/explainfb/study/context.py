@@ -13,7 +13,7 @@ from explainfb.classifiers.training import TrainingPoint, train
 from explainfb.classifiers.transfer import pretrained
 from explainfb.core.progress import Progress
 from explainfb.finetuning.optimisation import Method
-from explainfb.preferences.simulated import Annotator, simulated
+from explainfb.preferences.simulated import Annotator, simulated_annotator
 from explainfb.store import Store
 from explainfb.study.compute import Budget, budget_of, counted
 from explainfb.study.rounds import Loop
@@ -57,7 +57,7 @@ class StudyContext:
         """The loop that follows the answers."""
         settings, annotator = self.settings, None
         if settings.annotator == "simulated":
-            annotator = simulated(
+            annotator = simulated_annotator(
                 self.task.train, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd
             )
         return self.loop(FEEDBACK, self.folder, store=store, annotator=annotator)

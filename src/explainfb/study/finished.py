@@ -31,7 +31,7 @@ class FinishedStudy:
         return load_evaluation(_evaluation(self.folder, arm))
 
 
-def finished(folder: Path, settings: StudySettings, *, data_dir: Path | None = None) -> Results | None:
+def finished_results(folder: Path, settings: StudySettings, *, data_dir: Path | None = None) -> Results | None:
     """The results of the study in `folder`, if it has ended; None if something is left to do.
 
     Raises `InputError` where the study there is one of other settings, or of pictures that were changed since.

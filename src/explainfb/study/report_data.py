@@ -68,7 +68,7 @@ def _explained(classifier: Classifier, split: Split, loop: Loop, seed: int) -> l
         classifier,
         split.images,
         targets=targets,
-        settings=replace(settings, masks=max(settings.masks, GALLERY_MASKS)),
+        settings=replace(settings, n_samples=max(settings.n_samples, GALLERY_MASKS)),
         background=loop.task.train.images,
         seed=seed,
     )

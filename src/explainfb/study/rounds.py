@@ -118,7 +118,9 @@ class Loop:
     def _learn(self, number: int) -> RewardEnsemble:
         """Everything of a round up to its reward, as far as it is not done."""
         assert self.store is not None
-        pool = draw_pool(number, self.settings.comparisons, self._held_out, self.settings.queries, self.settings.seed)
+        pool = draw_pool(
+            number, self.settings.comparisons_per_round, self._held_out, self.settings.queries, self.settings.seed
+        )
         if not self.explanations_path(number).is_file():
             self._timed("explaining", lambda: self._explain(pool))
         if not self.reward_path(number).is_file():
@@ -152,7 +154,7 @@ class Loop:
         explanations = load_explanations(self.explanations_path(pool.round))
         comparisons = choose_comparisons(
             pool,
-            self.settings.comparisons,
+            self.settings.comparisons_per_round,
             ensemble=self.ensemble(pool.round - 1) if pool.round > 1 else None,
             explained=self._seen(explanations, pool.keys),
             keys=pool.keys,
@@ -227,10 +229,10 @@ class Loop:
 
     def _doubt(self, number: int) -> str | None:
         """Why the reward of round `number` is not followed, in a sentence; None where it is."""
-        if self.settings.finetune.evidence == 1:
+        if self.settings.finetune.significance == 1:
             return None
         best = load_out_of_bag_test(self.reward_path(number))
-        if best.p_value <= self.settings.finetune.evidence:
+        if best.p_value <= self.settings.finetune.significance:
             return None
         members = self.settings.reward.members
         who = "it" if members == 1 else f"the best of its {members} members"

@@ -57,7 +57,7 @@ class StudySettings:
     lease_minutes: float = 10
     """For how long a comparison is kept for the person who is being asked it."""
     rounds: int = 4
-    comparisons: int = 250
+    comparisons_per_round: int = 250
     """Comparisons a round."""
     seed: int = 0
     train_images: int = 10_000
@@ -77,7 +77,7 @@ class StudySettings:
     """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
     there, for which learning rates of 1e-4 suit better; trained anew without."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
-    lime: LimeSettings = field(default_factory=lambda: LimeSettings(masks=256))
+    lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=256))
     queries: QuerySettings = field(default_factory=QuerySettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
@@ -108,12 +108,12 @@ class StudySettings:
             raise InputError(f"--lease-minutes must be greater than 0; found {self.lease_minutes}.")
         if self.finetune.needs_relevance_map and self.reward.kind != "additive":
             raise InputError(
-                "finetune.exchanged and finetune.gradient_penalty need an additive reward, which says what each place "
-                f"is worth; found reward.kind {self.reward.kind!r}, which is followed by finetune.exchanged 0, "
-                "finetune.gradient_penalty 0 and finetune.strength 0.7."
+                "finetune.counterexample_share and finetune.gradient_penalty need an additive reward, which "
+                f"says what each place is worth; found reward.kind {self.reward.kind!r}, which is followed by "
+                "finetune.counterexample_share 0, finetune.gradient_penalty 0 and finetune.reward_weight 0.7."
             )
-        if self.comparisons < 8:
-            raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons}.")
+        if self.comparisons_per_round < 8:
+            raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons_per_round}.")
 
 
 def task_of(settings: StudySettings, data_dir: Path | None = None) -> Task:

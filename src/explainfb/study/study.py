@@ -108,7 +108,7 @@ class Study:
             ARMS[name].check(name, settings, task)
         if settings.evaluation.autoattack_images:
             check_installed()
-        check_enough(len(task.train), settings.comparisons, settings.queries)
+        check_enough(len(task.train), settings.comparisons_per_round, settings.queries)
         folder.mkdir(parents=True, exist_ok=True)
         check_space(folder)
         database = database or folder / DATABASE
@@ -201,7 +201,8 @@ class Study:
         rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
         return (
             f"{self.task.name}, {len(self.task.train):,} training images, {rounds} of "
-            f"{settings.comparisons} comparisons, seed {settings.seed}, {settings.annotator} annotator, {self.device}"
+            f"{settings.comparisons_per_round} comparisons, seed {settings.seed}, "
+            f"{settings.annotator} annotator, {self.device}"
         )
 
     @property

@@ -12,7 +12,7 @@ import joblib
 from explainfb.core.devices import DeviceName, resolve_device
 from explainfb.core.errors import InputError
 from explainfb.results.records import Results
-from explainfb.study.finished import finished
+from explainfb.study.finished import finished_results
 from explainfb.study.folder import RESULTS, locked
 from explainfb.study.settings import Control, StudySettings
 from explainfb.study.study import Study
@@ -42,7 +42,7 @@ def run_studies(studies: Mapping[Path, StudySettings], processes: Processes) -> 
     """
     done = [folder for folder in studies if (folder / RESULTS).is_file()]
     for folder in done:
-        results = finished(folder, studies[folder], data_dir=processes.data_dir)
+        results = finished_results(folder, studies[folder], data_dir=processes.data_dir)
         yield _finish(processes, folder, studies[folder]) if results is None else results
     left = {folder: settings for folder, settings in studies.items() if folder not in done}
     with _backend(processes) as return_as:

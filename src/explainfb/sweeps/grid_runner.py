@@ -27,7 +27,7 @@ from explainfb.evaluation.arm_contrasts import contrast_arms
 from explainfb.results.records import Results
 from explainfb.statistics.contrasts import Contrast, corrected
 from explainfb.study.context import first_classifier
-from explainfb.study.finished import evaluations_of, feedback_of, finished
+from explainfb.study.finished import evaluations_of, feedback_of, finished_results
 from explainfb.study.folder import RESULTS, SETTINGS, locked, same_data
 from explainfb.study.settings import StudySettings, as_plain, command_line, read_settings
 from explainfb.study.study import Study
@@ -45,7 +45,7 @@ BORROWED = {
     ("explanations/round-1.budget.json", "explanations/round-1.safetensors"): (
         *START,
         "lime",
-        "comparisons",
+        "comparisons_per_round",
         "queries",
     ),
 }
@@ -101,7 +101,7 @@ def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, An
     done: dict[str, dict[int, Results]] = {name: {} for name in grid.cells}
     left = []
     for name, study in asked:
-        result = finished(_folder(wanted, name, study.seed), study, data_dir=wanted.data_dir)
+        result = finished_results(_folder(wanted, name, study.seed), study, data_dir=wanted.data_dir)
         if result is None:
             left.append((name, study))
         else:
@@ -206,7 +206,7 @@ def _contrasts(
 
 def sweep_command(settings: StudySettings, wanted: GridSettings, name: str) -> str:
     """What to type to rerun one cell alone."""
-    words = shlex.split(command_line(replace(settings, seed=StudySettings().seed)).replace("--controls", "--arms"))
+    words = shlex.split(command_line(replace(settings, seed=StudySettings().seed)))
     where = [
         "--folder",
         str(wanted.folder / name),

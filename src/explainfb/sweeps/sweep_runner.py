@@ -40,7 +40,7 @@ class SweepSettings:
     seeds: int = 5
     """How many seeds."""
     first_seed: int = 0
-    arms: tuple[Control, ...] = StudySettings().controls
+    controls: tuple[Control, ...] = StudySettings().controls
     """What feedback is compared with on every seed."""
     jobs: int = os.cpu_count() or 1
     """Processes, each with one thread; they share the seeds, and then the arms of each."""
@@ -65,9 +65,9 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
     It is written anew after every study that ends, and can be looked at half-way.
     """
     if settings.seed != StudySettings().seed or settings.controls != StudySettings().controls:
-        raise InputError("A sweep's seeds are given by --first-seed and --seeds, its arms by --arms.")
+        raise InputError("A sweep's seeds are given by --first-seed and --seeds, its arms by --controls.")
     seeds = range(wanted.first_seed, wanted.first_seed + wanted.seeds)
-    studies = [replace(settings, seed=seed, controls=wanted.arms) for seed in seeds]
+    studies = [replace(settings, seed=seed, controls=wanted.controls) for seed in seeds]
     processes = Processes(jobs=wanted.jobs, backend=wanted.backend, data_dir=wanted.data_dir, device=wanted.device)
     console.print(_start(wanted, seeds), markup=False, highlight=False, soft_wrap=True)
     results: dict[int, Results] = {}
@@ -82,7 +82,7 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
 
 def _start(wanted: SweepSettings, seeds: range) -> str:
     """What is begun, in a line."""
-    listed, arms = ", ".join(map(str, seeds)), ", ".join(wanted.arms) or "none"
+    listed, arms = ", ".join(map(str, seeds)), ", ".join(wanted.controls) or "none"
     return f"Sweep in {wanted.folder}: seeds {listed}; arms beside feedback: {arms}; processes: {wanted.jobs}."
 
 

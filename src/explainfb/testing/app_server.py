@@ -24,7 +24,7 @@ from explainfb.study.folder import STUDY
 from explainfb.study.settings import StudySettings, command_line
 from explainfb.testing.tiny import TINY
 
-WAITING = replace(TINY, annotator="human", comparisons=24, rounds=1, controls=())
+WAITING = replace(TINY, annotator="human", comparisons_per_round=24, rounds=1, controls=())
 """A tiny study for people: 24 comparisons and up to 2 gold ones in one round."""
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 CHROMIUM_ARGUMENTS = [

@@ -29,17 +29,17 @@ ATTACKS = AttackSettings(
 TINY = StudySettings(
     train_images=200,
     rounds=2,
-    comparisons=24,
+    comparisons_per_round=24,
     training=TrainingSettings(steps=60, validate_every=20),
-    lime=LimeSettings(masks=52),
+    lime=LimeSettings(n_samples=52),
     reward=RewardSettings(steps=20, members=2),
-    finetune=FinetuneSettings(steps=6, explained=4, masks=16, evidence=1.0),
+    finetune=FinetuneSettings(steps=6, explain_batch_size=4, n_samples=16, significance=1.0),
     evaluation=EvaluationSettings(
         linf=(0.05, 0.1),
         l2=(0.5,),
-        attacked=12,
-        explained=12,
-        lime=LimeSettings(masks=52, fill="zero"),
+        attack_images=12,
+        explain_images=12,
+        lime=LimeSettings(n_samples=52, fill="zero"),
         attacks=ATTACKS,
     ),
 )

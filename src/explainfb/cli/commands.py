@@ -21,7 +21,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.progress import Progress
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
 from explainfb.doctor.examination import CHECKS, OnCheck
-from explainfb.report import table_text, unfinished, verdict
+from explainfb.report import reach_verdict, table_text, unfinished
 from explainfb.results.records import Results
 from explainfb.study.folder import SETTINGS, locked, new_folder
 from explainfb.study.settings import Control, StudySettings, read_settings, task_of
@@ -192,7 +192,7 @@ def show(console: Console, results: Results, folder: Path) -> None:
     console.print(table_text(results))
     for message in unfinished(results):
         console.print(message, markup=False, highlight=False)
-    console.print(verdict(results).sentence)
+    console.print(reach_verdict(results).sentence)
     say(console, f"Report: {folder / 'report' / 'index.html'}")
 
 
