@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from explainfb.results.records import LABELS
+from explainfb.results.format1 import LABELS
 from explainfb.sweeps.tables import number
 
 HERE = Path(__file__).parent

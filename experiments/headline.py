@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from statsmodels.stats.multitest import multipletests
 
-from explainfb.results.records import LABELS
+from explainfb.results.format1 import LABELS
 from explainfb.statistics.contrasts import LEVEL
 from explainfb.sweeps.figures import KINDS, LOGARITHMIC
 from explainfb.sweeps.tables import number, save

@@ -12,7 +12,7 @@ from rich.console import Console
 from explainfb.core import environment
 from explainfb.core.environment import Provenance, both, describe_environment, keep, recall, remember
 from explainfb.core.errors import InputError
-from explainfb.results.records import read_results
+from explainfb.results.format1 import read_results
 from explainfb.study import finished as finished_module
 from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from explainfb.core.types import Answer
 from explainfb.labelling.stimuli import Stimuli, scales
-from explainfb.results.records import read_results
+from explainfb.results.format1 import read_results
 from explainfb.store import Kind, Store
 from explainfb.study.settings import task_of
 from explainfb.testing.app_server import WAITING, Visitor, copy_study, running, served, wait_for_questions

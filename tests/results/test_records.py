@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from explainfb.core.errors import InputError
-from explainfb.results.records import arms, check_results, read_results, schema, write_results
+from explainfb.results.format1 import arms, check_results, read_results, schema, write_results
 from results_example import example_results, without_shortcut
 
 Damage = Callable[[dict[str, Any]], object]

@@ -13,7 +13,7 @@ from explainfb.evaluation.evaluator import cross_checked
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.evaluation.summary import _robust_as_results
 from explainfb.report.tables import _beside, robust_table
-from explainfb.results.records import check_results
+from explainfb.results.format1 import check_results
 from explainfb.robustness import autoattack as module
 from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.autoattack import PACKAGES, run_autoattack

@@ -14,7 +14,7 @@ from explainfb.classifiers.classifier import save_classifier
 from explainfb.classifiers.training import train
 from explainfb.core.errors import InputError
 from explainfb.preferences.simulated import CoinAnnotator, SimulatedAnnotator
-from explainfb.results.records import check_results
+from explainfb.results.format1 import check_results
 from explainfb.rewards.ensemble import load_ensemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.settings import RewardSettings

@@ -14,7 +14,7 @@ from explainfb.core.errors import InputError
 from explainfb.finetuning.optimisation import Finetuned, OnStep
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.preferences.simulated import Crowd, SimulatedAnnotator
-from explainfb.results.records import read_results
+from explainfb.results.format1 import read_results
 from explainfb.study import arms
 from explainfb.study import study as study_module
 from explainfb.study.arms import ARMS, Arms, Tuned

@@ -18,7 +18,7 @@ import pytest
 from explainfb.core import files
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer
-from explainfb.results.records import Results, read_results
+from explainfb.results.format1 import Results, read_results
 from explainfb.store import Response, Store
 from explainfb.study import study as study_module
 from explainfb.study.folder import locked, new_folder

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from explainfb.core.errors import InputError
-from explainfb.results.records import Results, read_results
+from explainfb.results.format1 import Results, read_results
 from explainfb.study.folder import locked
 from explainfb.study.study import Study
 from explainfb.sweeps import executor as spreading

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from explainfb.core.errors import InputError
-from explainfb.results.records import LABELS
+from explainfb.results.format1 import LABELS
 from explainfb.statistics.contrasts import half_width
 from explainfb.sweeps.figures import KINDS, PANELS, arms_figure, differences_figure, kind_of
 from explainfb.sweeps.tables import Row, read_summary

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from explainfb.cli.commands import main
 from explainfb.core.errors import InputError
-from explainfb.results.records import read_results
+from explainfb.results.format1 import read_results
 from explainfb.study.study import Study
 from explainfb.sweeps import grid_runner as module
 from explainfb.sweeps.figures import arms_figure, differences_figure

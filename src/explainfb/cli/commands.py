@@ -22,7 +22,7 @@ from explainfb.core.progress import Progress
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
 from explainfb.doctor.examination import CHECKS, OnCheck
 from explainfb.report import reach_verdict, table_text, unfinished
-from explainfb.results.records import Results
+from explainfb.results.format1 import Results
 from explainfb.study.folder import SETTINGS, locked, new_folder
 from explainfb.study.settings import Control, StudySettings, read_settings, task_of
 from explainfb.study.study import Study, last_classifier

@@ -6,7 +6,7 @@ from pathlib import Path
 from explainfb.core.progress import Progress
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
-from explainfb.results.records import Results
+from explainfb.results.format1 import Results
 from explainfb.store import Annotator, Store
 from explainfb.study.folder import SETTINGS, check_begun
 from explainfb.study.rounds import Loop

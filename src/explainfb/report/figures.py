@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from explainfb.report.measures import NORM_SIGNS, Measure
-from explainfb.results.records import Arm, Evaluation, Results, arms
+from explainfb.results.format1 import Arm, Evaluation, Results, arms
 
 INK, MUTED, RULE, PAPER = "#010101", "#020202", "#030303", "#040404"
 SERIES = tuple(f"#0501{index:02x}" for index in range(11))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from explainfb.core.types import OutOfBagTest
 from explainfb.report.numerals import percent
 from explainfb.report.stops import not_followed
-from explainfb.results.records import Results
+from explainfb.results.format1 import Results
 
 LEAST = 0.001
 """A smaller probability is not written out."""

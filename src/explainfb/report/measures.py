@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from explainfb.core.types import Interval, Norm
 from explainfb.report.numerals import percent, plain, signed
-from explainfb.results.records import Evaluation, Results, arms
+from explainfb.results.format1 import Evaluation, Results, arms
 
 NORM_SIGNS: dict[str, str] = {"linf": "L∞", "l2": "L2"}
 

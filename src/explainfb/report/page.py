@@ -30,7 +30,7 @@ from explainfb.report.measures import (
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, reach_verdict
-from explainfb.results.records import LABELS, Results, arms, check_results
+from explainfb.results.format1 import LABELS, Results, arms, check_results
 
 FEEDBACK = "feedback"
 """What the stages that make the arm `after` are timed under."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from explainfb.results.records import Results, arms
+from explainfb.results.format1 import Results, arms
 
 NOT_FOLLOWED = "The reward was not followed"
 """How the message of a round begins whose reward was no better founded than a coin's, so that nothing was done."""

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, TEST, Measure, clean
 from explainfb.report.numerals import plain, signed
-from explainfb.results.records import Arm, Evaluation, Results, arms
+from explainfb.results.format1 import Arm, Evaluation, Results, arms
 from explainfb.robustness.sanity_checks import meanings
 
 DASH = "\N{EN DASH}"

@@ -24,7 +24,7 @@ from explainfb.report.measures import (
 )
 from explainfb.report.numerals import NO_BREAK
 from explainfb.report.stops import not_followed, number_of_rounds
-from explainfb.results.records import Arm, Results, arms
+from explainfb.results.format1 import Arm, Results, arms
 
 LEVEL = f"95{NO_BREAK}% interval"
 

@@ -1,156 +1,184 @@
-"""results.json: what a study measured, checked against the schema whenever it is read or written."""
+"""What a study measured, as frozen records; `results.json` is written from them and read into them."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
+from explainfb.core.types import Interval, OutOfBagTest, RobustAccuracy
+from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Measure
 
-from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
-
-Results = dict[str, Any]
-Evaluation = dict[str, Any]
-Role = Literal["before", "control", "reference", "after", "ceiling"]
-
-LABELS = {
-    "before": "before",
-    "after": "after feedback",
-    "ceiling": "no shortcut (ceiling)",
-    "cross_entropy": "cross-entropy only",
-    "random_exchange": "random exchange",
-    "random_answers": "random answers",
-    "wrong_masks": "wrong masks",
-    "oracle_reward": "oracle reward",
-    "rrr": "pixel masks (RRR)",
-    "input_gradient": "input gradient penalty",
-    "adversarial_training": "adversarial training",
-}
-REFERENCES = {"oracle_reward", "rrr", "input_gradient", "adversarial_training", "no_shortcut"}
-"""Other methods to stand beside. They know more or do something else, so that losing to one says nothing about whether
-it was the answers that helped; every other name is a control, which must be beaten."""
-MEANINGS = {
-    "before": "the classifier as it was trained, before any feedback",
-    "after": "the same classifier, fine-tuned to follow the reward learned from the answers",
-    "ceiling": "trained on the same images without the shortcut: the most that feedback could give back",
-    "cross_entropy": "the same steps on the same images, without a reward",
-    "random_exchange": "the same exchange, and penalty if any, of random superpixels: nobody is asked",
-    "random_answers": "the same loop with a coin giving the answers, whose reward is followed if it foretells any",
-    "wrong_masks": "the same loop with an annotator who prefers the wrong region",
-    "oracle_reward": "the annotator's own utility in place of a learned reward",
-    "rrr": "right for the right reasons: told the irrelevant pixels of every training image (Ross et al. 2017)",
-    "input_gradient": "a penalty on the input gradient (Ross & Doshi-Velez 2018)",
-    "adversarial_training": "trained on its own adversarial examples (Madry et al. 2018)",
-}
+BEFORE, FEEDBACK, NO_SHORTCUT = "before", "feedback", "no_shortcut"
+"""The names of the three arms that the report speaks of by name."""
+Role = Literal["before", "control", "reference", "feedback", "ceiling"]
+"""What feedback must beat are controls. A reference knows more or does something else, so that losing to it says nothing
+about the answers; the ceiling never saw the shortcut."""
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One row of the results: a classifier and what was measured on it."""
+class ArmDescription:
+    """What an arm is, in words; it comes from the arm's one entry in `explainfb.study.arms.ARMS`."""
 
-    key: str
-    """`before`, `after`, `ceiling` or the name of a control."""
+    name: str
+    """The same everywhere: in settings, folders, files and here, such as `random_exchange`."""
+    label: str
+    """In a few words, for a table."""
+    meaning: str
+    """What was done to it, in one line; may be empty."""
     role: Role
-    evaluation: Evaluation
+
+
+@dataclass(frozen=True)
+class Compute:
+    """How many images went through a network to make an arm."""
+
+    forward: int
+    backward: int
+
+
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """What a reliability diagram draws: images by the confidence of their prediction, in bins of equal width."""
+
+    confidence: tuple[float | None, ...]
+    """Mean confidence of each bin, in [0, 1]; None where it is empty."""
+    accuracy: tuple[float | None, ...]
+    """Share of right predictions of each bin, in [0, 1]; None where it is empty."""
+    count: tuple[int, ...]
+    """How many images each bin holds."""
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """What was measured on the classifier that an arm ended with."""
+
+    arm: ArmDescription
+    n: int
+    """How many test images."""
+    clean_accuracy: Interval
+    shifted_accuracy: Interval | None
+    """None for a task without a shortcut."""
+    ece: Interval
+    shortcut_share: Interval | None
+    """None for a task without a shortcut."""
+    reliability: ReliabilityBins
+    robust_accuracy: tuple[RobustAccuracy, ...]
+    """One for each threat model; read from a file they do not say which images survived."""
+    compute: Compute | None = None
+    """None where it was not counted."""
+
+    def measured(self, measure: Measure) -> Interval | None:
+        """The value of `measure` with its 95 % interval; None where it was not measured."""
+        if measure.threat_model is not None:
+            found = self._under(measure)
+            return None if found is None else found.accuracy
+        plain = {CLEAN: self.clean_accuracy, SHIFTED: self.shifted_accuracy, ECE: self.ece}
+        return (plain | {SHORTCUT_SHARE: self.shortcut_share}).get(measure)
+
+    def is_reliable(self, measure: Measure) -> bool:
+        """False for a robust accuracy that failed a sanity check."""
+        found = self._under(measure)
+        return found is None or found.reliable
+
+    def _under(self, measure: Measure) -> RobustAccuracy | None:
+        return next((each for each in self.robust_accuracy if each.threat_model == measure.threat_model), None)
+
+
+@dataclass(frozen=True)
+class ArmDifference:
+    """Feedback minus one other arm, paired over the same test images, with 95 % intervals."""
+
+    by_measure: Mapping[str, Interval]
+    """By the key of a measure; what was not compared in pairs is not there."""
+
+    def of(self, measure: Measure) -> Interval | None:
+        """The difference in `measure`; None where it was not compared in pairs."""
+        return self.by_measure.get(measure.key)
+
+
+class StopReason(StrEnum):
+    """Why a round did not run to its end."""
+
+    NOT_FOLLOWED = "not_followed"
+    """The reward foretold no more than a coin's might, so the classifier was left as it was."""
+    NOT_FINITE = "not_finite"
+    """The loss or its gradient was NaN or infinite at a step."""
+    UNKNOWN = "unknown"
+    """An old file says it in a sentence that is none of the above."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A round that did not run to its end. Its sentence is made where it is shown."""
+
+    arm: str
+    """The arm's name; empty where an old file does not say."""
+    round: int
+    """From 1; 0 where an old file does not say."""
+    reason: StopReason
+    step: int | None = None
+    """The gradient step at which it stopped; None where none was taken."""
+    test: OutOfBagTest | None = None
+    """Why the reward was not followed."""
+    members: int | None = None
+    """How many reward models there were of which `test` is the best."""
+    message: str = ""
+    """What an old file says, where the reason is unknown."""
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What was answered up to a round, and how well its reward foretells answers that were held out."""
+
+    round: int
+    answers: int
+    """All rounds so far together."""
+    held_out: int
+    reward_accuracy: Interval | None
+    """Share of held-out answers that are foretold; None where none was held out."""
+
+
+@dataclass(frozen=True)
+class PreferenceResults:
+    """Who answered, how much, and how well the rewards foretell held-out answers."""
+
+    answers: int
+    annotators: tuple[str, ...]
+    rounds: tuple[RoundResult, ...]
+    annotator_reliability: Mapping[str, float] = field(default_factory=dict)
+    """Of each annotator, the learned probability of the right answer; empty where all are taken to be equal."""
 
     @property
-    def label(self) -> str:
-        """The arm in a few words."""
-        return LABELS.get(self.key, self.key.replace("_", " "))
+    def reward_accuracy(self) -> Interval | None:
+        """That of the last round."""
+        return self.rounds[-1].reward_accuracy if self.rounds else None
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything that a study measured."""
+
+    task: str
+    seed: int
+    command: str
+    """What to type to repeat the study."""
+    settings: Mapping[str, object]
+    """Every setting as run, by its dotted name, such as `finetune.steps`."""
+    environment: Mapping[str, str]
+    """Versions by package, the machine, the device."""
+    preferences: PreferenceResults
+    arms: Mapping[str, ArmResult]
+    """By name, in the order of the tables: before, controls, references, feedback, no_shortcut."""
+    differences: Mapping[str, ArmDifference]
+    """Feedback minus each other arm, by its name."""
+    seconds: Mapping[str, float]
+    """Wall-clock time by stage."""
+    stopped: tuple[Stopped, ...] = ()
 
     @property
-    def meaning(self) -> str:
-        """What was done to this arm, in one line; empty for an arm of the user's own."""
-        return MEANINGS.get(self.key, "")
+    def before(self) -> ArmResult:
+        return self.arms[BEFORE]
 
-
-def arms(results: Results) -> list[Arm]:
-    """Every arm in the order of the table: before, the controls, other methods, after, the ceiling."""
-    found = [Arm("before", "before", results["before"])]
-    beside = results["controls"].items()
-    found += [Arm(name, "control", evaluation) for name, evaluation in beside if name not in REFERENCES]
-    found += [Arm(name, "reference", evaluation) for name, evaluation in beside if name in REFERENCES]
-    found.append(Arm("after", "after", results["after"]))
-    if "ceiling" in results:
-        found.append(Arm("ceiling", "ceiling", results["ceiling"]))
-    return found
-
-
-@cache
-def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of results.json."""
-    text = resources.files("explainfb").joinpath("schemas", "results.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-def check_results(results: object) -> None:
-    """Raise `InputError` naming the first place that breaks the schema, or whose interval or bins make no sense."""
-    found = best_match(Draft202012Validator(schema()).iter_errors(results))
-    if found is not None:
-        raise InputError(f"Results do not fit their schema at {_place(*found.absolute_path)}: {_short(found.message)}.")
-    for problem in _contradictions(results, ()):
-        raise InputError(f"Results contradict themselves at {problem}.")
-
-
-def write_results(results: Results, path: Path) -> None:
-    """Check `results` and write them to `path`; a reader sees the old file or the new one, never half of one.
-
-    Raises `InputError` when they break the schema or hold NaN or infinity; `path` is then left as it was.
-    """
-    check_results(results)
-    text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
-
-
-def read_results(path: Path) -> Results:
-    """The results in the file `path`.
-
-    Raises `InputError` naming the file when it is missing, is no JSON or breaks the schema.
-    """
-    if not path.is_file():
-        raise InputError(f"No results at {path}; run the study first.")
-    try:
-        results: Results = json.loads(path.read_text(encoding="utf-8"))
-        check_results(results)
-    except (ValueError, InputError) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and run the study again.") from error
-    return results
-
-
-def _place(*path: object) -> str:
-    return ".".join(str(part) for part in path) or "the top"
-
-
-def _short(message: str) -> str:
-    return message if len(message) <= 160 else "… " + message[-160:]
-
-
-def _contradictions(value: object, path: tuple[object, ...]) -> Iterator[str]:
-    """What a schema cannot say: numbers are finite, an interval's ends are in order, bins are as many everywhere."""
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        yield f"{_place(*path)}: {value} is not a finite number"
-    if isinstance(value, dict):
-        if path[:1] != ("settings",):
-            yield from _disordered(value, path)
-        for name, inner in value.items():
-            yield from _contradictions(inner, (*path, name))
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _contradictions(inner, (*path, index))
-
-
-def _disordered(record: dict[str, Any], path: tuple[object, ...]) -> Iterator[str]:
-    name = path[-1] if path else None
-    pairs: dict[str, Any] = {"low and high": [record.get("low"), record.get("high")]}
-    pairs |= record if name == "intervals" else {"reward_accuracy_interval": record.get("reward_accuracy_interval")}
-    for key, pair in pairs.items():
-        if pair and None not in pair and pair[0] > pair[1]:
-            yield f"{_place(*path, key)}: {pair[0]} exceeds {pair[1]}"
-    if name == "reliability" and len({len(bins) for bins in record.values()}) > 1:
-        yield f"{_place(*path)}: confidence, accuracy and count need as many bins"
+    @property
+    def feedback(self) -> ArmResult:
+        return self.arms[FEEDBACK]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from explainfb.core.errors import InputError
 from explainfb.evaluation.evaluator import Evaluation, load_evaluation
-from explainfb.results.records import Results, read_results
-from explainfb.results.records import arms as arms_of
+from explainfb.results.format1 import Results, read_results
+from explainfb.results.format1 import arms as arms_of
 from explainfb.study.context import FEEDBACK, first_classifier
 from explainfb.study.folder import REPORT, RESULTS, SETTINGS, check_data
 from explainfb.study.settings import StudySettings, as_plain, check_same, flatten, read_settings, task_of

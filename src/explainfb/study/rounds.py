@@ -27,7 +27,7 @@ from explainfb.preferences.gathering import ask_annotator, wait_for_people
 from explainfb.preferences.gold import gold_comparisons
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images
 from explainfb.preferences.simulated import Annotator
-from explainfb.results.records import Results
+from explainfb.results.format1 import Results
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble

@@ -36,7 +36,7 @@ from explainfb.finetuning.penalties import check_twice_differentiable
 from explainfb.preferences.queries import check_enough
 from explainfb.preferences.simulated import check_annotator
 from explainfb.report import write_report
-from explainfb.results.records import Results, read_results, write_results
+from explainfb.results.format1 import Results, read_results, write_results
 from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
 from explainfb.study.arms import ARMS

@@ -11,7 +11,7 @@ import joblib
 
 from explainfb.core.devices import DeviceName, resolve_device
 from explainfb.core.errors import InputError
-from explainfb.results.records import Results
+from explainfb.results.format1 import Results
 from explainfb.study.finished import finished_results
 from explainfb.study.folder import RESULTS, locked
 from explainfb.study.settings import Control, StudySettings

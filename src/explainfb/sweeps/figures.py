@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from explainfb.results.records import LABELS, REFERENCES
+from explainfb.results.format1 import LABELS, REFERENCES
 from explainfb.statistics.contrasts import half_width
 from explainfb.sweeps.tables import Row, is_doubtful, number, rows_of, value_of
 

@@ -24,7 +24,7 @@ from explainfb.core.environment import both
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.evaluation.arm_contrasts import contrast_arms
-from explainfb.results.records import Results
+from explainfb.results.format1 import Results
 from explainfb.statistics.contrasts import Contrast, corrected
 from explainfb.study.context import first_classifier
 from explainfb.study.finished import evaluations_of, feedback_of, finished_results

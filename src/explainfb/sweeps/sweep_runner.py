@@ -17,7 +17,7 @@ from explainfb.core.environment import both
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.evaluation.arm_contrasts import contrast_arms
-from explainfb.results.records import Results, arms
+from explainfb.results.format1 import Results, arms
 from explainfb.statistics.contrasts import LEVEL, half_width
 from explainfb.study.context import FEEDBACK
 from explainfb.study.finished import evaluations_of

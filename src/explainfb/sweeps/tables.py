@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
-from explainfb.results.records import LABELS
+from explainfb.results.format1 import LABELS
 
 MEASURES = {
     "clean_accuracy": "clean",
