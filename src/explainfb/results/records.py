@@ -11,7 +11,7 @@ from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Meas
 BEFORE, FEEDBACK, NO_SHORTCUT = "before", "feedback", "no_shortcut"
 """The names of the three arms that the report speaks of by name."""
 Role = Literal["before", "control", "reference", "feedback", "ceiling"]
-"""What feedback must beat are controls. A reference knows more or does something else, so that losing to it says nothing
+"""Controls are what feedback must beat. A reference knows more or does something else, so that losing to it says nothing
 about the answers; the ceiling never saw the shortcut."""
 
 
