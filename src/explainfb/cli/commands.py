@@ -22,7 +22,7 @@ from explainfb.core.progress import Progress
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
 from explainfb.doctor.examination import CHECKS, OnCheck
 from explainfb.report import reach_verdict, table_text, unfinished
-from explainfb.results.format1 import Results
+from explainfb.results.records import StudyResults
 from explainfb.study.folder import SETTINGS, locked, new_folder
 from explainfb.study.settings import Control, StudySettings, read_settings, task_of
 from explainfb.study.study import Study, last_classifier
@@ -187,7 +187,7 @@ Command = (
 )
 
 
-def show(console: Console, results: Results, folder: Path) -> None:
+def show(console: Console, results: StudyResults, folder: Path) -> None:
     """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
     console.print(table_text(results))
     for message in unfinished(results):
