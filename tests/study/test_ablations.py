@@ -126,7 +126,7 @@ def test_comparisons_are_asked_and_judge_a_reward_learned_from_utilities(run: Ca
     assert usual.store is not None
     same = [[(each.comparison, each.answer) for each in arm.store.preferences()] for arm in (loop, usual)]
     assert same[0] == same[1]
-    assert loop.preferences()["by_round"][0]["held_out"] == usual.preferences()["by_round"][0]["held_out"]
+    assert loop.preferences().rounds[0].held_out == usual.preferences().rounds[0].held_out
     one, other = (next(arm.ensemble(1).parameters()) for arm in (loop, usual))
     assert not torch.equal(one, other)
 
