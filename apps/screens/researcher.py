@@ -134,10 +134,10 @@ def _reward(served: ServedStudy) -> None:
         return
     st.write("How many held-out answers the reward foretells, round by round:")
     with st.container(key="reward"):
-        st.dataframe(pd.DataFrame([_row(each) for each in rows]), hide_index=True, width="stretch")
+        st.dataframe(pd.DataFrame([_of_round(each) for each in rows]), hide_index=True, width="stretch")
 
 
-def _row(each: RoundResult) -> dict[str, float | None]:
+def _of_round(each: RoundResult) -> dict[str, float | None]:
     accuracy = each.reward_accuracy
     return {
         "round": each.round,
