@@ -87,7 +87,7 @@ def test_cells_with_one_start_train_and_explain_it_once(run: GridSettings, tmp_p
         ({"error_rate": 0.2}, {"classifiers", "evaluations", "explanations"}),
         ({"evaluation": replace(SMALL.evaluation, linf=(0.2,))}, {"classifiers", "explanations"}),
         ({"lime": replace(SMALL.lime, n_samples=20)}, {"classifiers", "evaluations"}),
-        ({"comparisons": SMALL.comparisons_per_round + 1}, {"classifiers", "evaluations"}),
+        ({"comparisons_per_round": SMALL.comparisons_per_round + 1}, {"classifiers", "evaluations"}),
         ({"training": replace(SMALL.training, steps=7)}, set()),
         ({"seed": 5}, set()),
     ],
