@@ -26,15 +26,16 @@ class FinetuneSettings:
     n_samples: int = 48
     """Masks an explanation in a step, drawn anew each time."""
     counterexample_share: float = 1.0
-    """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
+    """The share of the cross-entropy's images that are counterexamples: their irrelevant superpixels show another
+    training image."""
     gradient_penalty: float = 0.0
-    """γ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
-    cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
+    """γ of a penalty on the gradient of the log-probabilities where superpixels are irrelevant, on the images of
+    the cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
     network with second derivatives, which some of torchvision's lack (mobilenet_v3, vit)."""
     adversarial_epsilon: float = 0.0
-    """The largest change of a pixel by which the cross-entropy's images, counterexamples or not, are made worse for the
-    classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of
-    `gradient_penalty`, `rrr` and `input_gradient`; 0 leaves them as they are."""
+    """ε: the largest change of a pixel by which the cross-entropy's images, counterexamples or not, are attacked before
+    the classifier learns from them (Madry et al. 2018), and with them those of the penalties of `gradient_penalty`,
+    `rrr` and `input_gradient`; 0 leaves them as they are."""
     adversarial_steps: int = 7
     """Steps of PGD for each batch."""
     adversarial_relative_step: float = 0.25
@@ -72,12 +73,12 @@ class FinetuneSettings:
 
     @property
     def needs_relevance_map(self) -> bool:
-        """Whether anything asks what each place of an image is worth."""
+        """Whether anything depends on how relevant each pixel is."""
         return self.counterexample_share > 0 or self.gradient_penalty > 0
 
 
 DEFAULT = FinetuneSettings()
-"""The reward is followed by exchange alone."""
+"""The reward is followed by counterexamples alone."""
 
 Masks = Literal["relevance", "shortcut"]
 Region = Literal["turned_round", "random"]
