@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import joblib
 
@@ -16,8 +15,7 @@ from explainfb.study.finished import finished_results
 from explainfb.study.folder import RESULTS, locked
 from explainfb.study.settings import Control, StudySettings
 from explainfb.study.study import Study
-
-Backend = Literal["loky", "ray", "dask"]
+from explainfb.sweeps.settings import Backend
 
 
 @dataclass(frozen=True, kw_only=True)

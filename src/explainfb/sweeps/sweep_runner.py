@@ -1,18 +1,15 @@
 """The same study over several seeds: one seed is an anecdote."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from explainfb.core.devices import DeviceName
 from explainfb.core.environment import both
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
@@ -21,42 +18,15 @@ from explainfb.results.format1 import Results, arms
 from explainfb.statistics.contrasts import LEVEL, half_width
 from explainfb.study.context import FEEDBACK
 from explainfb.study.finished import evaluations_of
-from explainfb.study.settings import Control, StudySettings, as_plain
-from explainfb.sweeps.executor import Backend, Processes, run_studies
+from explainfb.study.settings import StudySettings, as_plain
+from explainfb.sweeps.executor import Processes, run_studies
+from explainfb.sweeps.settings import SweepSettings as SweepSettings
 
 LEAST_GAP = 0.05
 """Where the ceiling is not this far above before on every seed, there is no gap to speak of."""
 ABREAST = 5
 """Arms side by side in a terminal."""
 MEASURES = ("shifted_accuracy", "clean_accuracy", "ece", "shortcut_share")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepSettings:
-    """Which seeds and arms, and over how many processes."""
-
-    folder: Path = Path("studies/sweep")
-    """One study a seed is kept in this folder, and sweep.json."""
-    seeds: int = 5
-    """How many seeds."""
-    first_seed: int = 0
-    controls: tuple[Control, ...] = StudySettings().controls
-    """What feedback is compared with on every seed."""
-    jobs: int = os.cpu_count() or 1
-    """Processes, each with one thread; they share the seeds, and then the arms of each."""
-    backend: Backend = "loky"
-    """Where joblib runs them; ray and dask must be installed."""
-    data_dir: Path | None = None
-    device: DeviceName = "auto"
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise InputError(f"A sweep needs at least 1 seed; found {self.seeds}.")
-
-    @property
-    def path(self) -> Path:
-        """Where what there is over seeds is written."""
-        return self.folder / "sweep.json"
 
 
 def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> dict[str, Any]:
