@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from explainfb.results.format1 import Results
+    from explainfb.results.records import StudyResults
 
 
 def say(console: Console, text: str) -> None:
@@ -15,7 +15,7 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def show(console: Console, results: "Results", folder: Path) -> None:
+def show(console: Console, results: "StudyResults", folder: Path) -> None:
     """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
     from explainfb.report import reach_verdict, table_text, unfinished
 

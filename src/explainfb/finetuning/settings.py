@@ -32,8 +32,8 @@ class FinetuneSettings:
     the cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
     network with second derivatives, which some of torchvision's lack (mobilenet_v3, vit)."""
     adversarial_epsilon: float = 0.0
-    """The largest change of a pixel, in [0, 1], by which the cross-entropy's images, counterexamples or not, are attacked
-    before the classifier learns from them (Madry et al. 2018), and with them those of the penalties of
+    """The largest change of a pixel, in [0, 1], by which the cross-entropy's images, counterexamples or not, are
+    attacked before the classifier learns from them (Madry et al. 2018), and with them those of the penalties of
     `gradient_penalty`, `rrr` and `input_gradient`; 0 leaves them as they are."""
     adversarial_steps: int = 7
     """Steps of PGD for each batch, at least 1."""

@@ -10,7 +10,7 @@ import joblib
 
 from explainfb.core.devices import DeviceName, resolve_device
 from explainfb.core.errors import InputError
-from explainfb.results.format1 import Results
+from explainfb.results.records import StudyResults
 from explainfb.study.finished import finished_results
 from explainfb.study.folder import RESULTS, locked
 from explainfb.study.settings import Control, StudySettings
@@ -33,7 +33,7 @@ class Processes:
         return Study.open(folder, settings, data_dir=self.data_dir, device=resolve_device(self.device))
 
 
-def run_studies(studies: Mapping[Path, StudySettings], processes: Processes) -> Iterator[Results]:
+def run_studies(studies: Mapping[Path, StudySettings], processes: Processes) -> Iterator[StudyResults]:
     """Do what is left of the study of these settings in each folder; yields the results of each when it ends.
 
     Those of a finished study are yielded as they are. Raises `InputError` for a backend that is not installed.
@@ -61,7 +61,7 @@ def run_studies(studies: Mapping[Path, StudySettings], processes: Processes) -> 
 
 def run_study(
     folder: Path, settings: StudySettings, *, data_dir: Path | None = None, device: DeviceName = "auto"
-) -> Results:
+) -> StudyResults:
     """Do what is left of one study, in this process."""
     return _finish(Processes(jobs=1, data_dir=data_dir, device=device), folder, settings)
 
@@ -78,7 +78,7 @@ def _arm(processes: Processes, folder: Path, settings: StudySettings, name: Cont
     return folder
 
 
-def _finish(processes: Processes, folder: Path, settings: StudySettings) -> Results:
+def _finish(processes: Processes, folder: Path, settings: StudySettings) -> StudyResults:
     with locked(folder):
         return processes.open(folder, settings).run()
 

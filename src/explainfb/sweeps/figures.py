@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from explainfb.results.format1 import LABELS, REFERENCES
+from explainfb.results.upgrade import DESCRIPTIONS
 from explainfb.statistics.contrasts import half_width
-from explainfb.sweeps.tables import Row, is_doubtful, number, rows_of, value_of
+from explainfb.sweeps.tables import LABELS, Row, is_doubtful, number, rows_of, value_of
 
 PANELS = {
     "shifted_accuracy": "shifted accuracy",
@@ -36,7 +36,13 @@ BREAK = 0.4
 
 def kind_of(arm: str) -> str:
     """A key of `KINDS`."""
-    return arm if arm in KINDS else "other method" if arm in REFERENCES else "control"
+    return (
+        arm
+        if arm in KINDS
+        else "other method"
+        if arm in DESCRIPTIONS and DESCRIPTIONS[arm][2] == "reference"
+        else "control"
+    )
 
 
 def arms_figure(summary: Mapping[str, Any], panels: Mapping[str, str] = PANELS) -> Figure:

@@ -24,7 +24,7 @@ from explainfb.core.environment import both
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.evaluation.arm_contrasts import contrast_arms
-from explainfb.results.format1 import Results
+from explainfb.results.records import StudyResults
 from explainfb.statistics.contrasts import Contrast, corrected
 from explainfb.study.context import first_classifier
 from explainfb.study.finished import evaluations_of, feedback_of, finished_results
@@ -98,7 +98,7 @@ def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, An
     """
     asked = [(name, replace(cell, seed=seed)) for seed in wanted.all_seeds for name, cell in grid.cells.items()]
     asked = _lenders_first(asked)
-    done: dict[str, dict[int, Results]] = {name: {} for name in grid.cells}
+    done: dict[str, dict[int, StudyResults]] = {name: {} for name in grid.cells}
     left = []
     for name, study in asked:
         result = finished_results(_folder(wanted, name, study.seed), study, data_dir=wanted.data_dir)
@@ -112,7 +112,7 @@ def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> dict[str, An
             joblib.delayed(_run)(wanted, name, study) for name, study in left
         )
         for number, (name, result) in enumerate(running, 1):
-            done[name][result["seed"]] = result
+            done[name][result.seed] = result
             _write(wanted, summary_of(grid, wanted, done))
             console.print(f"{name}, seed {result['seed']} is done ({number} of {len(left)}).")
     summary = summary_of(grid, wanted, done)
@@ -131,7 +131,7 @@ def _folder(wanted: GridSettings, name: str, seed: int) -> Path:
     return wanted.folder / name / f"seed-{seed}"
 
 
-def _run(wanted: GridSettings, name: str, study: StudySettings) -> tuple[str, Results]:
+def _run(wanted: GridSettings, name: str, study: StudySettings) -> tuple[str, StudyResults]:
     folder = _folder(wanted, name, study.seed)
     with locked(folder):
         Study.open(folder, study, data_dir=wanted.data_dir)
@@ -165,7 +165,7 @@ def _chosen(study: StudySettings, names: Sequence[str]) -> dict[str, Any]:
     return {name: value for name, value in as_plain(study).items() if name in names}
 
 
-def summary_of(grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, Results]]) -> dict[str, Any]:
+def summary_of(grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, StudyResults]]) -> dict[str, Any]:
     """What is known so far, cell by cell, and the contrasts, corrected for all of them together."""
     cells = {}
     for name, results in done.items():
@@ -186,7 +186,7 @@ def summary_of(grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int,
 
 
 def _contrasts(
-    grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, Results]]
+    grid: Grid, wanted: GridSettings, done: Mapping[str, Mapping[int, StudyResults]]
 ) -> list[tuple[str, Contrast]]:
     """Of each cell against its own arms, or of the reference against the other cells, over the seeds that both have."""
     found: list[tuple[str, Contrast]] = []

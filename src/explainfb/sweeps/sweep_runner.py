@@ -14,9 +14,9 @@ from explainfb.core.environment import both
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.evaluation.arm_contrasts import contrast_arms
-from explainfb.results.format1 import Results, arms
+from explainfb.results.encoding import as_json
+from explainfb.results.records import FEEDBACK, NO_SHORTCUT, StudyResults
 from explainfb.statistics.contrasts import LEVEL, half_width
-from explainfb.study.context import FEEDBACK
 from explainfb.study.finished import evaluations_of
 from explainfb.study.settings import StudySettings, as_plain
 from explainfb.sweeps.executor import Processes, run_studies
@@ -40,13 +40,13 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> d
     studies = [replace(settings, seed=seed, controls=wanted.controls) for seed in seeds]
     processes = Processes(jobs=wanted.jobs, backend=wanted.backend, data_dir=wanted.data_dir, device=wanted.device)
     console.print(_start(wanted, seeds), markup=False, highlight=False, soft_wrap=True)
-    results: dict[int, Results] = {}
+    results: dict[int, StudyResults] = {}
     summary: dict[str, Any] = {}
     with console.status(f"Look half-way at {wanted.path}"):
         for result in run_studies({wanted.folder / f"seed-{study.seed}": study for study in studies}, processes):
-            results[result["seed"]] = result
+            results[result.seed] = result
             summary = _write(wanted, dict(sorted(results.items())), studies[0])
-            console.print(f"Seed {result['seed']} is done ({len(results)} of {wanted.seeds}).")
+            console.print(f"Seed {result.seed} is done ({len(results)} of {wanted.seeds}).")
     return summary
 
 
@@ -56,7 +56,7 @@ def _start(wanted: SweepSettings, seeds: range) -> str:
     return f"Sweep in {wanted.folder}: seeds {listed}; arms beside feedback: {arms}; processes: {wanted.jobs}."
 
 
-def _write(wanted: SweepSettings, results: Mapping[int, Results], settings: StudySettings) -> dict[str, Any]:
+def _write(wanted: SweepSettings, results: Mapping[int, StudyResults], settings: StudySettings) -> dict[str, Any]:
     """Write sweep.json from the results by seed that there are; returns what it holds."""
     summary = summarise(list(results.values()), settings) | {"contrasts": _contrasts(wanted, results)}
     text = json.dumps(summary, indent=2) + "\n"
@@ -64,40 +64,40 @@ def _write(wanted: SweepSettings, results: Mapping[int, Results], settings: Stud
     return summary
 
 
-def _contrasts(wanted: SweepSettings, results: Mapping[int, Results]) -> list[dict[str, Any]]:
+def _contrasts(wanted: SweepSettings, results: Mapping[int, StudyResults]) -> list[dict[str, Any]]:
     """Feedback against every other arm."""
     evaluations = evaluations_of({wanted.folder / f"seed-{seed}": result for seed, result in results.items()})
     found = contrast_arms(evaluations.pop(FEEDBACK), evaluations)
     return [asdict(each) | {"by_seed": list(each.by_seed), "is_one": each.is_one} for each in found]
 
 
-def summarise(results: list[Results], settings: StudySettings) -> dict[str, Any]:
+def summarise(results: list[StudyResults], settings: StudySettings) -> dict[str, Any]:
     """Means over seeds with 95 % t-intervals, and the share of the gap to the ceiling that feedback closed."""
     rows: dict[str, dict[str, list[float]]] = {}
     unreliable: dict[str, dict[str, list[int]]] = {}
     for result in results:
-        for arm in arms(result):
-            row = rows.setdefault(arm.key, {})
+        for arm, evaluation in as_json(result)["arms"].items():
+            row = rows.setdefault(arm, {})
             for name in MEASURES:
-                if arm.evaluation[name] is not None:
-                    row.setdefault(name, []).append(arm.evaluation[name])
-            for robust in arm.evaluation["robust_accuracy"]:
+                if evaluation[name] is not None:
+                    row.setdefault(name, []).append(evaluation[name])
+            for robust in evaluation["robust_accuracy"]:
                 name = f"{robust['norm']} {robust['epsilon']:g}"
                 row.setdefault(name, []).append(robust["accuracy"])
                 if not robust["reliable"]:
-                    unreliable.setdefault(arm.key, {}).setdefault(name, []).append(result["seed"])
+                    unreliable.setdefault(arm, {}).setdefault(name, []).append(result.seed)
     summary = {
-        "task": results[0]["task"],
-        "seeds": [result["seed"] for result in results],
+        "task": results[0].task,
+        "seeds": [result.seed for result in results],
         "settings": {name: value for name, value in as_plain(settings).items() if name != "seed"},
-        "environment": reduce(both, (result["environment"] for result in results)),
+        "environment": reduce(both, (dict(result.environment) for result in results)),
         "arms": {arm: {name: _over_seeds(values) for name, values in row.items()} for arm, row in rows.items()},
         "unreliable": unreliable,
-        "budget": results[0]["budget"],
-        "stopped": [message for result in results for message in result["stopped"]],
+        "budget": as_json(results[0])["compute"],
+        "stopped": [f"{each.arm}, round {each.round}: {each.reason}" for result in results for each in result.stopped],
     }
-    if "ceiling" in rows and "shifted_accuracy" in rows["ceiling"]:
-        before, after, ceiling = (np.array(rows[arm]["shifted_accuracy"]) for arm in ("before", "after", "ceiling"))
+    if NO_SHORTCUT in rows and "shifted_accuracy" in rows[NO_SHORTCUT]:
+        before, after, ceiling = (np.array(rows[arm]["shifted_accuracy"]) for arm in ("before", FEEDBACK, NO_SHORTCUT))
         if (ceiling - before).min() > LEAST_GAP:
             summary["gap_closed"] = _over_seeds(((after - before) / (ceiling - before)).tolist())
     return summary

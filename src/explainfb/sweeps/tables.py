@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
-from explainfb.results.format1 import LABELS
+from explainfb.results.upgrade import DESCRIPTIONS
+
+LABELS = {name: label for name, (label, _, _) in DESCRIPTIONS.items()}
 
 MEASURES = {
     "clean_accuracy": "clean",
