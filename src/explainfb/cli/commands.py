@@ -26,7 +26,8 @@ from explainfb.results.records import StudyResults
 from explainfb.study.folder import SETTINGS, locked, new_folder
 from explainfb.study.settings import Control, StudySettings, read_settings, task_of
 from explainfb.study.study import Study, last_classifier
-from explainfb.sweeps.sweep_runner import SweepSettings, print_sweep, sweep
+from explainfb.sweeps.runner import SweepSettings, sweep
+from explainfb.sweeps.terminal import print_sweep
 from explainfb.tasks.datasets import load_task
 
 T = TypeVar("T")
