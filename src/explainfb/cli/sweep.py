@@ -36,7 +36,8 @@ class Sweep:
     """What each study does."""
 
     def __call__(self, console: Console) -> int:
-        from explainfb.sweeps.sweep_runner import print_sweep, sweep
+        from explainfb.sweeps.runner import sweep
+        from explainfb.sweeps.terminal import print_sweep
 
         use_one_thread()
         print_sweep(console, sweep(self.sweep, self.settings.plain, console))
