@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
     from explainfb.preferences.settings import QuerySettings
     from explainfb.preferences.simulated import SimulatedAnnotator
+    from explainfb.results.format1 import read_results
     from explainfb.results.records import StudyResults
     from explainfb.rewards.ensemble import RewardEnsemble
     from explainfb.rewards.settings import RewardSettings
@@ -84,6 +85,7 @@ HOMES = {
     "load_task": "tasks.datasets",
     "optimise": "finetuning.optimisation",
     "pretrained": "classifiers.transfer",
+    "read_results": "results.format1",
     "robust_accuracy": "robustness.accuracy",
     "train": "classifiers.training",
     "wrap": "classifiers.wrapping",
@@ -128,6 +130,7 @@ __all__ = [
     "load_task",
     "optimise",
     "pretrained",
+    "read_results",
     "robust_accuracy",
     "train",
     "wrap",

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 from test_report import EMPTY, Page
 
-from explainfb.cli.commands import show
+from explainfb.cli.printing import show
 from explainfb.core.progress import Progress
 from explainfb.core.types import OutOfBagTest
 from explainfb.report import reach_verdict, render_report, unfinished
