@@ -5,7 +5,7 @@ from explainfb.results.records import FEEDBACK, Stopped, StopReason, StudyResult
 
 def unfinished(results: StudyResults) -> list[str]:
     """What stopped of feedback itself, or of nobody knows what: a reader must see it first."""
-    return [_with_round(stop) for stop in _by_round(results) if stop.arm in (FEEDBACK, "")]
+    return [sentence(stop) for stop in _by_round(results) if stop.arm in (FEEDBACK, "")]
 
 
 def not_followed(results: StudyResults, arm: str = FEEDBACK) -> list[Stopped]:
@@ -17,7 +17,7 @@ def about(results: StudyResults, arm: str) -> str:
     """What stopped of an arm other than feedback, in sentences; empty where nothing did."""
     ignored = not_followed(results, arm)
     others = [stop for stop in _by_round(results) if stop.arm == arm and stop not in ignored]
-    parts = [_with_round(stop) for stop in others]
+    parts = [sentence(stop) for stop in others]
     if ignored:
         coin = ", as is to be expected of a coin" if arm == "random_answers" else ""
         rounds = _share(len(ignored), len(results.preferences.rounds))
@@ -51,7 +51,8 @@ def _by_round(results: StudyResults) -> list[Stopped]:
     return sorted(results.stopped, key=lambda stop: stop.round)
 
 
-def _with_round(stop: Stopped) -> str:
+def sentence(stop: Stopped) -> str:
+    """What happened in which round, without the arm."""
     return f"Round {stop.round}: {why(stop)}" if stop.round else why(stop)
 
 

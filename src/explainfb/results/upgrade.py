@@ -75,12 +75,12 @@ def upgraded(old: Json) -> Json:
     """
     found = {arm: old[arm] for arm in ("before", *RENAMED_ARMS) if arm in old} | old["controls"]
     arms = {_arm(name): _evaluation(evaluation) for name, evaluation in found.items()}
-    described = {name: _description(name) for name in arms}
+    described = {name: description_of(name) for name in arms}
     names = sorted(arms, key=lambda name: ORDER.index(described[name]["role"]))
     return {
         "format": 2,
         **{name: old[name] for name in ("task", "seed")},
-        "command": _command(old["command"]),
+        "command": renamed_command(old["command"]),
         "settings": {RENAMED_SETTINGS.get(name, name): value for name, value in old["settings"].items()},
         "environment": old["environment"],
         "preferences": _preferences(old["preferences"]),
@@ -108,7 +108,8 @@ def _arm(name: str) -> str:
     return RENAMED_ARMS.get(name, name)
 
 
-def _description(name: str) -> Json:
+def description_of(name: str) -> Json:
+    """What the arm of this name was, of which old files have nothing but the name."""
     label, meaning, role = DESCRIPTIONS.get(name, (name.replace("_", " "), "", "control"))
     return {"label": label, "meaning": meaning, "role": role}
 
@@ -152,7 +153,7 @@ def _round(old: Json) -> Json:
     return kept | {"interval": _interval(old["reward_accuracy"], ends)}
 
 
-def _command(old: str) -> str:
+def renamed_command(old: str) -> str:
     """The command with the options' new names."""
     options = {_option(before): _option(now) for before, now in RENAMED_SETTINGS.items()}
     return shlex.join(options.get(word, word) for word in shlex.split(old))

@@ -128,7 +128,7 @@ def wrong_masks(context: StudyContext) -> Annotator:
 
 
 def cross_entropy(context: StudyContext) -> Method:
-    return partial(finetune, reward=None, lime=context.settings.lime)
+    return baselines.cross_entropy
 
 
 def oracle_reward(context: StudyContext) -> Method:

@@ -21,12 +21,12 @@ class FinishedStudy:
 
     folder: Path
     settings: StudySettings
-    arms: dict[str, Path]
+    arms: Mapping[str, Path]
     """The file of the classifier that each arm ended with: `before`, the controls, `feedback`, `no_shortcut`."""
 
     def evaluation(self, arm: str) -> Evaluation:
         """What the study measured on this arm."""
-        return load_evaluation(_evaluation(self.folder, arm))
+        return evaluation_of(self.folder, arm)
 
 
 def finished_results(folder: Path, settings: StudySettings, *, data_dir: Path | None = None) -> StudyResults | None:
@@ -40,7 +40,7 @@ def finished_results(folder: Path, settings: StudySettings, *, data_dir: Path | 
     if settings.task.startswith(FOLDER):
         check_data(folder, task_of(settings, data_dir))
     results = read_results(folder / RESULTS)
-    made = [folder / REPORT, *(_evaluation(folder, name) for name in results.arms)]
+    made = [folder / REPORT, *(_evaluation(folder, arm) for arm in results.arms)]
     return results if all(path.is_file() for path in made) else None
 
 
@@ -49,13 +49,13 @@ def evaluations_of(studies: Mapping[Path, StudyResults]) -> dict[str, list[Evalu
 
     Raises `InputError` naming the file where a study lacks an arm that one of them has.
     """
-    names = sorted({name for found in studies.values() for name in found.arms})
-    return {name: [load_evaluation(_evaluation(folder, name)) for folder in studies] for name in names}
+    arms = sorted({arm for results in studies.values() for arm in results.arms})
+    return {arm: [evaluation_of(folder, arm) for folder in studies] for arm in arms}
 
 
-def feedback_of(folder: Path) -> Evaluation:
-    """What the study in `folder` measured after feedback."""
-    return load_evaluation(_evaluation(folder, FEEDBACK))
+def evaluation_of(folder: Path, arm: str) -> Evaluation:
+    """What the study in `folder` measured on this arm. Raises `InputError` where that is not there."""
+    return load_evaluation(_evaluation(folder, arm))
 
 
 def _evaluation(folder: Path, arm: str) -> Path:
@@ -92,8 +92,13 @@ def _finished(folder: Path) -> FinishedStudy:
     if not (folder / RESULTS).is_file():
         raise InputError(f"The study in {folder} is not finished; run the same command that began it again.")
     settings = read_settings(folder / SETTINGS)
-    beside = {str(name): folder / "controls" / name for name in settings.controls}
-    controls = {name: last_classifier(place) for name, place in beside.items() if place.is_dir()}
-    ceiling = {NO_SHORTCUT: controls.pop(NO_SHORTCUT)} if NO_SHORTCUT in controls else {}
-    before, feedback = first_classifier(folder), last_classifier(folder)
-    return FinishedStudy(folder, settings, {BEFORE: before, **controls, FEEDBACK: feedback, **ceiling})
+    arms = {BEFORE: first_classifier(folder)}
+    arms |= {name: last_classifier(place) for name in settings.controls if (place := _arm(folder, name)).is_dir()}
+    arms[FEEDBACK] = last_classifier(folder)
+    if NO_SHORTCUT in arms:
+        arms[NO_SHORTCUT] = arms.pop(NO_SHORTCUT)
+    return FinishedStudy(folder, settings, arms)
+
+
+def _arm(folder: Path, name: str) -> Path:
+    return folder / "controls" / name

@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 
 from explainfb.classifiers.classifier import load_classifier
+from explainfb.core.devices import use_one_thread
 from explainfb.core.environment import Provenance, describe_environment, keep, recall, remember
 from explainfb.core.errors import InputError
 from explainfb.core.files import check_space
@@ -51,8 +52,8 @@ from explainfb.study.settings import (
     check_same,
     command_line,
     flatten,
-    read_settings,
     task_of,
+    upgrade_settings,
     write_settings,
 )
 from explainfb.tasks.task import Task
@@ -95,7 +96,7 @@ class Study:
         lacks its masks, and for a full disk.
         """
         folder = Path(folder)
-        stored = read_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
+        stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
         if stored is not None:
             check_same(settings, stored, folder)
         else:
@@ -134,7 +135,7 @@ class Study:
 
     def run_feedback(self, progress: Progress | None = None) -> dict[str, Made]:
         """Do what is left of the classifier before any feedback and of feedback, and measure both."""
-        torch.set_num_threads(1)  # sums in another order would differ in the last bit
+        use_one_thread()
         progress = progress or Progress()
         context = self._context(progress)
         with self._remembered():
@@ -152,7 +153,7 @@ class Study:
 
         Raises `InputError` when another process is running it.
         """
-        torch.set_num_threads(1)
+        use_one_thread()
         progress = progress or Progress()
         with locked(self.folder / "controls" / name), self._remembered():
             outcome = ARMS[name].run(name, self._context(progress))
