@@ -7,7 +7,6 @@ from typing import get_args
 
 import pytest
 import torch
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from rich.console import Console
 
 from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from rich.console import Console
 
 from explainfb.core.errors import InputError
