@@ -7,7 +7,6 @@ from typing import get_args
 
 import pytest
 import torch
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from rich.console import Console
 
 from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
@@ -23,6 +22,7 @@ from explainfb.study.arms import ARMS, Arms, Tuned
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
+from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split, Task
 from explainfb.testing.tiny import TINY
@@ -146,7 +146,7 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
     wanted = SweepSettings(folder=tmp_path, seeds=1, controls=("random_exchange", "halved"), jobs=1)
     summary = sweep(wanted, settings, Console(quiet=True))
-    assert {"before", "random_exchange", "halved", "feedback"} == set(summary["arms"])
+    assert {"before", "random_exchange", "halved", "feedback"} == set(summary.only.arms)
     study = tmp_path / "seed-0"
     results = read_results(study / "results.json")
     assert list(results.arms) == ["before", "random_exchange", "halved", "feedback"]

@@ -1,16 +1,12 @@
 """Tables of a summary: every arm, every contrast, doubt to be seen."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from explainfb.results.measures import ECE, SHIFTED
 from explainfb.statistics.contrasts import Contrast
-from explainfb.sweeps.summary import GridSummary
-from explainfb.sweeps.summary_file import read_summary
-from explainfb.sweeps.tables import Row, contrast_table, number, rows_of, table, write_page
+from explainfb.sweeps.tables import Row, contrast_table, number, rows_of, table
 from summary_example import ROBUST, alike, arm_summary, cell_summary, grid_summary
 
 CELL = cell_summary(
@@ -79,18 +75,6 @@ def test_a_contrast_names_the_arm_or_the_other_cell_and_what_may_be_said() -> No
         f"| other-cell | {size} | 0.001 | not to be relied on |",
     ]
     assert len(contrast_table(summary).splitlines()) == 2 + 3 + 1
-
-
-def test_a_page_has_numbers_tables_and_the_same_figure_again(tmp_path: Path) -> None:
-    summary: GridSummary = grid_summary({"plain": CELL})
-    for name in ("once", "again"):
-        drawing = Figure()
-        drawing.subplots().plot([1, 2])
-        write_page(summary, tmp_path / name, tables="| a |\n", drawing=drawing)
-        assert read_summary(tmp_path / name / "results.json") == summary
-        assert (tmp_path / name / "tables.md").read_text() == "| a |\n"
-    drawn = [(tmp_path / name / "figure.svg").read_text() for name in ("once", "again")]
-    assert drawn[0] == drawn[1] != ""
 
 
 def test_the_cell_of_a_sweep_is_the_only_one() -> None:
