@@ -20,7 +20,7 @@ class ServedStudy:
 
     study: Study
     store: Store
-    exhibits: Stimuli
+    stimuli: Stimuli
 
     @classmethod
     def open(cls, folder: Path, *, database: str | None = None, data_dir: Path | None = None) -> "ServedStudy":
@@ -28,7 +28,7 @@ class ServedStudy:
         settings = read_settings(folder / SETTINGS)
         check_begun(folder)
         study = Study.open(folder, settings, data_dir=data_dir, database=database)
-        return cls(study=study, store=Store(study.database), exhibits=Stimuli(folder, study.task))
+        return cls(study=study, store=Store(study.database), stimuli=Stimuli(folder, study.task))
 
     @property
     def settings(self) -> StudySettings:
