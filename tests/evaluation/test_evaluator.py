@@ -122,8 +122,8 @@ def test_a_task_without_a_shortcut_has_no_shifted_numbers() -> None:
     [
         ({"linf": (), "l2": ()}, "needs a size of attack; found none"),
         ({"linf": (-0.1,)}, "epsilon must be at least 0; found -0.1"),
-        ({"attacked": 0}, "--evaluation.attack-images must be at least 1; found 0"),
-        ({"explained": 0}, "--evaluation.explain-images must be at least 1; found 0"),
+        ({"attack_images": 0}, "--evaluation.attack-images must be at least 1; found 0"),
+        ({"explain_images": 0}, "--evaluation.explain-images must be at least 1; found 0"),
     ],
 )
 def test_what_could_not_be_measured_is_said_before_anything_is_trained(wrong: dict[str, object], message: str) -> None:

@@ -41,7 +41,7 @@ def test_the_command_line_names_what_is_not_as_usual() -> None:
     assert "--finetune.steps 6" in command_line(TINY)
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"comparisons": 3}])
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"comparisons_per_round": 3}])
 def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match="at least"):
         StudySettings(**wrong)  # type: ignore[arg-type]

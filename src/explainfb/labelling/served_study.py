@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from explainfb.core.progress import Progress
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
-from explainfb.results.format1 import Results
+from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Store
+from explainfb.study.asking import Answered
 from explainfb.study.folder import SETTINGS, check_begun
-from explainfb.study.rounds import Loop
 from explainfb.study.settings import StudySettings, read_settings
 from explainfb.study.study import Study
 
@@ -48,19 +47,10 @@ class ServedStudy:
         """Whether the last round is closed, so that nothing will be asked any more."""
         return self.store.rounds().get(self.settings.rounds) is False
 
-    def reward_accuracies(self) -> list[Results]:
-        """How well the reward of each round that is over foretells held-out answers."""
-        study = self.study
-        loop = Loop(
-            folder=study.folder,
-            task=study.task,
-            settings=study.settings,
-            device=study.device,
-            progress=Progress(),
-            name="feedback",
-            store=self.store,
-        )
-        return loop.reward_accuracies()
+    def reward_accuracies(self) -> tuple[RoundResult, ...]:
+        """How well the reward of each round that is over predicts held-out answers."""
+        context = self.study.context
+        return Answered(context, context.feedback_folder, self.store).rounds()
 
     def text(self, name: str) -> str | None:
         """What the researchers put in the study's folder as `name`, such as consent.md; None without it."""

@@ -9,6 +9,8 @@ from explainfb.classifiers.classifier import Classifier, load_classifier
 from explainfb.core.errors import InputError
 from explainfb.core.types import OutOfBagTest
 from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
+from explainfb.results.json_file import read_stopped, write_stopped
+from explainfb.results.records import Stopped
 from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble
 from explainfb.rewards.validation import load_out_of_bag_test
 
@@ -48,7 +50,7 @@ class ArmFolder:
         return load_ensemble(self.reward_path(number)).to(self.device)
 
     def out_of_bag_test(self, number: int) -> OutOfBagTest:
-        """How well the reward of round `number` foretells answers that it was not fitted to."""
+        """How well the reward of round `number` predicts answers that it was not fitted to."""
         return load_out_of_bag_test(self.reward_path(number))
 
     def explanations(self, through: int) -> Explanations:
@@ -57,6 +59,19 @@ class ArmFolder:
         for number in range(1, through + 1):
             found |= load_explanations(self.explanations_path(number))
         return found
+
+    def stopped(self) -> tuple[Stopped, ...]:
+        """The rounds that did not run to their end."""
+        paths = [path for end in ("json", "txt") for path in self.path.glob(f"{CLASSIFIERS}/*.stopped.{end}")]
+        return tuple(sorted(map(read_stopped, paths), key=lambda stop: stop.round))
+
+    def keep_stopped(self, number: int, stopped: Stopped | None) -> None:
+        """Keep why round `number` did not run to its end, if so; nothing of an earlier attempt stays."""
+        path = self.classifier_path(number)
+        for stale in path.parent.glob(f"{path.stem}.stopped.*"):
+            stale.unlink()
+        if stopped is not None:
+            write_stopped(stopped, path.with_suffix(".stopped.json"))
 
     @property
     def last_classifier_path(self) -> Path:

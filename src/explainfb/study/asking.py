@@ -18,12 +18,12 @@ from explainfb.core.types import BoolArray, Comparison, ExplanationKey
 from explainfb.explanations.lime import explain
 from explainfb.explanations.storage import Explanations, load_explanations, save_explanations
 from explainfb.finetuning.feedback import finetune
-from explainfb.finetuning.optimisation import Method, NotFollowed, no_update
+from explainfb.finetuning.optimisation import Method, no_update
 from explainfb.preferences.gathering import ask_annotator, wait_for_people
 from explainfb.preferences.gold import gold_comparisons
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images
 from explainfb.preferences.simulated import Annotator, simulated_annotator
-from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult
+from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble
@@ -92,14 +92,21 @@ class AskingRounds(Rounds):
         """Return when every comparison of round `number` has its answers in the store."""
 
     def method(self, number: int) -> Method:
-        """Follow the reward of the round; where it foretells no more than a coin's might, leave the classifier."""
-        settings = self.context.settings
+        """Follow the reward of the round; where there is a doubt, leave the classifier as it is."""
         reward = self._learn(number)
-        if settings.finetune.significance < 1:
-            test = self.files.out_of_bag_test(number)
-            if test.p_value > settings.finetune.significance:
-                return partial(no_update, why=NotFollowed(test, settings.reward.members))
-        return partial(finetune, reward=reward, lime=settings.lime)
+        if self.doubt(number) is not None:
+            return no_update
+        return partial(finetune, reward=reward, lime=self.context.settings.lime)
+
+    def doubt(self, number: int) -> Stopped | None:
+        """A reward is not followed that predicts unseen answers no better than a coin's might be predicted."""
+        settings = self.context.settings
+        if settings.finetune.significance == 1:
+            return None
+        test = self.files.out_of_bag_test(number)
+        if test.p_value <= settings.finetune.significance:
+            return None
+        return Stopped(self.name, number, StopReason.NOT_FOLLOWED, test=test, members=settings.reward.members)
 
     @property
     def counted_files(self) -> list[Path]:

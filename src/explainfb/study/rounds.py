@@ -15,8 +15,8 @@ from explainfb.classifiers.classifier import Classifier, save_classifier
 from explainfb.classifiers.training import TrainingPoint, train
 from explainfb.classifiers.transfer import pretrained
 from explainfb.core.seeding import derive
-from explainfb.finetuning.optimisation import FinetunePoint, Method
-from explainfb.results.records import Compute, Stopped
+from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method
+from explainfb.results.records import Compute, Stopped, StopReason
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.compute import compute_of, counted
 from explainfb.study.context import StudyContext
@@ -50,6 +50,10 @@ class Rounds(ABC):
     def method(self, number: int) -> Method:
         """How round `number` takes its gradient steps, once everything that it needs has been done."""
 
+    def doubt(self, number: int) -> Stopped | None:
+        """Why round `number` leaves the classifier as it is; None where it takes its steps."""
+        return None
+
     @property
     @abstractmethod
     def counted_files(self) -> list[Path]:
@@ -80,6 +84,11 @@ class Rounds(ABC):
         """The classifiers of rounds 1 and later."""
         return [self.files.classifier_path(number) for number in range(1, self.rounds + 1)]
 
+    def _stop(self, number: int, result: Finetuned) -> Stopped | None:
+        if result.stopped_at is not None:
+            return Stopped(self.name, number, StopReason.NOT_FINITE, step=result.stopped_at)
+        return self.doubt(number)
+
     def _step(self, number: int, method: Method) -> None:
         context, path = self.context, self.files.classifier_path(number)
         settings = context.settings.finetune
@@ -100,8 +109,7 @@ class Rounds(ABC):
                 result = method(
                     self.files.classifier(number - 1), context.task.train, settings=settings, seed=seed, on_step=on_step
                 )
-            if result.stopped is not None:
-                self.files.keep_stopped(self.name, number, result.stopped)
+            self.files.keep_stopped(number, self._stop(number, result))
             save_classifier(result.classifier, path)
 
 
