@@ -115,7 +115,7 @@ def example_results() -> StudyResults:
     results = StudyResults(
         task="digits-decoy",
         seed=0,
-        command="explainfb run --study studies/decoy --rounds 4 --comparisons-per-round 250",
+        command="explainfb run --study studies/decoy --rounds 4 --comparisons-per-round 250 --seed 0",
         settings=SETTINGS,
         environment=ENVIRONMENT,
         preferences=PreferenceResults(1000, ("simulated",), ROUNDS),

@@ -1,6 +1,5 @@
 """What was computed, in which surroundings and for how long, outlives resuming, measuring anew and interruptions."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from explainfb.core import environment
 from explainfb.core.environment import Provenance, both, describe_environment, keep, recall, remember
 from explainfb.core.errors import InputError
-from explainfb.results.format1 import read_results
+from explainfb.results.json_file import read_results, write_results
 from explainfb.study import finished as finished_module
 from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies
@@ -50,7 +49,7 @@ def slow(folder: Path) -> None:
     assert known is not None
     took = dict.fromkeys(known.seconds, 1000.0)
     keep(folder, replace(known, seconds=took))
-    path.write_text(json.dumps(read_results(path) | {"seconds": took}), encoding="utf-8")
+    write_results(replace(read_results(path), seconds=took), path)
 
 
 @pytest.fixture
@@ -67,8 +66,8 @@ def test_a_finished_study_keeps_where_it_was_computed(folder: Path) -> None:
     (found,) = run_studies({folder: SMALL}, Processes(jobs=1))
     assert (folder / "results.json").read_bytes() == before
     assert found == read_results(folder / "results.json")
-    assert found["environment"]["device"] == "cpu"
-    assert found["seconds"].keys() >= {"training", "feedback: fine-tuning", "cross_entropy: evaluation"}
+    assert found.environment["device"] == "cpu"
+    assert found.seconds.keys() >= {"training", "feedback: fine-tuning", "cross_entropy: evaluation"}
     with pytest.raises(InputError, match=r"error_rate was 0\.1, now 0\.3.*--folder"):
         list(run_studies({folder: replace(SMALL, error_rate=0.3)}, Processes(jobs=1)))
 
@@ -83,10 +82,10 @@ def test_what_is_measured_anew_elsewhere_is_told_beside_what_was_there(folder: P
     study = Study.open(folder, SMALL)
     study.forget_evaluations()
     after = study.run()
-    assert after["environment"] == before["environment"] | {"torch": before["environment"]["torch"] + "; 9.9"}
-    assert after["seconds"].keys() == before["seconds"].keys()
-    anew = {name for name, took in after["seconds"].items() if took < 1000}
-    assert anew == {name for name in before["seconds"] if name.endswith(": evaluation")}
+    assert after.environment == {**before.environment, "torch": before.environment["torch"] + "; 9.9"}
+    assert after.seconds.keys() == before.seconds.keys()
+    anew = {name for name, took in after.seconds.items() if took < 1000}
+    assert anew == {name for name in before.seconds if name.endswith(": evaluation")}
 
 
 @pytest.mark.usefixtures("upgraded")
@@ -100,8 +99,8 @@ def test_what_another_process_measured_before_an_interruption_counts(folder: Pat
     Study.open(folder, SMALL).run_arm("cross_entropy")
     assert not (folder / "results.json").exists()
     after = Study.open(folder, SMALL).run()
-    assert after["environment"]["torch"] == before["environment"]["torch"] + "; 9.9"
-    assert after["seconds"].keys() == before["seconds"].keys()
+    assert after.environment["torch"] == before.environment["torch"] + "; 9.9"
+    assert after.seconds.keys() == before.seconds.keys()
 
 
 def test_an_interrupted_study_keeps_what_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +183,7 @@ def test_a_study_that_lost_what_it_ends_with_is_not_finished(folder: Path, lost:
             finished_studies(folder.parent)[0].evaluation("before")
     (found,) = run_studies({folder: SMALL}, Processes(jobs=1))
     assert (folder / lost).is_file()
-    assert found | {"seconds": {}} == results | {"seconds": {}}
+    assert replace(found, seconds={}) == replace(results, seconds={})
 
 
 def test_pictures_of_the_users_own_that_were_changed_are_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +209,7 @@ def test_a_file_of_a_finished_round_is_not_to_be_deleted(folder: Path) -> None:
             Study.open(folder, SMALL).run()
         shutil.copytree(folder, folder.parent / name)
         Path(folder.parent / name / "classifiers" / "round-1.safetensors").unlink()
-        assert Study.open(folder.parent / name, SMALL).run()["seed"] == 0
+        assert Study.open(folder.parent / name, SMALL).run().seed == 0
 
 
 def test_a_sweep_tells_what_it_does_and_can_be_looked_at_half_way(

@@ -99,9 +99,8 @@ SENTENCES = {
         StopReason.NOT_FOLLOWED,
         test=OutOfBagTest(16, 22, binomtest(16, 22, alternative="greater").pvalue),
     ),
-    "wrong_masks, round 3: The reward was not followed: it foretells 4 of 7 held-out answers.": Stopped(
-        "wrong_masks", 3, StopReason.NOT_FOLLOWED, test=OutOfBagTest(4, 7, 0.5)
-    ),
+    "wrong_masks, round 3: The reward was not followed: it foretells 4 of 7 held-out answers, as a coin "
+    "might.": Stopped("wrong_masks", 3, StopReason.NOT_FOLLOWED, test=OutOfBagTest(4, 7, 0.5)),
     "random_answers, round 2: The reward was not followed: nobody answered.": Stopped(
         "random_answers", 2, StopReason.NOT_FOLLOWED, message="nobody answered."
     ),

@@ -15,8 +15,10 @@ from explainfb.core.errors import InputError
 from explainfb.core.progress import Progress
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.preferences.simulated import CoinAnnotator, SimulatedAnnotator
+from explainfb.results.records import Stopped, StopReason
 from explainfb.rewards import validation as foretelling
 from explainfb.rewards.settings import RewardSettings
+from explainfb.rewards.validation import load_out_of_bag_test
 from explainfb.store import Store
 from explainfb.study.rounds import Loop
 from explainfb.study.settings import StudySettings
@@ -66,10 +68,24 @@ def test_without_evidence_a_round_leaves_the_classifier_as_it_was_and_says_so(
     strict, usual = (replace(ONE_ROUND.finetune, significance=evidence) for evidence in (1e-9, 1.0))
     held_back = run(tmp_path / "strict", task, trained, strict, coin=True)
     assert not moved(held_back)
-    assert "not followed" in held_back.stopped[0]
+    (stop,) = held_back.stopped
+    best = load_out_of_bag_test(held_back.reward_path(1))
+    assert stop == Stopped("arm", 1, StopReason.NOT_FOLLOWED, test=best, members=ONE_ROUND.reward.members)
     followed = run(tmp_path / "usual", task, trained, usual, coin=True)
     assert moved(followed)
     assert followed.stopped == []
+
+
+def test_a_round_that_is_made_anew_keeps_no_earlier_reason(tmp_path: Path, task: Task, trained: Classifier) -> None:
+    """Also none that an earlier version left as a sentence."""
+    loop = run(tmp_path, task, trained, replace(ONE_ROUND.finetune, significance=1e-9), coin=True)
+    old = "arm, round 1: Fine-tuning stopped at step 3: the loss or its gradient was not finite."
+    (tmp_path / "classifiers" / "round-1.stopped.txt").write_text(old)
+    (tmp_path / "classifiers" / "round-1.stopped.json").unlink()
+    assert loop.stopped == [Stopped("arm", 1, StopReason.NOT_FINITE, step=3)]
+    loop.classifier_path(1).unlink()
+    replace(loop, settings=replace(loop.settings, finetune=replace(ONE_ROUND.finetune, significance=1.0))).run()
+    assert loop.stopped == []
 
 
 @pytest.mark.parametrize(("right", "follows"), [(18, True), (17, False), (5, False)])
@@ -115,7 +131,7 @@ def test_a_network_without_second_derivatives_is_refused_before_anybody_is_asked
 
 
 def test_impossible_settings_are_refused_before_any_work() -> None:
-    with pytest.raises(InputError, match="evidence"):
+    with pytest.raises(InputError, match="significance"):
         FinetuneSettings(significance=0)
     for followed in (FinetuneSettings(), FinetuneSettings(counterexample_share=0, gradient_penalty=0.1)):
         with pytest.raises(InputError, match="additive"):

@@ -14,7 +14,6 @@ from explainfb.classifiers.classifier import save_classifier
 from explainfb.classifiers.training import train
 from explainfb.core.errors import InputError
 from explainfb.preferences.simulated import CoinAnnotator, SimulatedAnnotator
-from explainfb.results.format1 import check_results
 from explainfb.rewards.ensemble import load_ensemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.settings import RewardSettings
@@ -25,7 +24,6 @@ from explainfb.study.settings import StudySettings, command_line, read_settings,
 from explainfb.study.study import task_of
 from explainfb.tasks.task import Task
 from explainfb.testing.tiny import TINY
-from results_example import example_results
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., L
 def test_one_member_is_no_ensemble_and_works(run: Callable[..., Loop]) -> None:
     loop = run(members=1, rounds=2)
     assert len(loop.ensemble(2).members) == 1
-    assert "annotator_reliability" not in loop.preferences()
+    assert loop.preferences().annotator_reliability == {}
 
 
 def test_without_normalisation_members_keep_their_own_scale(run: Callable[..., Loop]) -> None:
@@ -86,14 +84,9 @@ def test_no_weight_decay_stays_none(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_crowd_answers_under_its_own_names(run: Callable[..., Loop]) -> None:
     loop = run(crowd=(0.0, 0.5, 1.0), reliability="learned")
     preferences = loop.preferences()
-    assert preferences["annotators"] == ["simulated-1", "simulated-2", "simulated-3"]
-    assert list(preferences["annotator_reliability"]) == preferences["annotators"]
-    assert all(0 < share < 1 for share in preferences["annotator_reliability"].values())
-    check_results(example_results() | {"preferences": preferences})
-    with pytest.raises(InputError, match="reliability"):
-        check_results(
-            example_results() | {"preferences": preferences | {"annotator_reliability": {"simulated-1": 2.0}}}
-        )
+    assert preferences.annotators == ("simulated-1", "simulated-2", "simulated-3")
+    assert tuple(preferences.annotator_reliability) == preferences.annotators
+    assert all(0 < share < 1 for share in preferences.annotator_reliability.values())
 
 
 def test_reliability_is_kept_in_the_file_and_older_files_say_nothing_of_it(tmp_path: Path) -> None:
