@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from explainfb.evaluation.settings import EvaluationSettings
     from explainfb.explanations.lime import explain
     from explainfb.explanations.settings import LimeSettings
+    from explainfb.finetuning.batches import training_batches
     from explainfb.finetuning.feedback import finetune
-    from explainfb.finetuning.optimisation import batch_draws, optimise
+    from explainfb.finetuning.objective import Objective, Penalty
+    from explainfb.finetuning.optimisation import optimise
     from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
     from explainfb.preferences.settings import QuerySettings
     from explainfb.preferences.simulated import SimulatedAnnotator
+    from explainfb.results.json_file import read_results
     from explainfb.results.records import StudyResults
     from explainfb.rewards.ensemble import RewardEnsemble
     from explainfb.rewards.settings import RewardSettings
@@ -63,6 +66,8 @@ HOMES = {
     "InputError": "core.errors",
     "Interval": "core.types",
     "LimeSettings": "explanations.settings",
+    "Objective": "finetuning.objective",
+    "Penalty": "finetuning.objective",
     "Preference": "core.types",
     "QuerySettings": "preferences.settings",
     "RewardEnsemble": "rewards.ensemble",
@@ -77,15 +82,16 @@ HOMES = {
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
     "Tuned": "study.arms",
-    "batch_draws": "finetuning.optimisation",
     "evaluate": "evaluation.evaluator",
     "explain": "explanations.lime",
     "finetune": "finetuning.feedback",
     "load_task": "tasks.datasets",
     "optimise": "finetuning.optimisation",
     "pretrained": "classifiers.transfer",
+    "read_results": "results.json_file",
     "robust_accuracy": "robustness.accuracy",
     "train": "classifiers.training",
+    "training_batches": "finetuning.batches",
     "wrap": "classifiers.wrapping",
 }
 """The module under explainfb that each public name is from."""
@@ -106,6 +112,8 @@ __all__ = [
     "InputError",
     "Interval",
     "LimeSettings",
+    "Objective",
+    "Penalty",
     "Preference",
     "QuerySettings",
     "RewardEnsemble",
@@ -121,15 +129,16 @@ __all__ = [
     "TrainingSettings",
     "Tuned",
     "__version__",
-    "batch_draws",
     "evaluate",
     "explain",
     "finetune",
     "load_task",
     "optimise",
     "pretrained",
+    "read_results",
     "robust_accuracy",
     "train",
+    "training_batches",
     "wrap",
 ]
 

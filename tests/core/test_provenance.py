@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from rich.console import Console
 
 from explainfb.core import environment
@@ -19,7 +20,6 @@ from explainfb.study.settings import StudySettings, task_of, write_settings
 from explainfb.study.study import Study
 from explainfb.sweeps import grid_runner as grid
 from explainfb.sweeps.executor import Processes, run_studies
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from explainfb.testing.tiny import TINY
 
 SMALL = replace(

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from test_report import EMPTY, Page
 
-from explainfb.cli.commands import show
+from explainfb.cli.printing import show
 from explainfb.core.types import OutOfBagTest
 from explainfb.report import reach_verdict, render_report, unfinished
 from explainfb.report.stops import about, not_followed, why

@@ -7,6 +7,7 @@ from typing import get_args
 
 import pytest
 import torch
+from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from rich.console import Console
 
 from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
@@ -22,7 +23,6 @@ from explainfb.study.arms import ARMS, Arms, Tuned
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split, Task
 from explainfb.testing.tiny import TINY

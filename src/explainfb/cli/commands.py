@@ -14,7 +14,7 @@ from explainfb.cli import study, sweep
 from explainfb.cli.answers import Export, Import
 from explainfb.cli.doctor import Doctor
 from explainfb.cli.old_options import with_new_names
-from explainfb.cli.options import options
+from explainfb.cli.options import option_rules
 from explainfb.cli.people import Annotators, Label
 from explainfb.cli.printing import say
 from explainfb.cli.study import Evaluate, Report, Run
@@ -52,7 +52,7 @@ def read(words: Sequence[str]) -> Command:
             description=DESCRIPTION,
             args=command,
             config=(DisallowNone,),
-            registry=options(usual),
+            registry=option_rules(usual),
         )
     except BrokenPipeError:  # who reads the help, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

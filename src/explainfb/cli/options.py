@@ -45,7 +45,7 @@ def sentences(record: type) -> dict[str, str]:
     return found
 
 
-def options(usual: UsualOptions | None = None) -> ConstructorRegistry:
+def option_rules(usual: UsualOptions | None = None) -> ConstructorRegistry:
     """How tyro makes options of dataclasses; where `usual` is given, for a page of help, of the fields in it alone."""
     registry = ConstructorRegistry()
 

@@ -37,6 +37,9 @@ KnownControl = Literal[
 ]
 FORMAT = 2
 """Of study.toml. Format 1, without a number, has the old names of `core.renamed`."""
+Setting = bool | int | float | str | list[float] | list[str]
+Plain = dict[str, "Setting | Plain"]
+"""Settings as a file holds them, those of a record in a dictionary of their own."""
 Control = KnownControl | str
 """An arm that feedback is compared with: one that comes with explainfb, or one that was put into `arms.ARMS`."""
 
@@ -145,9 +148,9 @@ def task_of(settings: StudySettings, data_dir: Path | None = None) -> "Task":
     )
 
 
-def as_plain(settings: Any) -> dict[str, Any]:
+def as_plain(settings: Any) -> Plain:
     """The settings as nested dictionaries of numbers, strings and lists; a setting that is None is left out."""
-    plain: dict[str, Any] = {}
+    plain: Plain = {}
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if dataclasses.is_dataclass(value):
@@ -157,9 +160,9 @@ def as_plain(settings: Any) -> dict[str, Any]:
     return plain
 
 
-def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(plain: Plain, prefix: str = "") -> dict[str, Setting]:
     """Nested settings by dotted name, such as `finetune.steps`."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, Setting] = {}
     for name, value in plain.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
@@ -175,7 +178,7 @@ def command_line(settings: StudySettings) -> str:
     return shlex.join(words)
 
 
-def _option(name: str, value: Any) -> list[str]:
+def _option(name: str, value: Setting) -> list[str]:
     """As tyro takes it: `--a.b VALUE`, and of a switch `--a.b` or `--a.no-b`."""
     if isinstance(value, bool):
         record, dot, switch = name.rpartition(".")
@@ -226,9 +229,9 @@ def _read(path: Path) -> tuple[StudySettings, int]:
     return settings, format
 
 
-def with_new_names(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def with_new_names(plain: Plain, prefix: str = "") -> Plain:
     """Nested settings of format 1, by the names that they have now."""
-    renamed: dict[str, Any] = {}
+    renamed: Plain = {}
     for name, value in plain.items():
         now = RENAMED_SETTINGS.get(prefix + name, name).rpartition(".")[2]
         if now != name and now in plain:
@@ -237,8 +240,8 @@ def with_new_names(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return renamed
 
 
-def _build(record: Any, plain: dict[str, Any]) -> Any:
-    values = {}
+def _build(record: Any, plain: Plain) -> Any:
+    values: dict[str, object] = {}
     for name, value in plain.items():
         default = getattr(record(), name) if name in {item.name for item in dataclasses.fields(record)} else None
         if isinstance(value, dict):
