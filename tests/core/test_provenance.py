@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from rich.console import Console
 
 from explainfb.core import environment
@@ -18,8 +17,9 @@ from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies
 from explainfb.study.settings import StudySettings, task_of, write_settings
 from explainfb.study.study import Study
-from explainfb.sweeps import grid_runner as grid
+from explainfb.sweeps import runner as grid
 from explainfb.sweeps.executor import Processes, run_studies
+from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.testing.tiny import TINY
 
 SMALL = replace(
@@ -222,7 +222,7 @@ def test_a_sweep_tells_what_it_does_and_can_be_looked_at_half_way(
         yield results
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("explainfb.sweeps.sweep_runner.run_studies", one_of_two)
+    monkeypatch.setattr("explainfb.sweeps.runner.run_studies", one_of_two)
     console = Console(record=True, width=200, quiet=False)
     wanted = SweepSettings(folder=folder.parent, seeds=2, jobs=3, controls=SMALL.controls)
     with pytest.raises(KeyboardInterrupt):

@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
 from rich.console import Console
 
 from explainfb.core.errors import InputError
 from explainfb.study.finished import finished_studies
 from explainfb.study.settings import write_settings
+from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.testing.tiny import TINY
 
 
