@@ -85,11 +85,11 @@ def answer_by_keys(visitor: Visitor, count: int, *, last: bool = False) -> list[
 
 def check_shown(study: Path, visitor: Visitor) -> None:
     """What the browser shows on either side is what the database says is on that side."""
-    exhibits = Stimuli(study, task_of(WAITING))
+    stimuli = Stimuli(study, task_of(WAITING))
     with Store(study / "study.db") as store:
         place = len([answer for answer in store.answers() if answer.current])
         stored = store.comparisons(1)[place].comparison
-    sides = [exhibits.exhibit(key, 1) for key in (stored.left, stored.right)]
+    sides = [stimuli.stimulus(key, 1) for key in (stored.left, stored.right)]
     wanted = [side.picture("overlay", scale=scale) for side, scale in zip(sides, scales(*sides, WAITING), strict=True)]
     assert visitor.pictures() == wanted
     assert wanted[0] != wanted[1]

@@ -103,7 +103,7 @@ def test_interrupted_in_any_arm_it_ends_as_if_it_had_not_been(
             raise KeyboardInterrupt
         whole(classifier, path)
 
-    for module in ("arms", "context", "rounds"):
+    for module in ("arms", "rounds"):
         monkeypatch.setattr(f"explainfb.study.{module}.save_classifier", interrupted)
     interruptions = 0
     while True:
@@ -170,7 +170,7 @@ def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["cross_entropy", "feedback", "before", "after", "ceiling", "No Name", "../up", "1st"])
 def test_an_arms_name_is_its_own_and_can_name_a_folder(name: str) -> None:
     with pytest.raises(InputError, match=rf"There is a {name} already|small letters, digits and underscores"):
-        Arms(ARMS)[name] = Tuned()
+        Arms(ARMS)[name] = Tuned(annotator=arms.coin)
 
 
 def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Path) -> None:

@@ -56,11 +56,11 @@ class Doctor:
             return self._examine_task(folder, on_check)
         from explainfb.classifiers.classifier import load_classifier
         from explainfb.doctor import examine_classifier
+        from explainfb.study.arm_folder import ArmFolder
         from explainfb.study.folder import SETTINGS
-        from explainfb.study.study import last_classifier
 
         task = task_of(read_settings(self.study / SETTINGS), self.data_dir)
-        classifier = load_classifier(last_classifier(self.study))
+        classifier = load_classifier(ArmFolder(self.study).last_classifier_path)
         return examine_classifier(task, classifier, seed=self.seed, folder=folder, on_check=on_check)
 
     def _examine_task(self, folder: Path, on_check: "OnCheck") -> "list[Finding]":
