@@ -1,6 +1,6 @@
 """What explaining costs beyond the forward passes that it cannot do without.
 
-    python experiments/benchmarks/explain_cost.py
+    python -m experiments.explanation_cost.run
 
 One thread, LeNet on 28×28. Each repetition times one after another, in an order that turns round: `bare`, the
 classifier alone on perturbed images that were made beforehand; `explain` with the paper's masks and fill; `default`,
@@ -9,22 +9,24 @@ as `explain`, in batches as large. Ratios are taken within a repetition, so that
 both.
 """
 
-import json
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import lime.lime_image
 import numpy as np
 import torch
 import tyro
 
+from experiments.explanation_cost.page import page_of
+from experiments.page import write_json, write_page
 from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.networks import Architecture
-from explainfb.core.types import Explanation
+from explainfb.core.types import Explanation, FloatArray, IntArray
 from explainfb.explanations.lime import CHUNK_IMAGES, explain, sample_perturbations
 from explainfb.explanations.perturbation import Perturber
 from explainfb.explanations.settings import PAPER, LimeSettings
@@ -36,10 +38,10 @@ Times = dict[str, list[tuple[float, float]]]
 class Settings:
     """What is timed."""
 
-    masks: int = 1000
-    segments: int = 49
+    n_samples: int = 1000
+    n_segments: int = 49
     repetitions: int = 60
-    output: Path = field(default_factory=lambda: Path(__file__).with_suffix(".json"))
+    output: Path = Path("studies/explanation_cost")
 
 
 class GivenMasks:
@@ -48,17 +50,18 @@ class GivenMasks:
     def __init__(self, masks: torch.Tensor) -> None:
         self.masks = masks.numpy().astype(int)
 
-    def randint(self, low: int, high: int, count: int) -> np.ndarray:
+    def randint(self, low: int, high: int, count: int) -> IntArray:
         return self.masks.ravel().copy()
 
 
-def with_lime(classifier: Classifier, image: torch.Tensor, target: int, segments: np.ndarray, masks: torch.Tensor):
+def with_lime(classifier: Classifier, image: torch.Tensor, target: int, segments: IntArray, masks: torch.Tensor) -> Any:
     """The package's explanation of one grey image (1, H, W)."""
 
     @torch.inference_mode()
-    def predict(pictures: np.ndarray) -> np.ndarray:
+    def predict(pictures: Sequence[FloatArray]) -> FloatArray:
         grey = torch.from_numpy(np.stack(pictures)[..., 0]).unsqueeze(1)
-        return classifier(grey).softmax(1).numpy()
+        probabilities: FloatArray = classifier(grey).softmax(1).numpy()
+        return probabilities
 
     explainer = lime.lime_image.LimeImageExplainer(feature_selection="none")
     explainer.random_state = GivenMasks(masks)
@@ -81,8 +84,8 @@ def arms(settings: Settings) -> dict[str, Callable[[], object]]:
     classifier = build_classifier(Architecture("lenet", 10, 1, 28, 28, (0.13,), (0.31,)))
     image = torch.rand(1, 28, 28, generator=generator)
     background = torch.rand(1000, 1, 28, 28, generator=generator)
-    paper = replace(PAPER, n_samples=settings.masks, n_segments=settings.segments)
-    default = LimeSettings(n_samples=settings.masks, n_segments=settings.segments)
+    paper = replace(PAPER, n_samples=settings.n_samples, n_segments=settings.n_segments)
+    default = LimeSettings(n_samples=settings.n_samples, n_segments=settings.n_segments)
     near = sample_perturbations(classifier, image, settings=paper)
     perturber = Perturber(image[None], torch.from_numpy(near.segments)[None], paper.fill)
     parts = perturber(near.masks[None], generator)[0].split(CHUNK_IMAGES)
@@ -115,7 +118,7 @@ def measure(timed: dict[str, Callable[[], object]], repetitions: int) -> Times:
     return {name: seconds[3:] for name, seconds in times.items()}
 
 
-def summary(values: np.ndarray) -> dict[str, float]:
+def summary(values: FloatArray) -> dict[str, float]:
     return {name: round(float(of(values)), 4) for name, of in (("min", np.min), ("median", np.median), ("max", np.max))}
 
 
@@ -128,22 +131,22 @@ def main(settings: Settings) -> None:
     torch.set_num_threads(1)
     lime.lime_image.tqdm = lambda rows: rows  # its progress bar
     times = {name: np.array(seconds) for name, seconds in measure(arms(settings), settings.repetitions).items()}
-    results: dict[str, object] = {
-        "settings": {**asdict(settings), "output": settings.output.name},
-        "machine": {"processor": processor(), "system": platform.system()},
-        "versions": {"python": platform.python_version()}
-        | {name: version(name) for name in ("torch", "lime", "numpy")},
-        "milliseconds": {},
-        "times_bare": {},
-    }
+    milliseconds, ratios = {}, {}
     for place, clock in enumerate(("wall", "cpu")):
-        milliseconds = {name: summary(seconds[:, place] * 1000) for name, seconds in times.items()}
-        ratios = {name: summary(times[name][:, place] / times["bare"][:, place]) for name in times if name != "bare"}
-        results["milliseconds"] |= {clock: milliseconds}
-        results["times_bare"] |= {clock: ratios}
-        for name, ratio in ratios.items():
-            print(f"{clock:4} {name:8} {ratio['median']:5.2f} × bare  (min {ratio['min']:.2f}, max {ratio['max']:.2f})")
-    settings.output.write_text(json.dumps(results, indent=2) + "\n")
+        milliseconds[clock] = {name: summary(seconds[:, place] * 1000) for name, seconds in times.items()}
+        bare = times["bare"][:, place]
+        ratios[clock] = {name: summary(times[name][:, place] / bare) for name in times if name != "bare"}
+    versions = {name: version(name) for name in ("torch", "lime", "numpy")}
+    results = {
+        "settings": {name: value for name, value in asdict(settings).items() if name != "output"},
+        "machine": {"processor": processor(), "system": platform.system()},
+        "versions": {"python": platform.python_version(), **versions},
+        "milliseconds": milliseconds,
+        "times_bare": ratios,
+    }
+    settings.output.mkdir(parents=True, exist_ok=True)
+    write_json(results, settings.output / "results.json")
+    write_page(page_of(settings.output / "results.json"), settings.output)
 
 
 if __name__ == "__main__":

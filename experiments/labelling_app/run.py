@@ -1,7 +1,7 @@
 """Answers a study that waits for people, in a real browser, as people would who are wrong one time in ten.
 
     explainfb run --study studies/people --annotator human &
-    python experiments/people/answer.py --study studies/people
+    python -m experiments.labelling_app.run --study studies/people
 
 Needs Chromium on the path and what the tests need (`pip install -e ".[test]"`). Each person has a browser context of
 their own, looks at what the database leased to them, waits as long as a quick person would, and presses a key.
@@ -21,9 +21,7 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.preferences.simulated import SimulatedAnnotator
 from explainfb.store import Annotator
 from explainfb.study.settings import read_settings
-from explainfb.testing.app_server import App, Visitor, chromium
-
-HERE = Path(__file__).parent
+from explainfb.testing.app_server import App, Visitor, chromium, served
 
 KEYS = {Answer.LEFT: "1", Answer.RIGHT: "2", Answer.EQUAL: "3", Answer.CANT_TELL: "4"}
 
@@ -42,14 +40,14 @@ class Settings:
 class Person:
     """Someone at the browser who knows where good reasons lie."""
 
-    def __init__(self, served: ServedStudy, app: App, browser: Browser, number: int, settings: Settings) -> None:
-        self.place, self.seconds = served, settings.seconds
+    def __init__(self, study: ServedStudy, app: App, browser: Browser, number: int, settings: Settings) -> None:
+        self.study, self.seconds = study, settings.seconds
         self.visitor = Visitor(browser.new_context().new_page())
         name = f"person {number + 1}"
         self.visitor.page.goto(app.invite(name, practised=True))
-        self.who: Annotator = next(each for each in served.store.annotators.all() if each.name == name)
+        self.who: Annotator = next(each for each in study.store.annotators.all() if each.name == name)
         self.judge = SimulatedAnnotator(
-            split=served.study.task.train, seed=number, error_rate=settings.error_rate, name=name
+            split=study.study.task.train, seed=number, error_rate=settings.error_rate, name=name
         )
         self.seen, self.since, self.answers = "", time.monotonic(), 0
 
@@ -67,12 +65,12 @@ class Person:
             self.since = time.monotonic() + 3  # for as long, the page may take to show the next one
 
     def _press(self) -> None:
-        session = self.place.session(self.who)
+        session = self.study.session(self.who)
         lease = session.next()
         if lease is None:
             return
         asked = lease.comparison.comparison
-        left, right = (self.place.exhibits.exhibit(key, asked.round).explanation for key in (asked.left, asked.right))
+        left, right = (self.study.exhibits.exhibit(key, asked.round).explanation for key in (asked.left, asked.right))
         self.visitor.page.keyboard.press(KEYS[asked.gold or self.judge.answer(asked, left, right)])
         self.answers += 1
 
@@ -80,17 +78,17 @@ class Person:
 def main(settings: Settings) -> None:
     console, start = Console(), datetime.now(UTC)
     read_settings(settings.study / "study.toml")
-    served = ServedStudy.open(settings.study)
+    study = ServedStudy.open(settings.study)
     with served(settings.study) as app, chromium() as browser:
-        people = [Person(served, app, browser, number, settings) for number in range(settings.people)]
+        people = [Person(study, app, browser, number, settings) for number in range(settings.people)]
         while not all(person.is_done for person in people):
             for person in people:
                 person.look()
             time.sleep(0.02)
     pressed = sum(person.answers for person in people)
-    stored = sum(answer.current for answer in served.store.answers())
+    stored = sum(answer.current for answer in study.store.answers())
     console.print(f"{stored} answers on record of {pressed} pressed, {datetime.now(UTC) - start} in all")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Settings))
+    main(tyro.cli(Settings, description=__doc__))

@@ -1,11 +1,11 @@
 """How long an annotator waits for the database: the next comparison, and an answer, in a study that has many.
 
-    python experiments/benchmarks/store_speed.py
-    python experiments/benchmarks/store_speed.py --db postgresql://USER:PASSWORD@HOST/EMPTY
+    python -m experiments.database_speed.run
+    python -m experiments.database_speed.run --db postgresql://USER:PASSWORD@HOST/EMPTY
 
 Beside each round trip stands a bare SQLite insert, one row and one commit to a file on the same disk, timed in turn
 with it. `page` is everything that the app asks the database to draw one question. Medians over the repeats, in
-milliseconds, with the 95th percentile; written to store_speed.json beside this file.
+milliseconds, with the 95th percentile; written to results.json in --output.
 """
 
 import json
@@ -16,19 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 from rich.progress import track
 
+from experiments.database_speed.page import page_of
+from experiments.page import write_json, write_page
 from explainfb.core.types import Answer, Comparison, ExplanationKey, Preference
 from explainfb.labelling.session import FASTEST, AnnotationSession
 from explainfb.store import Store
-
-HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,7 @@ class Settings:
     repeats: int = 200
     db: str | None = None
     """An empty PostgreSQL database; a SQLite file in a temporary folder without it."""
+    output: Path = Path("studies/database_speed")
 
     @property
     def people(self) -> int:
@@ -107,26 +107,24 @@ def measure(store: Store, settings: Settings, folder: Path) -> dict[str, list[fl
 
 
 def main(settings: Settings) -> None:
-    console = Console()
-    with tempfile.TemporaryDirectory(dir=HERE) as name:
+    settings.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.output) as name:
         folder = Path(name)
         with Store(settings.db or folder / "study.db") as store:
             fill(store, settings)
             times = measure(store, settings, folder)
-    backend = "postgresql" if settings.db else "sqlite"
     found = {
         what: {"median": round(statistics.median(each), 2), "p95": round(statistics.quantiles(each, n=20)[-1], 2)}
         for what, each in times.items()
     }
-    for what, numbers in found.items():
-        console.print(f"{backend} {what}: {numbers['median']} ms, 95 % under {numbers['p95']} ms")
-    path = HERE / "store_speed.json"
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    size = {name: value for name, value in asdict(settings).items() if name != "db"}
+    backend = "postgresql" if settings.db else "sqlite"
+    path = settings.output / "results.json"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    size = {"comparisons": settings.comparisons, "answers": settings.answers, "repeats": settings.repeats}
     where = {"python": sys.version.split()[0], "machine": platform.machine()}
-    known[backend] = {"settings": size, "milliseconds": found} | where
-    path.write_text(json.dumps(known, indent=2) + "\n")
+    write_json(known | {backend: {"settings": size, "milliseconds": found} | where}, path)
+    write_page(page_of(path), settings.output)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Settings))
+    main(tyro.cli(Settings, description=__doc__))
