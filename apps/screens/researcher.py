@@ -16,6 +16,7 @@ from explainfb.preferences.agreement import (
     left_bias,
     measure_agreement,
 )
+from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
 from screens import answers, style, work
 from screens.guard import allowed, guarded, guarded_page, tell, token_of_page
@@ -133,7 +134,19 @@ def _reward(served: ServedStudy) -> None:
         return
     st.write("How many held-out answers the reward foretells, round by round:")
     with st.container(key="reward"):
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+        st.dataframe(pd.DataFrame([_row(each) for each in rows]), hide_index=True, width="stretch")
+
+
+def _row(each: RoundResult) -> dict[str, float | None]:
+    accuracy = each.reward_accuracy
+    return {
+        "round": each.round,
+        "answers": each.answers,
+        "held_out": each.held_out,
+        "reward_accuracy": accuracy and accuracy.estimate,
+        "low": accuracy and accuracy.low,
+        "high": accuracy and accuracy.high,
+    }
 
 
 def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:

@@ -11,6 +11,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import Interval, RobustAccuracy, ThreatModel
 from explainfb.evaluation.arm_contrasts import contrast_arms
 from explainfb.evaluation.evaluator import Evaluation
+from explainfb.results.measures import CLEAN, ECE, SHIFTED, robust_accuracy_under
 from explainfb.statistics.contrasts import LEVEL, corrected
 
 IMAGES = 400
@@ -36,7 +37,7 @@ def test_a_large_difference_is_one_with_its_size_and_interval() -> None:
     found = contrast_arms(
         over_seeds([0.9, 0.91, 0.89, 0.9, 0.92], 0), {"other": over_seeds([0.5, 0.52, 0.49, 0.5, 0.51], 1)}
     )
-    shifted = next(contrast for contrast in found if contrast.measure == "shifted accuracy")
+    shifted = next(contrast for contrast in found if contrast.measure == SHIFTED.key)
     assert shifted.is_one
     assert shifted.difference == pytest.approx(0.4, abs=0.03)
     assert shifted.low is not None
@@ -50,7 +51,7 @@ def test_one_lucky_seed_is_no_difference() -> None:
     (shifted,) = [
         contrast
         for contrast in contrast_arms(over_seeds([0.9, 0.5, 0.5, 0.5, 0.5], 0), {"other": over_seeds([0.5] * 5, 1)})
-        if contrast.measure == "shifted accuracy"
+        if contrast.measure == SHIFTED.key
     ]
     assert shifted.p_images is not None
     assert shifted.p_images < LEVEL
@@ -66,7 +67,7 @@ def test_the_same_small_gain_on_every_seed_is_no_difference_over_few_images() ->
         logits[:, 1] = torch.where(torch.from_numpy(right | (np.arange(IMAGES) < 200 + gain)), -1.0, 1.0)
         labels = torch.zeros(IMAGES, dtype=torch.int64)
         evaluations.append([Evaluation(logits, None, labels, None, ())] * 3)
-    clean = next(c for c in contrast_arms(evaluations[0], {"other": evaluations[1]}) if c.measure == "clean accuracy")
+    clean = next(c for c in contrast_arms(evaluations[0], {"other": evaluations[1]}) if c.measure == CLEAN.key)
     assert clean.p_seeds is not None
     assert clean.p_seeds < LEVEL
     assert not clean.is_one
@@ -107,14 +108,14 @@ def test_an_arm_with_fewer_seeds_is_refused() -> None:
 def test_a_number_that_failed_a_check_is_never_a_difference() -> None:
     strong, weak = over_seeds([0.9] * 5, 0), over_seeds([0.1] * 5, 1)
     robust = tuple(replace(one, flags=("zero_gradients",)) for one in weak[4].robust)
-    names = ("shifted accuracy", "robust accuracy, linf 0.1")
-    assert [each.is_one for each in contrast_arms(strong, {"weak": weak}, names)] == [True, True]
+    measures = (SHIFTED, robust_accuracy_under(ThreatModel("linf", 0.1)))
+    assert [each.is_one for each in contrast_arms(strong, {"weak": weak}, measures)] == [True, True]
     found = {
         each.measure: each
-        for each in contrast_arms(strong, {"weak": [*weak[:4], replace(weak[4], robust=robust)]}, names)
+        for each in contrast_arms(strong, {"weak": [*weak[:4], replace(weak[4], robust=robust)]}, measures)
     }
-    assert [found[name].is_one for name in names] == [True, False]
-    assert found[names[1]].p is not None
+    assert [found[measure.key].is_one for measure in measures] == [True, False]
+    assert found[measures[1].key].p is not None
 
 
 def test_calibration_errors_that_noise_alone_sets_apart_are_no_difference() -> None:
@@ -127,7 +128,7 @@ def test_calibration_errors_that_noise_alone_sets_apart_are_no_difference() -> N
         for found, sure in ((sharp, confidence), (dull, torch.full_like(confidence, 0.65))):
             probabilities = torch.cat([sure[:, None], ((1 - sure) / 9)[:, None].expand(-1, 9)], 1)
             found.append(Evaluation(probabilities.log(), None, labels, None, ()))
-    (error,) = contrast_arms(sharp, {"dull": dull}, ["calibration error"])
+    (error,) = contrast_arms(sharp, {"dull": dull}, [ECE])
     assert error.p is not None
     assert error.p < LEVEL
     assert abs(error.difference) < error.noise
@@ -135,8 +136,8 @@ def test_calibration_errors_that_noise_alone_sets_apart_are_no_difference() -> N
 
 
 def test_all_that_is_tested_together_is_corrected_together() -> None:
-    first = contrast_arms(over_seeds([0.9] * 5, 0), {"one": over_seeds([0.5] * 5, 1)}, ["shifted accuracy"])
-    second = contrast_arms(over_seeds([0.9] * 5, 2), {"other": over_seeds([0.85] * 5, 3)}, ["shifted accuracy"])
+    first = contrast_arms(over_seeds([0.9] * 5, 0), {"one": over_seeds([0.5] * 5, 1)}, [SHIFTED])
+    second = contrast_arms(over_seeds([0.9] * 5, 2), {"other": over_seeds([0.85] * 5, 3)}, [SHIFTED])
     alone = [each.p or 0 for each in (*first, *second)]
     together = [each.p for each in corrected([*first, *second])]
     assert together == [pytest.approx(2 * alone[0]), pytest.approx(max(alone[1], 2 * alone[0]))]

@@ -9,15 +9,21 @@ from types import SimpleNamespace
 import pytest
 
 from explainfb.core.errors import InputError
-from explainfb.results.format1 import Results, read_results
+from explainfb.results.json_file import read_results
+from explainfb.results.records import StudyResults
 from explainfb.study.folder import locked
 from explainfb.study.study import Study
-from explainfb.sweeps import executor as spreading
-from explainfb.sweeps.executor import Processes, run_studies, run_study
+from explainfb.sweeps import executor
+from explainfb.sweeps.executor import run_studies
+from explainfb.sweeps.settings import Processes
 from explainfb.testing.tiny import TINY
 
 ARMS = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
 SMALL = replace(TINY, rounds=1, controls=ARMS, evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6))
+
+
+def but_times(results: StudyResults) -> StudyResults:
+    return replace(results, seconds={})
 
 
 def processes_of(folder: Path) -> set[str]:
@@ -26,21 +32,22 @@ def processes_of(folder: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return run_study(tmp_path_factory.mktemp("alone") / "study", SMALL)
+def alone(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
+    return Study.open(tmp_path_factory.mktemp("alone") / "study", SMALL).run()
 
 
-def test_the_arms_of_one_study_are_spread_and_end_as_in_one_process(alone: Results, tmp_path: Path) -> None:
+def test_the_arms_of_one_study_are_spread_and_end_as_in_one_process(alone: StudyResults, tmp_path: Path) -> None:
     folder = tmp_path / "study"
-    (found,) = run_studies({folder: SMALL}, Processes(jobs=2))
-    assert found | {"seconds": {}} == alone | {"seconds": {}}
+    ((ended, found),) = run_studies({folder: SMALL}, Processes(jobs=2, device="cpu"))
+    assert ended == folder
+    assert but_times(found) == but_times(alone)
     assert found == read_results(folder / "results.json")
     assert (folder / "report" / "index.html").is_file()
     assert len(processes_of(folder)) == 2
-    assert found["seconds"].keys() == alone["seconds"].keys()
+    assert found.seconds.keys() == alone.seconds.keys()
 
 
-def test_what_is_done_is_not_done_again_and_a_killed_arm_goes_on(alone: Results, tmp_path: Path) -> None:
+def test_what_is_done_is_not_done_again_and_a_killed_arm_goes_on(alone: StudyResults, tmp_path: Path) -> None:
     folder = tmp_path / "study"
     Study.open(folder, SMALL).run_feedback()
     Study.open(folder, SMALL).run_arm("random_answers")
@@ -50,31 +57,53 @@ def test_what_is_done_is_not_done_again_and_a_killed_arm_goes_on(alone: Results,
     ]
     written = [path.stat().st_mtime_ns for path in kept]
     (folder / "evaluations" / "random_answers.safetensors").unlink()
-    (found,) = run_studies({folder: SMALL}, Processes(jobs=1))
-    assert found | {"seconds": {}} == alone | {"seconds": {}}
+    ((_, found),) = run_studies({folder: SMALL}, Processes(jobs=1, device="cpu"))
+    assert but_times(found) == but_times(alone)
     assert [path.stat().st_mtime_ns for path in kept] == written
-    assert list(run_studies({folder: SMALL}, Processes(jobs=1))) == [found]
+    assert list(run_studies({folder: SMALL}, Processes(jobs=1, device="cpu"), done={folder})) == []
 
 
 def test_each_study_is_given_when_its_last_arm_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what there is can be looked at half-way, and an interruption loses no study that ended."""
     few = {tmp_path / str(seed): replace(SMALL, seed=seed, controls=("cross_entropy",)) for seed in (0, 1)}
     plain = {tmp_path / "plain": replace(SMALL, controls=())}
-    whole, begun = spreading._arm, []
+    whole, begun = executor._arm, []
 
     def arm(*given: object) -> object:
         begun.append(given[1])
         return whole(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(spreading, "_arm", arm)
+    monkeypatch.setattr(executor, "_arm", arm)
     running = run_studies(few | plain, Processes(jobs=1))
-    assert next(running)["settings"]["controls"] == []
+    assert next(running)[1].settings["controls"] == []
     assert begun == []
-    assert next(running)["seed"] == 0
+    assert next(running)[0] == tmp_path / "0"
     assert (tmp_path / "0" / "results.json").is_file()
     assert not (tmp_path / "1" / "results.json").exists()
-    assert next(running)["seed"] == 1
+    assert next(running)[0] == tmp_path / "1"
     assert next(running, None) is None
+
+
+def test_studies_that_borrow_wait_for_those_that_lend(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def feedback(_: Processes, folder: Path, *__: object) -> tuple[Path, None]:
+        order.append(folder.name)
+        return folder, None
+
+    monkeypatch.setattr(executor, "_feedback", feedback)
+    plain = replace(SMALL, controls=())
+    studies = {
+        Path("lends"): plain,
+        Path("borrows"): replace(plain, error_rate=0.3),
+        Path("borrows too"): replace(plain, error_rate=0.4),
+        Path("of another seed"): replace(plain, seed=1),
+    }
+    assert list(run_studies(studies, Processes(jobs=1))) == []
+    assert order == ["lends", "of another seed", "borrows", "borrows too"]
+    order.clear()
+    assert list(run_studies(studies, Processes(jobs=1), done={Path("lends")})) == []
+    assert order == ["of another seed", "borrows", "borrows too"]
 
 
 def test_an_arm_that_another_process_runs_is_left_to_it(tmp_path: Path) -> None:
@@ -83,6 +112,12 @@ def test_an_arm_that_another_process_runs_is_left_to_it(tmp_path: Path) -> None:
     with locked(study.folder / "controls" / "cross_entropy"), pytest.raises(InputError, match="another process"):
         study.run_arm("cross_entropy")
     study.run_arm("cross_entropy")
+
+
+def test_a_backend_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match="pip install ray"):
+        next(run_studies({tmp_path: SMALL}, Processes(backend="ray")))
 
 
 def test_the_cluster_of_dask_is_closed_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,10 +134,10 @@ def test_the_cluster_of_dask_is_closed_whatever_happens(monkeypatch: pytest.Monk
             state.append("closed")
 
     monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=Client))
-    monkeypatch.setattr(spreading.joblib, "parallel_config", lambda **_: nullcontext())
+    monkeypatch.setattr(executor.joblib, "parallel_config", lambda **_: nullcontext())
 
     def interrupted() -> None:
-        with spreading._backend(Processes(jobs=2, backend="dask")):
+        with executor._backend(Processes(jobs=2, backend="dask")):
             assert state == ["open"]
             raise KeyboardInterrupt
 

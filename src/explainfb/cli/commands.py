@@ -22,11 +22,12 @@ from explainfb.core.progress import Progress
 from explainfb.doctor import Finding, examine, examine_classifier, print_findings
 from explainfb.doctor.examination import CHECKS, OnCheck
 from explainfb.report import reach_verdict, table_text, unfinished
-from explainfb.results.format1 import Results
+from explainfb.results.records import StudyResults
 from explainfb.study.folder import SETTINGS, locked, new_folder
 from explainfb.study.settings import Control, StudySettings, read_settings, task_of
 from explainfb.study.study import Study, last_classifier
-from explainfb.sweeps.sweep_runner import SweepSettings, print_sweep, sweep
+from explainfb.sweeps.runner import SweepSettings, sweep
+from explainfb.sweeps.terminal import print_sweep
 from explainfb.tasks.datasets import load_task
 
 T = TypeVar("T")
@@ -187,7 +188,7 @@ Command = (
 )
 
 
-def show(console: Console, results: Results, folder: Path) -> None:
+def show(console: Console, results: StudyResults, folder: Path) -> None:
     """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
     console.print(table_text(results))
     for message in unfinished(results):

@@ -28,8 +28,9 @@ class Finetuned:
     """The classifier after fine-tuning, and whether it had to stop early."""
 
     classifier: Classifier
-    stopped: str | None
-    """Why it stopped before its last step, in a sentence; None when it did not."""
+    stopped_at: int | None = None
+    """The step, from 1, that it stopped before because its loss or gradient was not finite; None when it went on to
+    the end."""
 
 
 OnStep = Callable[[FinetunePoint], None]
@@ -69,7 +70,7 @@ def optimise(
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     end = 1 / settings.steps if settings.schedule == "linear" else 1.0
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, end, total_iters=settings.steps)
-    stopped = None
+    stopped_at = None
     with torch_globally(seed, "finetune", "dropout", device=tuned.device):
         for step in range(1, settings.steps + 1):
             optimiser.zero_grad(set_to_none=True)
@@ -79,26 +80,25 @@ def optimise(
             if not (torch.isfinite(cross_entropy - gain) and torch.isfinite(norm)):
                 for buffer, before in zip(tuned.buffers(), running, strict=True):
                     buffer.copy_(before)
-                stopped = f"Fine-tuning stopped at step {step}: the loss or its gradient was not finite."
+                stopped_at = step
                 break
             optimiser.step()
             schedule.step()
             if on_step is not None:
                 on_step(FinetunePoint(step, cross_entropy.item(), gain.item()))
-    return Finetuned(tuned.eval(), stopped)
+    return Finetuned(tuned.eval(), stopped_at)
 
 
 def no_update(
     classifier: Classifier,
     split: Split,
     *,
-    why: str,
     settings: FinetuneSettings,
     seed: int,
     on_step: OnStep | None = None,
 ) -> Finetuned:
     """A round that leaves the classifier as it is."""
-    return Finetuned(clone(classifier).eval(), why)
+    return Finetuned(clone(classifier).eval())
 
 
 def batch_draws(seed: int) -> torch.Generator:

@@ -6,7 +6,7 @@ from pathlib import Path
 from explainfb.core.progress import Progress
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
-from explainfb.results.format1 import Results
+from explainfb.results.records import FEEDBACK, RoundResult
 from explainfb.store import Annotator, Store
 from explainfb.study.folder import SETTINGS, check_begun
 from explainfb.study.rounds import Loop
@@ -48,7 +48,7 @@ class ServedStudy:
         """Whether the last round is closed, so that nothing will be asked any more."""
         return self.store.rounds().get(self.settings.rounds) is False
 
-    def reward_accuracies(self) -> list[Results]:
+    def reward_accuracies(self) -> tuple[RoundResult, ...]:
         """How well the reward of each round that is over foretells held-out answers."""
         study = self.study
         loop = Loop(
@@ -57,7 +57,7 @@ class ServedStudy:
             settings=study.settings,
             device=study.device,
             progress=Progress(),
-            name="feedback",
+            name=FEEDBACK,
             store=self.store,
         )
         return loop.reward_accuracies()

@@ -5,36 +5,35 @@ from collections.abc import Mapping
 from explainfb.core.types import OutOfBagTest
 from explainfb.report.numerals import percent
 from explainfb.report.stops import not_followed
-from explainfb.results.format1 import Results
+from explainfb.results.records import StudyResults
 
 LEAST = 0.001
 """A smaller probability is not written out."""
 
 
-def held_out_sentence(results: Results) -> str:
+def held_out_sentence(results: StudyResults) -> str:
     """`The learned reward predicts 78 of the 86 held-out answers, 90.7 % (…)`; empty where none was held out."""
-    preferences = results["preferences"]
-    share, limits, rounds = (preferences[key] for key in ("reward_accuracy", "reward_accuracy_interval", "by_round"))
-    if share is None:
+    accuracy = results.preferences.reward_accuracy
+    if accuracy is None:
         return ""
-    of = rounds[-1]["held_out"] if rounds else 0
+    share, of = accuracy.estimate, results.preferences.rounds[-1].held_out
     how_many = f"{round(share * of)} of the {of} held-out answers, {percent(share)}" if of else percent(share)
-    interval = f" (95 % interval {100 * limits[0]:.1f} to {100 * limits[1]:.1f})" if limits else ""
-    return f"The learned reward predicts {how_many}{interval}."
+    interval = f"(95 % interval {100 * accuracy.low:.1f} to {100 * accuracy.high:.1f})"
+    return f"The learned reward predicts {how_many} {interval}."
 
 
-def evidence_sentence(results: Results, foretold: Mapping[int, OutOfBagTest]) -> str:
+def evidence_sentence(results: StudyResults, foretold: Mapping[int, OutOfBagTest]) -> str:
     """Why each round's reward was followed or not; empty where nobody knows.
 
     `foretold` has what the best member of each round's ensemble foretold; rounds may lack.
     """
-    needed = results["settings"].get("finetune.significance")
-    ignored = {stop.round: stop.evidence for stop in not_followed(results)}
+    needed = results.settings.get("finetune.significance")
     if needed == 1:
         return "Each round followed its reward, whatever the evidence."
-    rounds = [row["round"] for row in results["preferences"]["by_round"]]
-    if needed is None or not rounds:
+    rounds = [each.round for each in results.preferences.rounds]
+    if not isinstance(needed, float) or not rounds:
         return ""
+    ignored = {stop.round for stop in not_followed(results)}
     told = [_round(number, foretold.get(number), followed=number not in ignored) for number in rounds]
     return (
         "A round follows its reward where the member that foretells best the answers that it was not fitted to does "

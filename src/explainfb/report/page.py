@@ -1,7 +1,7 @@
-"""results.json and its pictures → one HTML page that needs nothing else."""
+"""A study's results and pictures → one HTML page that needs nothing else."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -16,24 +16,12 @@ from explainfb.core.types import Explanation, FloatArray, OutOfBagTest
 from explainfb.explanations import plots
 from explainfb.report import figures, stops
 from explainfb.report.learned import evidence_sentence, held_out_sentence
-from explainfb.report.measures import (
-    ECE,
-    NORM_SIGNS,
-    SHIFTED,
-    Measure,
-    carries_shortcut,
-    clean,
-    deciding,
-    has_shortcut,
-    robustness,
-)
+from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, reach_verdict
-from explainfb.results.format1 import LABELS, Results, arms, check_results
-
-FEEDBACK = "feedback"
-"""What the stages that make the arm `after` are timed under."""
+from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, Measure
+from explainfb.results.records import FEEDBACK, NO_SHORTCUT, StudyResults
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +59,7 @@ class RewardMaps:
     """A, (H, W): positive where a reason for the class is wanted."""
     should_not_count: FloatArray
     """B, (H, W): positive where any reason is unwanted."""
-    image: FloatArray | None = None
-    """(C, H, W) in [0, 1]: what the maps were computed on; None for a mean over images."""
-    computed_on: str = "one image"
+    computed_on: str
     """In words: what the maps were computed on."""
 
 
@@ -84,8 +70,6 @@ class ReportData:
     class_names: tuple[str, ...]
     gallery: tuple[GalleryItem, ...] = ()
     reward_maps: RewardMaps | None = None
-    loss_curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """A name for each curve, such as `round 1`, and its losses step by step."""
     evidence: Mapping[int, OutOfBagTest] = field(default_factory=dict)
     """Of each round, as far as it is known, what its reward was followed for, or not."""
 
@@ -97,18 +81,14 @@ class ReportData:
             raise InputError(f"The gallery shows class {outside[0]}; expected one of {len(self.class_names)} classes.")
 
 
-def write_report(results: Results, material: ReportData, path: Path) -> None:
-    """Write the page to `path`; its folder is made, and a reader never sees half of it.
-
-    Raises `InputError` when `results` break their schema.
-    """
+def write_report(results: StudyResults, material: ReportData, path: Path) -> None:
+    """Write the page to `path`; its folder is made, and a reader never sees half of it."""
     page = render_report(results, material)
     write_whole(path, lambda partial: partial.write_text(page, encoding="utf-8"))
 
 
-def render_report(results: Results, material: ReportData) -> str:
+def render_report(results: StudyResults, material: ReportData) -> str:
     """The page as text; all that comes from outside is escaped."""
-    check_results(results)
     environment = Environment(
         loader=PackageLoader("explainfb.report"),
         autoescape=True,
@@ -124,46 +104,45 @@ def render_report(results: Results, material: ReportData) -> str:
     )
 
 
-def _words(results: Results, material: ReportData) -> dict[str, Any]:
+def _words(results: StudyResults, material: ReportData) -> dict[str, Any]:
     """The verdict, the tables and what was learned."""
-    rows = [row for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
+    arms, ceiling = results.arms.values(), results.arms.get(NO_SHORTCUT)
+    attacks = dict.fromkeys(name for arm in arms for robust in arm.robust_accuracy for name in robust.attacks)
     return {
-        "attacks": [name.replace("_", " ") for name in dict.fromkeys(name for row in rows for name in row["attacks"])],
+        "attacks": [name.replace("_", " ") for name in attacks],
         "settings": [(name, _setting(value)) for name, value in _all_settings(results).items()],
-        "times": [(_stage(stage), duration(seconds)) for stage, seconds in results["seconds"].items()],
+        "times": [(_stage(results, stage), duration(seconds)) for stage, seconds in results.seconds.items()],
         "verdict": reach_verdict(results),
         "deciding": deciding(results),
         "findings": findings(results),
-        "arms": arms(results),
+        "arms": [arm.arm for arm in arms],
         "learned": [held_out_sentence(results), evidence_sentence(results, material.evidence)],
         "unfinished": stops.unfinished(results),
-        "stopped": {arm.key: stops.about(results, arm.key) for arm in arms(results) if arm.key != "after"},
+        "stopped": {name: stops.about(results, name) for name in results.arms if name != FEEDBACK},
         "has_shortcut": has_shortcut(results),
-        "ceiling": LABELS["ceiling"],
+        "ceiling": ceiling.arm.label if ceiling else "",
         "carries_shortcut": carries_shortcut(results),
+        "has_compute": any(arm.compute for arm in arms),
         "main": main_table(results),
         "difference": difference_table(results),
         "robust": robust_table(results),
     }
 
 
-def _pictures(results: Results, material: ReportData) -> dict[str, Any]:
+def _pictures(results: StudyResults, material: ReportData) -> dict[str, Any]:
     """The charts and the gallery; empty where there is nothing to show."""
-    measured = [row["norm"] for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
-    rounds = results["preferences"]["by_round"]
-    known = any(row["reward_accuracy"] is not None for row in rounds)
-    both = {"before": 1, "after": 0}
-    fullest = max(max(figures.shares(results[key]), default=0) for key in both) or 1.0
-    diagrams = [
-        figures.reliability_diagram(results[key], LABELS[key], colour, fullest=fullest) for key, colour in both.items()
-    ]
+    measured = {robust.threat_model.norm for arm in results.arms.values() for robust in arm.robust_accuracy}
+    rounds = results.preferences.rounds
+    known = any(each.reward_accuracy for each in rounds)
+    both = {1: results.before, 0: results.feedback}
+    fullest = max(max(figures.shares(arm.reliability), default=0) for arm in both.values()) or 1.0
+    diagrams = [figures.reliability_diagram(arm, colour, fullest=fullest) for colour, arm in both.items()]
     return {
         "legend": _legend(results),
         "differences": _markup([figures.difference_chart(results, m) for m in _compared(results)]),
         "robust_curves": _markup([figures.robust_curves(results, norm) for norm in NORM_SIGNS if norm in measured]),
         "reliability": _markup(diagrams),
         "reward_chart": _markup([figures.reward_accuracy_chart(rounds)] if known else []),
-        "loss": _markup([figures.loss_chart(material.loss_curves)] if material.loss_curves else []),
         "gallery": [_gallery_item(item, material.class_names) for item in material.gallery],
         "reward_maps": _reward_maps(material.reward_maps) if material.reward_maps else [],
         "colours": plots.scale_colours(),
@@ -174,23 +153,24 @@ def _markup(charts: list[str]) -> list[Markup]:
     return [Markup(chart) for chart in charts]
 
 
-def _compared(results: Results) -> list[Measure]:
+def _compared(results: StudyResults) -> list[Measure]:
     """What the first figure shows: accuracy, calibration and robustness, where they were compared in pairs."""
     measures = [SHIFTED if has_shortcut(results) else clean(results), ECE, robustness(results)]
-    return [m for m in measures if m is not None and any(m.difference(results, arm.key) for arm in arms(results))]
+    arms = results.arms.values()
+    return [m for m in measures if m is not None and any(difference(results, m, arm) for arm in arms)]
 
 
-def _legend(results: Results) -> list[dict[str, str]]:
+def _legend(results: StudyResults) -> list[dict[str, str]]:
     lines = {"-": "solid", "--": "dashed", ":": "dotted"}
     drawn = figures.strokes(results)
     return [
         {
-            "label": arm.label,
-            "colour": f"series-{drawn[arm.key].colour}",
-            "line": lines[drawn[arm.key].dashes],
-            "marker": figures.MARKERS[drawn[arm.key].marker],
+            "label": arm.arm.label,
+            "colour": f"series-{drawn[name].colour}",
+            "line": lines[drawn[name].dashes],
+            "marker": figures.MARKERS[drawn[name].marker],
         }
-        for arm in arms(results)
+        for name, arm in results.arms.items()
     ]
 
 
@@ -222,29 +202,26 @@ def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
 def _reward_maps(maps: RewardMaps) -> list[dict[str, str]]:
     named = [("What should count", maps.should_count), ("What should not count", maps.should_not_count)]
     scale = max(float(abs(values).max()) for _, values in named)
-    drawn = [{"name": name, "source": plots.heat(maps.image, values, scale)} for name, values in named]
-    return [
-        *([{"name": "The image", "source": plots.picture(maps.image)}] if maps.image is not None else []),
-        *drawn,
-    ]
+    return [{"name": name, "source": plots.heat(None, values, scale)} for name, values in named]
 
 
-def _all_settings(results: Results) -> dict[str, object]:
+def _all_settings(results: StudyResults) -> dict[str, object]:
     """Each once; arms as the page calls them."""
-    found = {"task": results["task"], "seed": results["seed"], **results["settings"]}
+    found = {"task": results.task, "seed": results.seed, **results.settings}
     controls = found.get("controls")
-    named = {"controls": ", ".join(_shown(name) for name in controls) or "none"} if isinstance(controls, list) else {}
-    return found | named
+    if isinstance(controls, list):
+        found["controls"] = ", ".join(_shown(results, name) for name in controls) or "none"
+    return found
 
 
-def _stage(stage: str) -> str:
+def _stage(results: StudyResults, stage: str) -> str:
     """`rrr: fine-tuning` → `pixel masks (RRR): fine-tuning`; what is timed of feedback itself stays `feedback`."""
     arm, colon, what = stage.partition(": ")
-    return stage if not colon or arm == FEEDBACK else f"{_shown(arm)}: {what}"
+    return stage if not colon or arm == FEEDBACK else f"{_shown(results, arm)}: {what}"
 
 
-def _shown(arm: str) -> str:
-    return LABELS.get(stops.key_of(arm), arm.replace("_", " "))
+def _shown(results: StudyResults, arm: str) -> str:
+    return results.arms[arm].arm.label if arm in results.arms else arm.replace("_", " ")
 
 
 def _setting(value: object) -> str:

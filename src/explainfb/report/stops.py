@@ -1,85 +1,58 @@
-"""What did not run to its end, arm by arm: the messages of results.json's `stopped`, taken apart."""
+"""What did not run to its end, arm by arm, in sentences."""
 
-import re
-from dataclasses import dataclass
-
-from explainfb.results.format1 import Results, arms
-
-NOT_FOLLOWED = "The reward was not followed"
-"""How the message of a round begins whose reward was no better founded than a coin's, so that nothing was done."""
-MESSAGE = re.compile(r"(\w+), round (\d+): (.+)", re.DOTALL)
-KEYS = {"feedback": "after", "no_shortcut": "ceiling"}
-"""Arms that results.json calls by another name than their messages do."""
+from explainfb.results.records import FEEDBACK, Stopped, StopReason, StudyResults
 
 
-def key_of(arm: str) -> str:
-    """What results.json calls an arm that messages, settings and times call `arm`."""
-    return KEYS.get(arm, arm)
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A round that did not run to its end."""
-
-    arm: str
-    """Its key in the results; empty where the message does not say."""
-    round: int
-    """0 where the message does not say."""
-    why: str
-    """In sentences."""
-
-    @property
-    def not_followed(self) -> bool:
-        """Whether the reward was doubted, so that the classifier was left as it was in this round."""
-        return self.why.startswith(NOT_FOLLOWED)
-
-    @property
-    def evidence(self) -> str:
-        """How many answers the reward foretold, where it was not followed."""
-        return self.why.removeprefix(NOT_FOLLOWED).lstrip(": ")
-
-    def __str__(self) -> str:
-        return f"Round {self.round}: {self.why}" if self.round else self.why
-
-
-def all_stops(results: Results) -> list[Stop]:
-    """Every message, by round."""
-    known = {arm.key for arm in arms(results)}
-    return sorted((_read(message, known) for message in results["stopped"]), key=lambda stop: stop.round)
-
-
-def _read(message: str, known: set[str]) -> Stop:
-    found = MESSAGE.fullmatch(message)
-    if found is None:
-        return Stop("", 0, message)
-    arm = key_of(found[1])
-    return Stop(arm, int(found[2]), found[3]) if arm in known else Stop("", 0, message)
-
-
-def unfinished(results: Results) -> list[str]:
+def unfinished(results: StudyResults) -> list[str]:
     """What stopped of feedback itself, or of nobody knows what: a reader must see it first."""
-    return [str(stop) for stop in all_stops(results) if stop.arm in ("after", "")]
+    return [sentence(stop) for stop in _by_round(results) if stop.arm in (FEEDBACK, "")]
 
 
-def not_followed(results: Results, arm: str = "after") -> list[Stop]:
-    """The rounds of `arm` that left the classifier as it was."""
-    return [stop for stop in all_stops(results) if stop.arm == arm and stop.not_followed]
+def not_followed(results: StudyResults, arm: str = FEEDBACK) -> list[Stopped]:
+    """The rounds of `arm` that left the classifier as it was, because their reward was not followed."""
+    return [stop for stop in _by_round(results) if stop.arm == arm and stop.reason is StopReason.NOT_FOLLOWED]
 
 
-def number_of_rounds(results: Results) -> int:
-    """How many rounds there were."""
-    return len(results["preferences"]["by_round"])
-
-
-def about(results: Results, arm: str) -> str:
-    """What stopped of a control, in sentences; empty where nothing did."""
+def about(results: StudyResults, arm: str) -> str:
+    """What stopped of an arm other than feedback, in sentences; empty where nothing did."""
     ignored = not_followed(results, arm)
-    parts = [str(stop) for stop in all_stops(results) if stop.arm == arm and not stop.not_followed]
+    others = [stop for stop in _by_round(results) if stop.arm == arm and stop not in ignored]
+    parts = [sentence(stop) for stop in others]
     if ignored:
         coin = ", as is to be expected of a coin" if arm == "random_answers" else ""
-        parts.insert(0, f"Its reward was not followed in {_share(len(ignored), number_of_rounds(results))}{coin}")
-        parts[0] += f"; in the last of them {ignored[-1].evidence}"
+        rounds = _share(len(ignored), len(results.preferences.rounds))
+        parts.insert(0, f"Its reward was not followed in {rounds}{coin}; in the last of them {evidence(ignored[-1])}")
     return " ".join(parts)
+
+
+def evidence(stop: Stopped) -> str:
+    """How many answers a reward foretold that was not followed: a clause and a full stop."""
+    if stop.test is None:
+        return stop.message or "it was doubted."
+    who = "it" if stop.members in (None, 1) else f"the best of its {stop.members} members"
+    return (
+        f"{who} foretells {stop.test.right} of {stop.test.asked} answers that it was not fitted to, as a coin's might "
+        "be."
+    )
+
+
+def _by_round(results: StudyResults) -> list[Stopped]:
+    return sorted(results.stopped, key=lambda stop: stop.round)
+
+
+def sentence(stop: Stopped) -> str:
+    """What happened in which round, without the arm."""
+    return f"Round {stop.round}: {_why(stop)}" if stop.round else _why(stop)
+
+
+def _why(stop: Stopped) -> str:
+    match stop.reason:
+        case StopReason.NOT_FOLLOWED:
+            return f"The reward was not followed: {evidence(stop)}"
+        case StopReason.NOT_FINITE:
+            return f"Fine-tuning stopped at step {stop.step}: the loss or its gradient was not finite."
+        case StopReason.UNKNOWN:
+            return stop.message
 
 
 def _share(some: int, of: int) -> str:

@@ -1,15 +1,16 @@
-"""The numbers of results.json as tables: arms × measures, for the page and for the terminal."""
+"""A study's numbers as tables: arms × measures, for the page and for the terminal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Group
 from rich.table import Table
 
-from explainfb.report.measures import CLEAN, ECE, NORM_SIGNS, SHARE, SHIFTED, TEST, Measure, clean
+from explainfb.core.types import CrossCheck, Interval, RobustAccuracy, ThreatModel
+from explainfb.report.measures import clean, difference, direction, threat_models
 from explainfb.report.numerals import plain, signed
-from explainfb.results.format1 import Arm, Evaluation, Results, arms
+from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, SHORTCUT_SHARE, Measure, robust_accuracy_under
+from explainfb.results.records import ArmDescription, ArmResult, Compute, StudyResults
 from explainfb.robustness.sanity_checks import meanings
 
 DASH = "\N{EN DASH}"
@@ -34,7 +35,7 @@ class Cell:
 class Row:
     """One arm."""
 
-    arm: Arm
+    arm: ArmDescription
     cells: tuple[Cell, ...]
 
 
@@ -56,56 +57,53 @@ class ResultTable:
     """(letter, why the numbers so marked cannot be relied on)"""
 
 
-HEADINGS = {CLEAN: "clean, %", TEST: "test, %", SHIFTED: "shifted, %", ECE: "ECE", SHARE: "shortcut share, %"}
-
 WAYS = {"forward": "k images forward", "backward": "k images backward"}
 
 
-def shown_measures(results: Results) -> list[Measure]:
+def shown_measures(results: StudyResults) -> list[Measure]:
     """The columns of the main table: those that were measured on some arm."""
-    named = [clean(results), SHIFTED, ECE, SHARE]
-    return [m for m in named if any(m.value(arm.evaluation) is not None for arm in arms(results))]
+    named = [clean(results), SHIFTED, ECE, SHORTCUT_SHARE]
+    return [measure for measure in named if any(arm.measured(measure) for arm in results.arms.values())]
 
 
-def main_table(results: Results) -> ResultTable:
+def main_table(results: StudyResults) -> ResultTable:
     """Accuracy, calibration, the share of the reasons on the shortcut, and what it cost, arm by arm."""
-    shown, budget = shown_measures(results), results.get("budget", {})
-    ways = WAYS if budget else {}
+    shown, arms = shown_measures(results), results.arms.values()
+    ways = WAYS if any(arm.compute for arm in arms) else {}
     rows = [
-        Row(arm, (*(_cell(m, arm.evaluation) for m in shown), *(_thousands(budget.get(arm.key), way) for way in ways)))
-        for arm in arms(results)
+        Row(arm.arm, (*(_cell(m, arm.measured(m)) for m in shown), *(_thousands(arm.compute, way) for way in ways)))
+        for arm in arms
     ]
-    return ResultTable((Columns("", (*(HEADINGS[m] for m in shown), *ways.values())),), tuple(rows))
+    headings = [f"{measure.heading}, %" if measure.in_percent else measure.heading for measure in shown]
+    return ResultTable((Columns("", (*headings, *ways.values())),), tuple(rows))
 
 
-def difference_table(results: Results) -> ResultTable:
-    """After minus each other arm, paired; a difference is claimed where its interval excludes 0."""
-    compared = [arm for arm in arms(results) if arm.key in results["differences"]]
-    shown = [m for m in shown_measures(results) if any(m.difference(results, arm.key) for arm in compared)]
-    rows = [Row(arm, tuple(_difference_cell(m, results, arm) for m in shown)) for arm in compared]
-    names = tuple(HEADINGS[m].replace("%", "points") for m in shown)
-    return ResultTable((Columns("after minus the arm", names),), tuple(rows))
+def difference_table(results: StudyResults) -> ResultTable:
+    """Feedback minus each other arm, paired over the same test images; numbers clear of 0 are claimed."""
+    compared = [arm for arm in results.arms.values() if arm.arm.name in results.differences]
+    shown = [m for m in shown_measures(results) if any(difference(results, m, arm) for arm in compared)]
+    rows = [Row(arm.arm, tuple(_difference_cell(m, difference(results, m, arm)) for m in shown)) for arm in compared]
+    names = [f"{measure.heading}, points" if measure.in_percent else measure.heading for measure in shown]
+    return ResultTable((Columns("after minus the arm", tuple(names)),), tuple(rows))
 
 
-def robust_table(results: Results) -> ResultTable:
+def robust_table(results: StudyResults) -> ResultTable:
     """Robust accuracy, arm by arm, at every ε of both norms; numbers that failed a check refer to a note."""
-    cases = sorted({_case(row) for arm in arms(results) for row in arm.evaluation["robust_accuracy"]}, key=_case_order)
-    notes = _notes(results)
-    rows = [Row(arm, tuple(_robust_cell(arm.evaluation, case, notes) for case in cases)) for arm in arms(results)]
-    norms = dict.fromkeys(norm for norm, _ in cases)
-    columns = [Columns(f"{NORM_SIGNS[n]}, ε =", tuple(f"{e:g}" for norm, e in cases if norm == n)) for n in norms]
+    models, notes = threat_models(results), _notes(results)
+    rows = [Row(arm.arm, tuple(_robust_cell(arm, model, notes) for model in models)) for arm in results.arms.values()]
+    radii = {norm: tuple(f"{model.epsilon:g}" for model in models if model.norm == norm) for norm in NORM_SIGNS}
+    columns = [Columns(f"{NORM_SIGNS[norm]}, ε =", names) for norm, names in radii.items() if names]
     return ResultTable(tuple(columns), tuple(rows), tuple((mark, text) for text, mark in notes.items()))
 
 
-def table_text(results: Results) -> Group:
+def table_text(results: StudyResults) -> Group:
     """Every measure of every arm, one arm a column, for a terminal of 80 characters; print it with `rich`."""
     main, robust = main_table(results), robust_table(results)
     names = [name for columns in main.columns for name in columns.names]
-    norms = [(columns.heading.removesuffix(", ε ="), name) for columns in robust.columns for name in columns.names]
-    names += [f"{norm} ε = {radius}, %" for norm, radius in norms]
+    names += [f"{robust_accuracy_under(model).heading}, %" for model in threat_models(results)]
     columns = [Row(row.arm, (*row.cells, *more.cells)) for row, more in zip(main.rows, robust.rows, strict=True)]
     blocks = [columns[start : start + ABREAST] for start in range(0, len(columns), ABREAST)]
-    tables = [_block(results["task"], names, block) for block in blocks]
+    tables = [_block(results.task, names, block) for block in blocks]
     tables[-1].caption = "\n".join(f"({mark}) not to be relied on: {text}" for mark, text in robust.notes) or None
     tables[-1].caption_justify = "left"
     return Group(*tables)
@@ -115,74 +113,58 @@ def _block(title: str, names: list[str], columns: list[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column(title, no_wrap=True, overflow="fold")
     for column in columns:
-        table.add_column(column.arm.label, justify="right", style="bold" if column.arm.role == "after" else None)
+        table.add_column(column.arm.label, justify="right", style="bold" if column.arm.role == "feedback" else None)
     for name, cells in zip(names, zip(*(column.cells for column in columns), strict=True), strict=True):
         table.add_row(name, *(cell.value + (f" ({cell.mark})" if cell.mark else "") for cell in cells))
     return table
 
 
-def _cell(measure: Measure, evaluation: Evaluation) -> Cell:
-    value = measure.value(evaluation)
+def _cell(measure: Measure, value: Interval | None) -> Cell:
     if value is None:
         return Cell(DASH)
-    write = _percentage if measure.in_points else _decimal
-    limits = evaluation["intervals"][measure.key]
-    return Cell(write(value), _range(limits, write) if limits else "")
+    write = _percentage if measure.in_percent else _decimal
+    return Cell(write(value.estimate), _range(value, write))
 
 
-def _thousands(budget: dict[str, int] | None, way: str) -> Cell:
-    return Cell(DASH if budget is None else f"{budget[way] / 1000:,.1f}")
+def _thousands(compute: Compute | None, way: str) -> Cell:
+    return Cell(DASH if compute is None else f"{getattr(compute, way) / 1000:,.1f}")
 
 
-def _difference_cell(measure: Measure, results: Results, arm: Arm) -> Cell:
-    found = measure.difference(results, arm.key)
+def _difference_cell(measure: Measure, found: Interval | None) -> Cell:
     if found is None:
         return Cell(DASH)
-    scale, digits = (100, 1) if measure.in_points else (1, 3)
-    direction = measure.direction(found)
+    scale, digits = (100, 1) if measure.in_percent else (1, 3)
+    side = direction(measure, found)
     low, high = (signed(scale * end, digits=digits) for end in (found.low, found.high))
-    claimed = "" if direction == "unclear" else direction
+    claimed = "" if side == "unclear" else side
     return Cell(signed(scale * found.estimate, digits=digits), f"{low} to {high}", claimed=claimed)
 
 
-def _robust_cell(evaluation: Evaluation, case: tuple[str, float], notes: dict[str, str]) -> Cell:
-    row = next((row for row in evaluation["robust_accuracy"] if _case(row) == case), None)
-    if row is None:
+def _robust_cell(arm: ArmResult, model: ThreatModel, notes: dict[str, str]) -> Cell:
+    robust = next((each for each in arm.robust_accuracy if each.threat_model == model), None)
+    if robust is None:
         return Cell(DASH)
-    limits = _range([row["low"], row["high"]], _percentage) + _beside(row.get("cross_check"))
-    return Cell(_percentage(row["accuracy"]), limits, notes.get(_why(row), ""))
+    limits = _range(robust.accuracy, _percentage) + _beside(robust.cross_check)
+    return Cell(_percentage(robust.accuracy.estimate), limits, notes.get(_why(robust), ""))
 
 
-def _beside(check: dict[str, Any] | None) -> str:
+def _beside(check: CrossCheck | None) -> str:
     """What another library's attack left of the same images, and what ours did."""
     if check is None:
         return ""
-    theirs, ours = _percentage(check["accuracy"]), _percentage(check["ours"])
-    return f"; {check['attack']} {theirs}, ours {ours} on the same {check['n']}"
+    theirs, ours = _percentage(check.accuracy), _percentage(check.ours)
+    return f"; {check.attack} {theirs}, ours {ours} on the same {check.n}"
 
 
-def _notes(results: Results) -> dict[str, str]:
+def _notes(results: StudyResults) -> dict[str, str]:
     """Each reason not to rely on a number, with the letter that refers to it."""
-    rows = [row for arm in arms(results) for row in arm.evaluation["robust_accuracy"]]
-    reasons = dict.fromkeys(_why(row) for row in rows if not row["reliable"])
+    rows = [robust for arm in results.arms.values() for robust in arm.robust_accuracy]
+    reasons = dict.fromkeys(_why(robust) for robust in rows if not robust.reliable)
     return {why: MARKS[index % len(MARKS)] for index, why in enumerate(reasons)}
 
 
-def _why(row: dict[str, object]) -> str:
-    flags = row["flags"]
-    assert isinstance(flags, list)
-    if row["reliable"]:
-        return ""
-    spelled = [meanings().get(flag, str(flag)) for flag in flags]
-    return " ".join(spelled) or "Not reliable, for a reason that was not recorded."
-
-
-def _case(row: dict[str, object]) -> tuple[str, float]:
-    return str(row["norm"]), float(str(row["epsilon"]))
-
-
-def _case_order(case: tuple[str, float]) -> tuple[int, float]:
-    return list(NORM_SIGNS).index(case[0]), case[1]
+def _why(robust: RobustAccuracy) -> str:
+    return " ".join(meanings().get(flag, flag) for flag in robust.flags)
 
 
 def _percentage(fraction: float) -> str:
@@ -193,5 +175,5 @@ def _decimal(value: float) -> str:
     return plain(value, digits=3)
 
 
-def _range(limits: list[float], write: Callable[[float], str]) -> str:
-    return DASH.join(write(end) for end in limits)
+def _range(limits: Interval, write: Callable[[float], str]) -> str:
+    return DASH.join(write(end) for end in (limits.low, limits.high))

@@ -1,7 +1,7 @@
 """The report's first sentence: did the feedback help, against the controls?
 
 A difference is claimed only when its 95 % interval, paired over the same test images, excludes 0. One measure decides,
-`deciding`, which nothing that was measured can change. To say that feedback helped beyond its controls, after must be
+`deciding`, which nothing that was measured can change. To say that feedback helped beyond its controls, it must be
 better than before and better than every control in it; all must hold at once (an intersection–union test, Berger 1982),
 so no correction for the number of controls is needed. Gains in other measures are findings and never earn a "Yes".
 Losses in them are told in the first sentence; they are not corrected for their number, so that one may be chance.
@@ -12,19 +12,21 @@ from enum import StrEnum
 
 from explainfb.core.types import Interval
 from explainfb.report.measures import (
-    ECE,
-    SHARE,
-    SHIFTED,
-    Measure,
     all_measures,
     carries_shortcut,
     clean,
     deciding,
+    difference,
+    direction,
     robustness,
+    write,
+    write_change,
+    write_interval,
 )
 from explainfb.report.numerals import NO_BREAK
-from explainfb.report.stops import not_followed, number_of_rounds
-from explainfb.results.format1 import Arm, Results, arms
+from explainfb.report.stops import evidence, not_followed
+from explainfb.results.measures import ECE, SHIFTED, SHORTCUT_SHARE, Measure
+from explainfb.results.records import ArmResult, StudyResults
 
 LEVEL = f"95{NO_BREAK}% interval"
 
@@ -40,15 +42,15 @@ class Outcome(StrEnum):
     WORSE = "made it worse"
 
 
-def outcome(results: Results, measure: Measure) -> Outcome:
+def outcome(results: StudyResults, measure: Measure) -> Outcome:
     """What may be said of `measure`, from its paired differences alone."""
-    against_before = measure.direction(measure.difference(results, "before"))
+    against_before = direction(measure, difference(results, measure, results.before))
     if against_before != "better":
         return Outcome.WORSE if against_before == "worse" else Outcome.UNCLEAR
-    controls = [arm.key for arm in arms(results) if arm.role == "control"]
+    controls = results.of_role("control")
     if not controls:
         return Outcome.WITHOUT_CONTROLS
-    beaten = [measure.direction(measure.difference(results, name)) == "better" for name in controls]
+    beaten = [direction(measure, difference(results, measure, control)) == "better" for control in controls]
     return Outcome.BEYOND_CONTROLS if all(beaten) else Outcome.NOT_BEYOND_CONTROLS
 
 
@@ -60,20 +62,20 @@ class Verdict:
     sentence: str
 
 
-def reach_verdict(results: Results) -> Verdict:
+def reach_verdict(results: StudyResults) -> Verdict:
     """The first sentences of the report, in words computed from the paired differences and their intervals."""
-    ignored, rounds = not_followed(results), number_of_rounds(results)
+    ignored, rounds = not_followed(results), len(results.preferences.rounds)
     if ignored and len(ignored) == rounds:
-        return Verdict(Outcome.LEFT, _left_as_it_was(ignored[-1].evidence, rounds))
+        return Verdict(Outcome.LEFT, _left_as_it_was(evidence(ignored[-1]), rounds))
     found = _answer(results, deciding(results))
     return replace(found, sentence=f"{found.sentence} {_in_some_rounds(len(ignored), rounds)}") if ignored else found
 
 
-def _left_as_it_was(evidence: str, rounds: int) -> str:
+def _left_as_it_was(why: str, rounds: int) -> str:
     where = "in the only round" if rounds == 1 else f"in any of {rounds} rounds"
     last = "" if rounds == 1 else "in the last one "
     return (
-        f"The classifier was left as it was, because the reward was not followed {where}: {last}{evidence} It takes "
+        f"The classifier was left as it was, because the reward was not followed {where}: {last}{why} It takes "
         "more answers: begin another study with more --comparisons-per-round."
     )
 
@@ -82,7 +84,7 @@ def _in_some_rounds(ignored: int, rounds: int) -> str:
     return f"In {ignored} of {rounds} rounds the reward was not followed, and the classifier was left as it was."
 
 
-def _answer(results: Results, measure: Measure) -> Verdict:
+def _answer(results: StudyResults, measure: Measure) -> Verdict:
     found, lost = outcome(results, measure), losses(results, besides=measure)
     if not is_told(results, measure):
         also = f" {_capital(lost)}." if lost else ""
@@ -101,30 +103,31 @@ def _answer(results: Results, measure: Measure) -> Verdict:
     return Verdict(found, f"{lead}{worse}: {_change(results, measure)}{_against_controls(results, measure)}.")
 
 
-def is_told(results: Results, measure: Measure) -> bool:
-    """Whether after and before were compared in `measure`."""
-    return measure.difference(results, "before") is not None
+def is_told(results: StudyResults, measure: Measure) -> bool:
+    """Whether feedback and before were compared in `measure`."""
+    return difference(results, measure, results.before) is not None
 
 
-def _undecided(results: Results, measure: Measure) -> str:
+def _undecided(results: StudyResults, measure: Measure) -> str:
     return f"{measure.name} decides, and {_no_claim(results, measure)}"
 
 
-def losses(results: Results, *, besides: Measure) -> str:
-    """Every other measure in which after is worse than before or than a control, in a clause; empty without any."""
-    rivals = [arm for arm in arms(results) if arm.role in ("before", "control")]
+def losses(results: StudyResults, *, besides: Measure) -> str:
+    """Every other measure in which feedback is worse than before or than a control, in a clause; empty without any."""
+    rivals = results.of_role("before", "control")
     found = []
     for measure in all_measures(results):
-        compared = [(arm, measure.difference(results, arm.key)) for arm in rivals if measure != besides]
-        lost = [_distance(measure, there, arm) for arm, there in compared if measure.direction(there) == "worse"]
+        compared = [(arm, difference(results, measure, arm)) for arm in rivals if measure != besides]
+        lost = [_distance(measure, there, arm) for arm, there in compared if direction(measure, there) == "worse"]
         found += [f"{measure.name} is {_listed(lost)}"] if lost else []
     return "; ".join(found)
 
 
-def findings(results: Results) -> list[tuple[str, str]]:
+def findings(results: StudyResults) -> list[tuple[str, str]]:
     """(topic, sentence) for each measure that the first sentence does not tell of."""
     told = deciding(results) if reach_verdict(results).outcome is not Outcome.LEFT else None
-    topics = {SHIFTED: "Shifted images", ECE: "Calibration", robustness(results): "Robustness", SHARE: "Reasons"}
+    topics = {SHIFTED: "Shifted images", ECE: "Calibration", robustness(results): "Robustness"}
+    topics[SHORTCUT_SHARE] = "Reasons"
     topics[clean(results)] = "Test images" if carries_shortcut(results) else "Clean images"
     texts = [
         (topic, _finding(results, measure))
@@ -134,17 +137,16 @@ def findings(results: Results) -> list[tuple[str, str]]:
     return [(topic, _capital(text) + ".") for topic, text in texts if text]
 
 
-def _finding(results: Results, measure: Measure) -> str:
+def _finding(results: StudyResults, measure: Measure) -> str:
     if is_told(results, measure):
         return _change(results, measure) + _against_controls(results, measure)
-    values = [(arm.label, measure.value(arm.evaluation)) for arm in arms(results)]
-    known = [f"{measure.write(value)} ({label})" for label, value in values if value is not None]
+    values = [(arm.arm.label, arm.measured(measure)) for arm in results.arms.values()]
+    known = [f"{write(measure, value.estimate)} ({label})" for label, value in values if value is not None]
     return f"{measure.name} is {_listed(known)}; {_no_claim(results, measure)}" if known else ""
 
 
-def _no_claim(results: Results, measure: Measure) -> str:
-    compared = [arm for arm in arms(results) if arm.key in ("before", "after")]
-    doubtful = [arm.label for arm in compared if not measure.reliable(arm.evaluation)]
+def _no_claim(results: StudyResults, measure: Measure) -> str:
+    doubtful = [arm.arm.label for arm in (results.before, results.feedback) if not arm.is_reliable(measure)]
     why = f"an honesty check failed for {_listed(doubtful)}" if doubtful else "it was not compared in pairs"
     return f"no difference is claimed, because {why}"
 
@@ -157,48 +159,47 @@ def _listed(items: list[str]) -> str:
     return " and ".join(part for part in (", ".join(items[:-1]), *items[-1:]) if part)
 
 
-def _change(results: Results, measure: Measure) -> str:
+def _change(results: StudyResults, measure: Measure) -> str:
     """`accuracy … rose from 41.6 % to 73.1 %, by 31.5 points (95 % interval 27.1 to 35.8)`."""
-    difference = measure.difference(results, "before")
-    before, after = (measure.value(results[arm]) for arm in ("before", "after"))
-    assert difference is not None
+    changed = difference(results, measure, results.before)
+    before, after = results.before.measured(measure), results.feedback.measured(measure)
+    assert changed is not None
     assert before is not None
     assert after is not None
-    told = measure.direction(difference) != "unclear"
-    verb = ("rose" if difference.estimate > 0 else "fell") if told else "went"
-    limits = measure.write_interval(_absolute(difference) if told else difference)
+    told = direction(measure, changed) != "unclear"
+    verb = ("rose" if changed.estimate > 0 else "fell") if told else "went"
+    limits = write_interval(measure, _absolute(changed) if told else changed)
     if told:
-        size = f"by {measure.write_change(abs(difference.estimate), sign=False)} ({LEVEL} {limits})"
+        size = f"by {write_change(measure, abs(changed.estimate), sign=False)} ({LEVEL} {limits})"
     else:
-        size = f"a change within chance ({measure.write_change(difference.estimate)}, {LEVEL} {limits})"
-    return f"{measure.name} {verb} from {measure.write(before)} to {measure.write(after)}, {size}"
+        size = f"a change within chance ({write_change(measure, changed.estimate)}, {LEVEL} {limits})"
+    ends = f"from {write(measure, before.estimate)} to {write(measure, after.estimate)}"
+    return f"{measure.name} {verb} {ends}, {size}"
 
 
-def _absolute(difference: Interval) -> Interval:
+def _absolute(found: Interval) -> Interval:
     """The size of a difference that lies wholly on one side of 0."""
-    if difference.estimate >= 0:
-        return difference
-    return Interval(-difference.estimate, -difference.high, -difference.low)
+    return found if found.estimate >= 0 else Interval(-found.estimate, -found.high, -found.low)
 
 
-def _against_controls(results: Results, measure: Measure) -> str:
+def _against_controls(results: StudyResults, measure: Measure) -> str:
     """`, ending 43.3 points above cross-entropy only (39.0 to 47.7) and …`: one clause for each control."""
-    clauses = [_against(results, measure, arm) for arm in arms(results) if arm.role == "control"]
+    clauses = [_against(results, measure, control) for control in results.of_role("control")]
     return f", ending {_listed(clauses)}" if clauses else ""
 
 
-def _against(results: Results, measure: Measure, arm: Arm) -> str:
-    difference = measure.difference(results, arm.key)
-    if difference is None:
-        return f"not compared with {arm.label}"
-    if measure.direction(difference) == "unclear":
-        size = measure.write_change(difference.estimate)
-        return f"within chance of {arm.label} ({size}, {measure.write_interval(difference)})"
-    return f"{_distance(measure, difference, arm)} ({measure.write_interval(_absolute(difference))})"
+def _against(results: StudyResults, measure: Measure, arm: ArmResult) -> str:
+    found = difference(results, measure, arm)
+    if found is None:
+        return f"not compared with {arm.arm.label}"
+    if direction(measure, found) == "unclear":
+        size = write_change(measure, found.estimate)
+        return f"within chance of {arm.arm.label} ({size}, {write_interval(measure, found)})"
+    return f"{_distance(measure, found, arm)} ({write_interval(measure, _absolute(found))})"
 
 
-def _distance(measure: Measure, difference: Interval | None, arm: Arm) -> str:
+def _distance(measure: Measure, found: Interval | None, arm: ArmResult) -> str:
     """`7.3 points below random exchange`."""
-    assert difference is not None
-    size = measure.write_change(abs(difference.estimate), sign=False)
-    return f"{size} {'above' if difference.estimate > 0 else 'below'} {arm.label}"
+    assert found is not None
+    size = write_change(measure, abs(found.estimate), sign=False)
+    return f"{size} {'above' if found.estimate > 0 else 'below'} {arm.arm.label}"

@@ -47,12 +47,17 @@ def robust_accuracy_under(threat_model: ThreatModel) -> Measure:
     norm, epsilon = threat_model.norm, threat_model.epsilon
     where = f"{NORM_SIGNS[norm]} ε = {epsilon:g}"
     return Measure(
-        f"{ROBUST} {norm} {epsilon:g}",
+        f"{ROBUST} {norm} {_exact(epsilon)}",
         f"robust accuracy at {where}",
         f"robust accuracy, {where}",
         where,
         threat_model=threat_model,
     )
+
+
+def _exact(epsilon: float) -> str:
+    """`0.1`, `1`, `0.03137254901960784`: as short as it can be while it is read as the same number."""
+    return short if float(short := f"{epsilon:g}") == epsilon else repr(float(epsilon))
 
 
 def measure_of(key: str) -> Measure:

@@ -1,18 +1,19 @@
 """What a study measured, as frozen records; `results.json` is written from them and read into them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
+from explainfb.core.errors import InputError
 from explainfb.core.types import Interval, OutOfBagTest, RobustAccuracy
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Measure
 
 BEFORE, FEEDBACK, NO_SHORTCUT = "before", "feedback", "no_shortcut"
 """The names of the three arms that the report speaks of by name."""
 Role = Literal["before", "control", "reference", "feedback", "ceiling"]
-"""Controls are what feedback must beat. A reference knows more or does something else, so that losing to it says nothing
-about the answers; the ceiling never saw the shortcut."""
+"""In the order of the tables. Controls are what feedback must beat. A reference knows more or does something else, so
+that losing to it says nothing about the answers; the ceiling never saw the shortcut."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class ReliabilityBins:
     count: tuple[int, ...]
     """How many images each bin holds."""
 
+    def __post_init__(self) -> None:
+        sizes = len(self.confidence), len(self.accuracy), len(self.count)
+        if len(set(sizes)) > 1:
+            raise InputError(f"Bins need as many confidences, accuracies and counts; found {sizes}.")
+
 
 @dataclass(frozen=True)
 class ArmResult:
@@ -63,7 +69,7 @@ class ArmResult:
     """None for a task without a shortcut."""
     reliability: ReliabilityBins
     robust_accuracy: tuple[RobustAccuracy, ...]
-    """One for each threat model; read from a file they do not say which images survived."""
+    """One for each threat model; they do not say which images survived (`survived` is empty)."""
     compute: Compute | None = None
     """None where it was not counted."""
 
@@ -72,8 +78,12 @@ class ArmResult:
         if measure.threat_model is not None:
             found = self._under(measure)
             return None if found is None else found.accuracy
-        plain = {CLEAN: self.clean_accuracy, SHIFTED: self.shifted_accuracy, ECE: self.ece}
-        return (plain | {SHORTCUT_SHARE: self.shortcut_share}).get(measure)
+        return {
+            CLEAN.key: self.clean_accuracy,
+            SHIFTED.key: self.shifted_accuracy,
+            ECE.key: self.ece,
+            SHORTCUT_SHARE.key: self.shortcut_share,
+        }.get(measure.key)
 
     def is_reliable(self, measure: Measure) -> bool:
         """False for a robust accuracy that failed a sanity check."""
@@ -94,6 +104,12 @@ class ArmDifference:
     def of(self, measure: Measure) -> Interval | None:
         """The difference in `measure`; None where it was not compared in pairs."""
         return self.by_measure.get(measure.key)
+
+
+def in_order(arms: Iterable[ArmResult]) -> dict[str, ArmResult]:
+    """By name, in the order of the tables: before, controls, references, feedback, ceiling."""
+    roles = get_args(Role)
+    return {each.arm.name: each for each in sorted(arms, key=lambda each: roles.index(each.arm.role))}
 
 
 class StopReason(StrEnum):
@@ -117,13 +133,13 @@ class Stopped:
     """From 1; 0 where an old file does not say."""
     reason: StopReason
     step: int | None = None
-    """The gradient step at which it stopped; None where none was taken."""
+    """The gradient step, from 1, before which it stopped; None where none was taken."""
     test: OutOfBagTest | None = None
     """Why the reward was not followed."""
     members: int | None = None
-    """How many reward models there were of which `test` is the best."""
+    """How many reward models there were of which `test` is the best; None where an old file does not say."""
     message: str = ""
-    """What an old file says, where the reason is unknown."""
+    """What an old file says, where it is not all told above."""
 
 
 @dataclass(frozen=True)
@@ -168,12 +184,17 @@ class StudyResults:
     """Versions by package, the machine, the device."""
     preferences: PreferenceResults
     arms: Mapping[str, ArmResult]
-    """By name, in the order of the tables: before, controls, references, feedback, no_shortcut."""
+    """By name, in the order of the tables (`in_order`); `before` and `feedback` among them."""
     differences: Mapping[str, ArmDifference]
     """Feedback minus each other arm, by its name."""
     seconds: Mapping[str, float]
     """Wall-clock time by stage."""
     stopped: tuple[Stopped, ...] = ()
+
+    def __post_init__(self) -> None:
+        lacking = [name for name in (BEFORE, FEEDBACK) if name not in self.arms]
+        if lacking:
+            raise InputError(f"A study's results need the arm {lacking[0]}; found {', '.join(self.arms) or 'none'}.")
 
     @property
     def before(self) -> ArmResult:
@@ -182,3 +203,7 @@ class StudyResults:
     @property
     def feedback(self) -> ArmResult:
         return self.arms[FEEDBACK]
+
+    def of_role(self, *roles: Role) -> list[ArmResult]:
+        """The arms of these roles."""
+        return [arm for arm in self.arms.values() if arm.arm.role in roles]

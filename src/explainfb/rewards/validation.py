@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from scipy.stats import binomtest
@@ -12,6 +11,7 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.core.types import OutOfBagTest
+from explainfb.results.records import RoundResult
 from explainfb.rewards.dataset import PreferenceBatch, PreferenceDataset
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.fitting import out_of_bag
@@ -60,7 +60,7 @@ def save_out_of_bag_test(foretold: OutOfBagTest, reward: Path) -> None:
 
 
 def load_out_of_bag_test(reward: Path) -> OutOfBagTest:
-    """What `save_foretold` kept. Raises `InputError` naming the file when it is missing or damaged."""
+    """What `save_out_of_bag_test` kept. Raises `InputError` naming the file when it is missing or damaged."""
     path = _beside(reward)
     try:
         return OutOfBagTest(**json.loads(path.read_text(encoding="utf-8")))
@@ -83,17 +83,14 @@ def _correct(rewards: Tensor, answers: PreferenceBatch) -> Tensor:
     return (rewards[decided.left] > rewards[decided.right]) == (decided.share_left > 0.5)
 
 
-def round_accuracy(number: int, ensemble: RewardEnsemble, known: PreferenceDataset, *, seed: int) -> dict[str, Any]:
-    """How well the reward of round `number` foretells held-out answers, as results.json holds it."""
+def round_accuracy(number: int, ensemble: RewardEnsemble, known: PreferenceDataset, *, seed: int) -> RoundResult:
+    """How well the reward of round `number` foretells held-out answers."""
     correct = correct_answers(ensemble, known.explained, known.held_out).cpu().double().numpy()
     decided = known.held_out.take(known.held_out.decided.nonzero().squeeze(1))
     left, right = (known.explained.image_index[side].cpu().numpy() for side in (decided.left, decided.right))
-    interval = pair_accuracy_interval(correct, left, right, seed=seed) if len(correct) else None
-    return {
-        "round": number,
-        "answers": len(known.fitted) + len(known.held_out),
-        "held_out": len(correct),
-        "reward_accuracy": interval and interval.estimate,
-        "low": interval and interval.low,
-        "high": interval and interval.high,
-    }
+    return RoundResult(
+        round=number,
+        answers=len(known.fitted) + len(known.held_out),
+        held_out=len(correct),
+        reward_accuracy=pair_accuracy_interval(correct, left, right, seed=seed) if len(correct) else None,
+    )

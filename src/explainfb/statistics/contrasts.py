@@ -27,6 +27,7 @@ class Contrast:
     arm: str
     """What `reference` is compared with."""
     measure: str
+    """The measure's key, such as `shifted_accuracy`."""
     difference: float
     """The reference less the arm, mean over the seeds."""
     low: float | None
@@ -40,7 +41,7 @@ class Contrast:
     p: float | None
     """The larger of the two, corrected by Holm's method; None where there was only one seed."""
     reliable: bool = True
-    """False for a robust accuracy that failed an honesty check on some seed, of either arm."""
+    """False for a robust accuracy that failed a sanity check on some seed, of either arm."""
     noise: float = 0.0
     """By how much noise may have made one of two calibration errors too large: the larger of the two means over seeds;
     0 for another measure."""

@@ -1,9 +1,9 @@
 """The arms beside feedback: what is done in its place.
 
-`ARMS` has them by name, and takes further ones: `ARMS["mine"] = arm`. All but `no_shortcut`, which is trained anew,
-start from the classifier before any feedback and have as many rounds. Those that ask nobody take every step of these
-rounds; those that ask learn a reward, and follow it in those rounds in which it foretells answers: a coin's is hardly
-ever followed, so that `random_answers` normally ends where it began.
+`ARMS` has them by name, each with all that is said of it, and takes further ones: `ARMS["mine"] = arm`. All but
+`no_shortcut`, which is trained anew, start from the classifier before any feedback and have as many rounds. Those that
+ask nobody take every step of these rounds; those that ask learn a reward, and follow it in those rounds in which it
+foretells answers: a coin's is hardly ever followed, so that `random_answers` normally ends where it began.
 """
 
 import re
@@ -22,15 +22,19 @@ from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method
 from explainfb.finetuning.settings import Masks
 from explainfb.preferences.simulated import Annotator, CoinAnnotator, simulated_annotator
+from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, ArmDescription
 from explainfb.rewards.dataset import as_seen_by_reward
 from explainfb.store import Store
-from explainfb.study.context import FEEDBACK, TRAINING_COST, Outcome, StudyContext, first_classifier
+from explainfb.study.context import TRAINING_COST, Outcome, StudyContext, first_classifier
 from explainfb.study.settings import KnownControl, StudySettings
 from explainfb.tasks.task import Task
 
 
 class Arm(Protocol):
     """Something to compare feedback with."""
+
+    def describe(self, name: str) -> ArmDescription:
+        """What it is, in words, where it goes by `name`."""
 
     def check(self, name: str, settings: StudySettings, task: Task) -> None:
         """Raise `InputError` where this cannot be done on `task`."""
@@ -47,10 +51,21 @@ class Tuned:
     """As many rounds as feedback, with another annotator, whose reward is followed as feedback's is, or with a method
     that asks nobody."""
 
+    label: str = ""
+    """In a few words, for tables; its name without one."""
+    meaning: str = ""
+    """What is done to the classifier, in one line."""
+    reference: bool = False
+    """Whether it knows more or does something else, so that losing to it says nothing about the answers; feedback must
+    beat every arm that is none."""
     annotator: Callable[[StudyContext], Annotator] | None = None
     method: Callable[[StudyContext], Method] | None = None
     masks: Callable[[StudySettings], Masks] | None = None
     """Which masks of the training images it cannot do without."""
+
+    def describe(self, name: str) -> ArmDescription:
+        label = self.label or name.replace("_", " ")
+        return ArmDescription(name, label, self.meaning, "reference" if self.reference else "control")
 
     def check(self, name: str, settings: StudySettings, task: Task) -> None:
         needed = self.masks and self.masks(settings)
@@ -77,6 +92,10 @@ class Tuned:
 
 class NoShortcut:
     """Trained as the classifier before any feedback was, on images without the shortcut."""
+
+    def describe(self, name: str) -> ArmDescription:
+        meaning = "trained on the same images without the shortcut: the most that feedback could give back"
+        return ArmDescription(name, "no shortcut (ceiling)", meaning, "ceiling")
 
     def check(self, name: str, settings: StudySettings, task: Task) -> None:
         """A task without a shortcut goes without this arm; a classifier that is not trained has no such twin."""
@@ -155,23 +174,80 @@ class Arms(dict[str, Arm]):
     def __missing__(self, name: str) -> Arm:
         nearest = nearest_name(name, list(self))
         raise InputError(
-            f"There is no arm {name!r}; did you mean {nearest!r}? One of your own is put into explainfb.arms.ARMS "
-            "first, in each process that runs it."
+            f"There is no arm {name!r}; did you mean {nearest!r}? One of your own is put into "
+            "explainfb.study.arms.ARMS first, in each process that runs it."
         )
 
 
+def describe(name: str) -> ArmDescription:
+    """What the arm of this name is, in words: `before`, `feedback` or one of `ARMS`."""
+    return SHARED[name] if name in SHARED else ARMS[name].describe(name)
+
+
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-TAKEN = {*get_args(KnownControl), FEEDBACK, "before", "after", "ceiling"}
+TAKEN = {*get_args(KnownControl), FEEDBACK, BEFORE, "after", "ceiling"}
+"""The last two are what feedback and no_shortcut were called in files that still are read."""
+SHARED = {
+    BEFORE: ArmDescription(BEFORE, "before", "the classifier as it was trained, before any feedback", "before"),
+    FEEDBACK: ArmDescription(
+        FEEDBACK,
+        "after feedback",
+        "the same classifier, fine-tuned to follow the reward learned from the answers",
+        "feedback",
+    ),
+}
+"""The two that every study has."""
 ARMS = Arms(
     {
-        "cross_entropy": Tuned(method=cross_entropy),
-        "random_exchange": Tuned(method=random_exchange),
-        "random_answers": Tuned(annotator=coin),
-        "wrong_masks": Tuned(annotator=wrong_masks, masks=lambda _: "relevance"),
-        "oracle_reward": Tuned(method=oracle_reward, masks=lambda _: "relevance"),
-        "rrr": Tuned(method=rrr, masks=lambda settings: settings.baselines.rrr_masks),
-        "input_gradient": Tuned(method=input_gradient),
-        "adversarial_training": Tuned(method=adversarial_training),
-        "no_shortcut": NoShortcut(),
+        "cross_entropy": Tuned(
+            label="cross-entropy only",
+            meaning="the same steps on the same images, without a reward",
+            method=cross_entropy,
+        ),
+        "random_exchange": Tuned(
+            label="random exchange",
+            meaning="the same exchange, and penalty if any, of random superpixels: nobody is asked",
+            method=random_exchange,
+        ),
+        "random_answers": Tuned(
+            label="random answers",
+            meaning="the same loop with a coin giving the answers, whose reward is followed if it foretells any",
+            annotator=coin,
+        ),
+        "wrong_masks": Tuned(
+            label="wrong masks",
+            meaning="the same loop with an annotator who prefers the wrong region",
+            annotator=wrong_masks,
+            masks=lambda _: "relevance",
+        ),
+        "oracle_reward": Tuned(
+            label="oracle reward",
+            meaning="the annotator's own utility in place of a learned reward",
+            reference=True,
+            method=oracle_reward,
+            masks=lambda _: "relevance",
+        ),
+        "rrr": Tuned(
+            label="pixel masks (RRR)",
+            meaning="right for the right reasons: told the irrelevant pixels of every training image "
+            "(Ross et al. 2017)",
+            reference=True,
+            method=rrr,
+            masks=lambda settings: settings.baselines.rrr_masks,
+        ),
+        "input_gradient": Tuned(
+            label="input gradient penalty",
+            meaning="a penalty on the input gradient (Ross & Doshi-Velez 2018)",
+            reference=True,
+            method=input_gradient,
+        ),
+        "adversarial_training": Tuned(
+            label="adversarial training",
+            meaning="trained on its own adversarial examples (Madry et al. 2018)",
+            reference=True,
+            method=adversarial_training,
+        ),
+        NO_SHORTCUT: NoShortcut(),
     }
 )
+"""All that is known of an arm stands in its entry here."""

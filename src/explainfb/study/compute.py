@@ -17,58 +17,59 @@ from torch.nn.modules.module import register_module_forward_hook
 from explainfb.classifiers.classifier import Classifier
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.results.records import Compute
 
 
 @dataclass
-class Budget:
-    """Images through a network."""
+class _Counter:
+    """Images through a network so far."""
 
     forward: int = 0
     backward: int = 0
 
 
 @contextmanager
-def counted(product: Path) -> Iterator[Budget]:
+def counted(product: Path) -> Iterator[None]:
     """Count the passes through any classifier made inside, and keep the numbers beside the file `product`.
 
     The file itself is to be written afterwards, so that what is there has its numbers.
     """
-    budget = Budget()
+    counter = _Counter()
 
     def backward(gradient: Tensor) -> None:
-        budget.backward += len(gradient)
+        counter.backward += len(gradient)
         if gradient.requires_grad:
             gradient.register_hook(backward)
 
     def forward(module: nn.Module, _: object, logits: Tensor) -> None:
         if isinstance(module, Classifier):
-            budget.forward += len(logits)
+            counter.forward += len(logits)
             if logits.requires_grad:
                 logits.register_hook(backward)
 
     hook = register_module_forward_hook(forward)
     try:
-        yield budget
+        yield
     finally:
         hook.remove()
-    text = json.dumps(asdict(budget)) + "\n"
+    text = json.dumps(asdict(counter)) + "\n"
     write_whole(_beside(product), lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def budget_of(products: Iterable[Path]) -> Budget | None:
+def compute_of(products: Iterable[Path]) -> Compute | None:
     """What was counted for all of `products` together; None where one of them was made without being counted.
 
     Raises `InputError` naming a file of numbers that is damaged.
     """
-    total = Budget()
+    total = Compute(0, 0)
     for path in map(_beside, products):
         if not path.is_file():
             return None
         try:
-            found = Budget(**json.loads(path.read_text(encoding="utf-8")))
-            total = Budget(total.forward + found.forward, total.backward + found.backward)
+            found = Compute(**json.loads(path.read_text(encoding="utf-8")))
+            total = Compute(total.forward + found.forward, total.backward + found.backward)
         except (ValueError, TypeError) as error:
-            raise InputError(f"{path} is damaged; delete it to leave this arm's budget out of the results.") from error
+            raise InputError(f"{path} is damaged; delete it to leave this arm's compute out of the results.") from error
     return total
 
 

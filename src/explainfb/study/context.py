@@ -14,13 +14,13 @@ from explainfb.classifiers.transfer import pretrained
 from explainfb.core.progress import Progress
 from explainfb.finetuning.optimisation import Method
 from explainfb.preferences.simulated import Annotator, simulated_annotator
+from explainfb.results.records import FEEDBACK, Compute, Stopped
 from explainfb.store import Store
-from explainfb.study.compute import Budget, budget_of, counted
+from explainfb.study.compute import compute_of, counted
 from explainfb.study.rounds import Loop
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Task
 
-FEEDBACK = "feedback"
 TRAINING_COST = 0.1
 """What a step of training costs beside one of fine-tuning, about, for the progress bar."""
 
@@ -30,14 +30,14 @@ class Outcome:
     """What an arm ended with."""
 
     classifier: Path
-    budget: Budget | None
+    compute: Compute | None
     """None where it was made without being counted."""
-    stopped: tuple[str, ...] = ()
-    """What had to stop before its last step, in sentences."""
+    stopped: tuple[Stopped, ...] = ()
+    """Its rounds that did not run to their end."""
 
     @classmethod
     def of(cls, loop: Loop) -> "Outcome":
-        return cls(loop.classifier_path(loop.settings.rounds), loop.budget, tuple(loop.stopped))
+        return cls(loop.classifier_path(loop.settings.rounds), loop.compute, tuple(loop.stopped))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class StudyContext:
                 trained = self._start(task, folder / "tensorboard" / "training", step)
             save_classifier(trained, path)
             self.seconds[title] = time.monotonic() - start
-        return Outcome(path, budget_of([path]))
+        return Outcome(path, compute_of([path]))
 
     def _start(self, task: Task, curves: Path, step: Callable[[float], None]) -> Classifier:
         """The classifier before any feedback: trained anew, or transferred from published weights."""

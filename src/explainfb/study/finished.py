@@ -6,15 +6,13 @@ from pathlib import Path
 
 from explainfb.core.errors import InputError
 from explainfb.evaluation.evaluator import Evaluation, load_evaluation
-from explainfb.results.format1 import Results, read_results
-from explainfb.results.format1 import arms as arms_of
-from explainfb.study.context import FEEDBACK, first_classifier
+from explainfb.results.json_file import read_results
+from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, StudyResults
+from explainfb.study.context import first_classifier
 from explainfb.study.folder import REPORT, RESULTS, SETTINGS, check_data
 from explainfb.study.settings import StudySettings, as_plain, check_same, flatten, read_settings, task_of
-from explainfb.study.study import BEFORE, NO_SHORTCUT, last_classifier
+from explainfb.study.study import last_classifier
 from explainfb.tasks.datasets import FOLDER
-
-CEILING = "ceiling"
 
 
 @dataclass(frozen=True)
@@ -23,15 +21,15 @@ class FinishedStudy:
 
     folder: Path
     settings: StudySettings
-    arms: dict[str, Path]
-    """The file of the classifier that each arm ended with: `before`, the controls, `feedback`, `ceiling`."""
+    arms: Mapping[str, Path]
+    """The file of the classifier that each arm ended with: `before`, the controls, `feedback`, `no_shortcut`."""
 
     def evaluation(self, arm: str) -> Evaluation:
         """What the study measured on this arm."""
-        return load_evaluation(_evaluation(self.folder, arm))
+        return evaluation_of(self.folder, arm)
 
 
-def finished_results(folder: Path, settings: StudySettings, *, data_dir: Path | None = None) -> Results | None:
+def finished_results(folder: Path, settings: StudySettings, *, data_dir: Path | None = None) -> StudyResults | None:
     """The results of the study in `folder`, if it has ended; None if something is left to do.
 
     Raises `InputError` where the study there is one of other settings, or of pictures that were changed since.
@@ -42,28 +40,26 @@ def finished_results(folder: Path, settings: StudySettings, *, data_dir: Path | 
     if settings.task.startswith(FOLDER):
         check_data(folder, task_of(settings, data_dir))
     results = read_results(folder / RESULTS)
-    made = [folder / REPORT, *(_evaluation(folder, arm.key) for arm in arms_of(results))]
+    made = [folder / REPORT, *(_evaluation(folder, arm) for arm in results.arms)]
     return results if all(path.is_file() for path in made) else None
 
 
-def evaluations_of(studies: Mapping[Path, Results]) -> dict[str, list[Evaluation]]:
+def evaluations_of(studies: Mapping[Path, StudyResults]) -> dict[str, list[Evaluation]]:
     """What was measured in the studies of these folders and results, arm by arm, one evaluation a study.
 
     Raises `InputError` naming the file where a study lacks an arm that one of them has.
     """
-    names = sorted({_evaluation(folder, arm.key).stem for folder, found in studies.items() for arm in arms_of(found)})
-    return {name: [load_evaluation(_evaluation(folder, name)) for folder in studies] for name in names}
+    arms = sorted({arm for results in studies.values() for arm in results.arms})
+    return {arm: [evaluation_of(folder, arm) for folder in studies] for arm in arms}
 
 
-def feedback_of(folder: Path) -> Evaluation:
-    """What the study in `folder` measured after feedback."""
-    return load_evaluation(_evaluation(folder, FEEDBACK))
+def evaluation_of(folder: Path, arm: str) -> Evaluation:
+    """What the study in `folder` measured on this arm. Raises `InputError` where that is not there."""
+    return load_evaluation(_evaluation(folder, arm))
 
 
 def _evaluation(folder: Path, arm: str) -> Path:
-    """The file of what was measured on an arm, by its name here, in results.json or of its file."""
-    name = {"after": FEEDBACK, CEILING: NO_SHORTCUT}.get(arm, arm)
-    return folder / "evaluations" / f"{name}.safetensors"
+    return folder / "evaluations" / f"{arm}.safetensors"
 
 
 def finished_studies(folder: Path) -> list[FinishedStudy]:
@@ -96,8 +92,13 @@ def _finished(folder: Path) -> FinishedStudy:
     if not (folder / RESULTS).is_file():
         raise InputError(f"The study in {folder} is not finished; run the same command that began it again.")
     settings = read_settings(folder / SETTINGS)
-    beside = {str(name): folder / "controls" / name for name in settings.controls}
-    controls = {name: last_classifier(place) for name, place in beside.items() if place.is_dir()}
-    ceiling = {CEILING: controls.pop(NO_SHORTCUT)} if NO_SHORTCUT in controls else {}
-    before, feedback = first_classifier(folder), last_classifier(folder)
-    return FinishedStudy(folder, settings, {BEFORE: before, **controls, FEEDBACK: feedback, **ceiling})
+    arms = {BEFORE: first_classifier(folder)}
+    arms |= {name: last_classifier(place) for name in settings.controls if (place := _arm(folder, name)).is_dir()}
+    arms[FEEDBACK] = last_classifier(folder)
+    if NO_SHORTCUT in arms:
+        arms[NO_SHORTCUT] = arms.pop(NO_SHORTCUT)
+    return FinishedStudy(folder, settings, arms)
+
+
+def _arm(folder: Path, name: str) -> Path:
+    return folder / "controls" / name

@@ -15,26 +15,26 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb.classifiers.classifier import Classifier, load_classifier, save_classifier
-from explainfb.core.files import write_whole
 from explainfb.core.progress import Progress
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import BoolArray, Comparison, ExplanationKey
 from explainfb.explanations.lime import explain
 from explainfb.explanations.storage import Explanations, explanations_path, load_explanations, save_explanations
 from explainfb.finetuning.feedback import finetune
-from explainfb.finetuning.optimisation import FinetunePoint, Method, no_update
+from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method, no_update
 from explainfb.preferences.gathering import ask_annotator, wait_for_people
 from explainfb.preferences.gold import gold_comparisons
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images
 from explainfb.preferences.simulated import Annotator
-from explainfb.results.format1 import Results
+from explainfb.results.json_file import read_stopped, write_stopped
+from explainfb.results.records import Compute, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.models import ExplainedImages
 from explainfb.rewards.validation import best_member, load_out_of_bag_test, round_accuracy, save_out_of_bag_test
 from explainfb.store import Store
-from explainfb.study.compute import Budget, budget_of, counted
+from explainfb.study.compute import compute_of, counted
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Task
 
@@ -70,16 +70,17 @@ class Loop:
             self._finetune(number, self.method or self._follow(number, self._learn(number)))
 
     @property
-    def stopped(self) -> list[str]:
-        """Why fine-tuning stopped before its last step, or never began, where it did."""
-        return [path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("classifiers/*.stopped.txt"))]
+    def stopped(self) -> list[Stopped]:
+        """Why fine-tuning stopped before its last step, or never began, in the rounds in which it did."""
+        paths = [path for end in ("json", "txt") for path in self.folder.glob(f"classifiers/*.stopped.{end}")]
+        return sorted(map(read_stopped, paths), key=lambda stop: stop.round)
 
     @property
-    def budget(self) -> Budget | None:
+    def compute(self) -> Compute | None:
         """What every round cost, from the classifier before any feedback to the last one; None if it is not known."""
         rounds = range(1, self.settings.rounds + 1)
         explained = [] if self.method is not None else [self.explanations_path(number) for number in rounds]
-        return budget_of([*explained, *(self.classifier_path(number) for number in rounds)])
+        return compute_of([*explained, *(self.classifier_path(number) for number in rounds)])
 
     def classifier_path(self, number: int) -> Path:
         return self.folder / "classifiers" / f"round-{number}.safetensors"
@@ -227,49 +228,51 @@ class Loop:
     def _reward_seed(self, number: int) -> int:
         return derive(self.settings.seed, "reward", number)
 
-    def _doubt(self, number: int) -> str | None:
-        """Why the reward of round `number` is not followed, in a sentence; None where it is."""
+    def _doubt(self, number: int) -> Stopped | None:
+        """Why the reward of round `number` is not followed; None where it is."""
         if self.settings.finetune.significance == 1:
             return None
         best = load_out_of_bag_test(self.reward_path(number))
         if best.p_value <= self.settings.finetune.significance:
             return None
         members = self.settings.reward.members
-        who = "it" if members == 1 else f"the best of its {members} members"
-        return (
-            f"The reward was not followed: {who} foretells {best.right} of {best.asked} answers that it was not fitted "
-            "to, as a coin's might be."
+        return Stopped(self.name, number, StopReason.NOT_FOLLOWED, test=best, members=members)
+
+    def preferences(self) -> PreferenceResults:
+        """What was answered, and how well the rewards foretell held-out answers."""
+        assert self.store is not None
+        rounds, given = self.reward_accuracies(), self.store.preferences(gold=False)
+        return PreferenceResults(
+            answers=len(given),
+            annotators=tuple(sorted({preference.annotator for preference in given})),
+            rounds=rounds,
+            annotator_reliability=self.ensemble(rounds[-1].round).reliability,
         )
 
-    def preferences(self) -> Results:
-        """What was answered, and how well the rewards foretell held-out answers, as results.json holds it."""
-        assert self.store is not None
-        rounds = self.reward_accuracies()
-        last, given = rounds[-1], self.store.preferences(gold=False)
-        reliability = self.ensemble(last["round"]).reliability
-        return {
-            "answers": len(given),
-            "annotators": sorted({preference.annotator for preference in given}),
-            "reward_accuracy": last["reward_accuracy"],
-            "reward_accuracy_interval": None if last["low"] is None else [last["low"], last["high"]],
-            "by_round": rounds,
-            **({"annotator_reliability": reliability} if reliability else {}),
-        }
-
-    def reward_accuracies(self) -> list[Results]:
+    def reward_accuracies(self) -> tuple[RoundResult, ...]:
         """Of each round whose reward is fitted: answers, how many were held out, and how well it foretells those."""
         numbers = range(1, self.settings.rounds + 1)
-        return [
+        return tuple(
             round_accuracy(number, self.ensemble(number), self.known(number), seed=self.settings.seed)
             for number in numbers
             if self.reward_path(number).is_file() or self.classifier_path(number).is_file()
-        ]
+        )
 
     def _follow(self, number: int, reward: RewardEnsemble) -> Method:
-        doubt = self._doubt(number)
-        if doubt is not None:
-            return partial(no_update, why=doubt)
+        if self._doubt(number) is not None:
+            return no_update
         return partial(finetune, reward=reward, lime=self.settings.lime)
+
+    def _keep_why_stopped(self, number: int, result: Finetuned) -> None:
+        """Beside the classifier of the round, if it did not run to its end; nothing of an earlier attempt stays."""
+        path = self.classifier_path(number)
+        for stale in path.parent.glob(f"{path.stem}.stopped.*"):
+            stale.unlink()
+        stopped = None if self.method is not None else self._doubt(number)
+        if result.stopped_at is not None:
+            stopped = Stopped(self.name, number, StopReason.NOT_FINITE, step=result.stopped_at)
+        if stopped is not None:
+            write_stopped(stopped, path.with_suffix(".stopped.json"))
 
     def _finetune(self, number: int, method: Method) -> None:
         writer = SummaryWriter(str(self.folder / "tensorboard" / f"round-{number}"))
@@ -286,11 +289,7 @@ class Loop:
                 result = method(
                     self.classifier(number - 1), self.task.train, settings=settings, seed=seed, on_step=on_step
                 )
-            if result.stopped is not None:
-                message = f"{self.name}, round {number}: {result.stopped}"
-                write_whole(
-                    path.with_suffix(".stopped.txt"), lambda partial: partial.write_text(message, encoding="utf-8")
-                )
+            self._keep_why_stopped(number, result)
             save_classifier(result.classifier, path)
 
         title = self._title(number, "fine-tuning")

@@ -19,7 +19,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -31,16 +31,17 @@ from explainfb.core.files import check_space
 from explainfb.core.progress import Progress
 from explainfb.core.seeding import derive
 from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
-from explainfb.evaluation.summary import as_results, differences
+from explainfb.evaluation.summary import difference, summarise
 from explainfb.finetuning.penalties import check_twice_differentiable
 from explainfb.preferences.queries import check_enough
 from explainfb.preferences.simulated import check_annotator
 from explainfb.report import write_report
-from explainfb.results.format1 import Results, read_results, write_results
+from explainfb.results.json_file import read_results, write_results
+from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, PreferenceResults, StudyResults, in_order
 from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
-from explainfb.study.arms import ARMS
-from explainfb.study.context import FEEDBACK, TRAINING_COST, Outcome, StudyContext, first_classifier
+from explainfb.study.arms import ARMS, describe
+from explainfb.study.context import TRAINING_COST, Outcome, StudyContext, first_classifier
 from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.settings import (
@@ -56,8 +57,6 @@ from explainfb.study.settings import (
 )
 from explainfb.tasks.task import Task
 
-NO_SHORTCUT = "no_shortcut"
-BEFORE = "before"
 EVALUATION_COST = 200.0
 """What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
 EVALUATION = ": evaluation"
@@ -118,7 +117,7 @@ class Study:
             write_settings(settings, folder / SETTINGS)
         return cls(folder=folder, settings=settings, task=task, device=torch.device(device), database=database)
 
-    def run(self, progress: Progress | None = None) -> Results:
+    def run(self, progress: Progress | None = None) -> StudyResults:
         """Do what is left of the study and write results.json and the report; returns what results.json holds.
 
         The results.json of a study of which nothing was left stays as it is.
@@ -159,7 +158,7 @@ class Study:
             outcome = ARMS[name].run(name, self._context(progress))
             return outcome, self._evaluate(name, outcome, progress)
 
-    def report(self) -> Results:
+    def report(self) -> StudyResults:
         """Write the report from results.json; returns what it holds."""
         results = read_results(self.results_path)
         material = collect_report_data(self._context(Progress()).feedback(), seed=self.settings.seed)
@@ -235,7 +234,7 @@ class Study:
         """Of a study from before there was a provenance.json, keep what results.json says."""
         if recall(self.folder) is None and self.results_path.is_file():
             results = read_results(self.results_path)
-            keep(self.folder, Provenance(results["environment"], results["seconds"]))
+            keep(self.folder, Provenance(dict(results.environment), dict(results.seconds)))
 
     def _context(self, progress: Progress) -> StudyContext:
         return StudyContext(
@@ -267,31 +266,26 @@ class Study:
         self.seconds[name + EVALUATION] = time.monotonic() - start
         return evaluation
 
-    def _results(self, preferences: Results, made: dict[str, Made]) -> Results:
-        seed, after = self.settings.seed, made[FEEDBACK][1]
-        arms = {_key(name): as_results(evaluation, seed=seed) for name, (_, evaluation) in made.items()}
-        others = {_key(name): evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
-        outcomes = {name: outcome for name, (outcome, _) in made.items()}
+    def _results(self, preferences: PreferenceResults, made: dict[str, Made]) -> StudyResults:
+        seed, feedback = self.settings.seed, made[FEEDBACK][1]
+        arms = [
+            summarise(evaluation, describe(name), seed=seed, compute=outcome.compute)
+            for name, (outcome, evaluation) in made.items()
+        ]
+        others = {name: evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
         provenance = remember(self.folder, Provenance(describe_environment(self.device), {}))
-        return {
-            "task": self.task.name,
-            "seed": seed,
-            "command": command_line(self.settings),
-            "settings": flatten(as_plain(self.settings)),
-            "environment": provenance.environment,
-            "preferences": preferences,
-            **{key: arms.pop(key) for key in ("before", "after", "ceiling") if key in arms},
-            "controls": arms,
-            "differences": {key: differences(after, other, seed=seed) for key, other in others.items()},
-            "budget": {_key(name): asdict(outcome.budget) for name, outcome in outcomes.items() if outcome.budget},
-            "seconds": {name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
-            "stopped": [message for outcome in outcomes.values() for message in outcome.stopped],
-        }
-
-
-def _key(arm: str) -> str:
-    """What results.json calls an arm."""
-    return {FEEDBACK: "after", NO_SHORTCUT: "ceiling"}.get(arm, arm)
+        return StudyResults(
+            task=self.task.name,
+            seed=seed,
+            command=command_line(self.settings),
+            settings=flatten(as_plain(self.settings)),
+            environment=provenance.environment,
+            preferences=preferences,
+            arms=in_order(arms),
+            differences={name: difference(feedback, other, seed=seed) for name, other in others.items()},
+            seconds={name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
+            stopped=tuple(stop for outcome, _ in made.values() for stop in outcome.stopped),
+        )
 
 
 def last_classifier(folder: Path) -> Path:

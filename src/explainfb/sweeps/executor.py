@@ -1,88 +1,99 @@
-"""Studies over processes: first the feedback of each, then its other arms, each in whichever process is free."""
+"""Studies over processes: first the feedback of each, then its other arms, each in whichever process is free.
+
+Studies whose classifier before feedback others borrow go first, and those others follow when it is there.
+"""
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import joblib
 
-from explainfb.core.devices import DeviceName, resolve_device
+from explainfb.core.devices import resolve_device
 from explainfb.core.errors import InputError
-from explainfb.results.format1 import Results
-from explainfb.study.finished import finished_results
-from explainfb.study.folder import RESULTS, locked
+from explainfb.results.records import StudyResults
+from explainfb.study.folder import locked
 from explainfb.study.settings import Control, StudySettings
 from explainfb.study.study import Study
+from explainfb.sweeps.borrowing import Loan, borrow, lenders, loans
+from explainfb.sweeps.settings import Processes
 
-Backend = Literal["loky", "ray", "dask"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Processes:
-    """Where studies are run."""
-
-    jobs: int
-    """Processes, each with one thread."""
-    backend: Backend = "loky"
-    """joblib's; ray and dask must be installed."""
-    data_dir: Path | None = None
-    device: DeviceName = "auto"
-
-    def open(self, folder: Path, settings: StudySettings) -> Study:
-        return Study.open(folder, settings, data_dir=self.data_dir, device=resolve_device(self.device))
+Ended = tuple[Path, StudyResults]
+"""The folder of a study and what it measured."""
 
 
-def run_studies(studies: Mapping[Path, StudySettings], processes: Processes) -> Iterator[Results]:
-    """Do what is left of the study of these settings in each folder; yields the results of each when it ends.
+def run_studies(
+    studies: Mapping[Path, StudySettings], processes: Processes, *, done: Collection[Path] = ()
+) -> Iterator[Ended]:
+    """Do what is left of the study of these settings in each folder; yields each when it ends.
 
-    Those of a finished study are yielded as they are. Raises `InputError` for a backend that is not installed.
+    Those in `done` are finished: they are not yielded, and lend what they have. Raises `InputError` for a backend that
+    is not installed, and for what `Study.open` refuses.
     """
-    done = [folder for folder in studies if (folder / RESULTS).is_file()]
-    for folder in done:
-        results = finished_results(folder, studies[folder], data_dir=processes.data_dir)
-        yield _finish(processes, folder, studies[folder]) if results is None else results
     left = {folder: settings for folder, settings in studies.items() if folder not in done}
     with _backend(processes) as return_as:
         parallel = joblib.Parallel(n_jobs=processes.jobs, return_as=return_as)
-        list(parallel(joblib.delayed(_feedback)(processes, folder, study) for folder, study in left.items()))
-        arms = {folder: len(study.controls) for folder, study in left.items()}
-        for folder in (folder for folder, count in arms.items() if not count):
-            yield _finish(processes, folder, left[folder])
-        for folder in parallel(
-            joblib.delayed(_arm)(processes, folder, study, name)
-            for folder, study in left.items()
-            for name in study.controls
+        yield from _run_feedback(parallel, processes, studies, left)
+        yield from _run_arms(parallel, processes, {folder: each for folder, each in left.items() if each.controls})
+
+
+def _run_feedback(
+    parallel: joblib.Parallel,
+    processes: Processes,
+    studies: Mapping[Path, StudySettings],
+    left: Mapping[Path, StudySettings],
+) -> Iterator[Ended]:
+    """The feedback of every study, those first that lend; yields the studies that have no arm beside it."""
+    allowed, first = loans(studies), lenders(studies)
+    for wave in ([folder for folder in left if folder in first], [folder for folder in left if folder not in first]):
+        for folder, results in parallel(
+            joblib.delayed(_feedback)(processes, folder, left[folder], allowed[folder]) for folder in wave
         ):
-            arms[folder] -= 1
-            if not arms[folder]:
-                yield _finish(processes, folder, left[folder])
+            if results is not None:
+                yield folder, results
 
 
-def run_study(
-    folder: Path, settings: StudySettings, *, data_dir: Path | None = None, device: DeviceName = "auto"
-) -> Results:
-    """Do what is left of one study, in this process."""
-    return _finish(Processes(jobs=1, data_dir=data_dir, device=device), folder, settings)
+def _run_arms(parallel: joblib.Parallel, processes: Processes, left: Mapping[Path, StudySettings]) -> Iterator[Ended]:
+    """Every arm beside feedback; yields a study with its last arm."""
+    to_go = {folder: len(settings.controls) for folder, settings in left.items()}
+    for folder in parallel(
+        joblib.delayed(_arm)(processes, folder, settings, name)
+        for folder, settings in left.items()
+        for name in settings.controls
+    ):
+        to_go[folder] -= 1
+        if not to_go[folder]:
+            yield folder, _finish(processes, folder, left[folder])
 
 
-def _feedback(processes: Processes, folder: Path, settings: StudySettings) -> None:
+def _open(processes: Processes, folder: Path, settings: StudySettings) -> Study:
+    return Study.open(folder, settings, data_dir=processes.data_dir, device=resolve_device(processes.device))
+
+
+def _feedback(
+    processes: Processes, folder: Path, settings: StudySettings, allowed: Sequence[Loan]
+) -> tuple[Path, StudyResults | None]:
+    """Feedback; of a study without other arms everything, and its results."""
     with locked(folder):
-        processes.open(folder, settings).run_feedback()
+        study = _open(processes, folder, settings)
+        borrow(folder, allowed)
+        if not settings.controls:
+            return folder, study.run()
+        study.run_feedback()
+        return folder, None
 
 
 def _arm(processes: Processes, folder: Path, settings: StudySettings, name: Control) -> Path:
-    study = processes.open(folder, settings)
+    study = _open(processes, folder, settings)
     if name in study.controls:
         study.run_arm(name)
     return folder
 
 
-def _finish(processes: Processes, folder: Path, settings: StudySettings) -> Results:
+def _finish(processes: Processes, folder: Path, settings: StudySettings) -> StudyResults:
     with locked(folder):
-        return processes.open(folder, settings).run()
+        return _open(processes, folder, settings).run()
 
 
 @contextmanager

@@ -1,0 +1,83 @@
+"""What studies share is taken from one that agrees in what decides it, and from no other."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.explanations.settings import LimeSettings
+from explainfb.study.settings import StudySettings
+from explainfb.sweeps.borrowing import DECIDED_BY, borrow, lenders, loans
+
+STUDY = StudySettings(seed=3)
+FILES = [file for files in DECIDED_BY for file in files]
+
+
+def begun(folder: Path, data: str = "the data") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "identity.json").write_text(json.dumps({"study": folder.name, "data": data}))
+    return folder
+
+
+def with_files(folder: Path, files: list[str], text: str = "lent") -> Path:
+    for file in files:
+        (folder / file).parent.mkdir(exist_ok=True)
+        (folder / file).write_text(text)
+    return folder
+
+
+def taken(lender: Path, here: Path, settings: StudySettings) -> set[str]:
+    """The folders of what a study of these settings takes from one of `STUDY`."""
+    borrow(here, loans({lender: STUDY, here: settings})[here])
+    return {path.name for path in here.iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize(
+    ("settings", "borrowed"),
+    [
+        (STUDY, {"classifiers", "evaluations", "explanations"}),
+        (replace(STUDY, error_rate=0.2), {"classifiers", "evaluations", "explanations"}),
+        (replace(STUDY, evaluation=EvaluationSettings(linf=(0.2,))), {"classifiers", "explanations"}),
+        (replace(STUDY, lime=LimeSettings(n_samples=20)), {"classifiers", "evaluations"}),
+        (replace(STUDY, comparisons_per_round=20), {"classifiers", "evaluations"}),
+        (replace(STUDY, training=replace(STUDY.training, steps=7)), set()),
+        (replace(STUDY, seed=5), set()),
+    ],
+)
+def test_only_what_the_settings_decide_alike_is_borrowed(
+    settings: StudySettings, borrowed: set[str], tmp_path: Path
+) -> None:
+    lender, here = with_files(begun(tmp_path / "lender"), FILES), begun(tmp_path / "here")
+    assert taken(lender, here, settings) == borrowed
+
+
+def test_what_a_lender_has_only_in_part_is_not_borrowed(tmp_path: Path) -> None:
+    lender, here = with_files(begun(tmp_path / "lender"), FILES), begun(tmp_path / "here")
+    (lender / "explanations" / "round-1.safetensors").unlink()
+    assert taken(lender, here, STUDY) == {"classifiers", "evaluations"}
+
+
+def test_nothing_is_borrowed_from_a_study_of_other_data(tmp_path: Path) -> None:
+    """Of the same settings: pictures of one's own were changed between the two."""
+    lender = with_files(begun(tmp_path / "lender", "the data before"), FILES)
+    assert taken(lender, begun(tmp_path / "here"), STUDY) == set()
+
+
+def test_a_study_that_has_begun_keeps_what_it_made(tmp_path: Path) -> None:
+    lender = with_files(begun(tmp_path / "lender"), FILES)
+    here = with_files(begun(tmp_path / "here"), ["classifiers/round-0.safetensors"], "made here")
+    assert taken(lender, here, STUDY) == {"classifiers"}
+    assert (here / "classifiers" / "round-0.safetensors").read_text() == "made here"
+
+
+def test_the_first_study_with_each_start_lends() -> None:
+    studies = {
+        Path(cell, f"seed-{seed}"): replace(STUDY, seed=seed, error_rate=rate)
+        for seed in (3, 4)
+        for cell, rate in (("plain", 0.1), ("careless", 0.3))
+    }
+    assert lenders(studies) == {Path("plain/seed-3"), Path("plain/seed-4")}
+    apart = {folder: replace(each, train_images=100 + place) for place, (folder, each) in enumerate(studies.items())}
+    assert lenders(apart) == set(apart)
