@@ -13,7 +13,8 @@ from PIL import Image
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
-from explainfb.results.format1 import LABELS
+from explainfb.results.records import FEEDBACK, NO_SHORTCUT
+from explainfb.study.arms import describe
 
 WIDTH = 118
 """Characters that a line of a results file has at most, if what is on it can be broken."""
@@ -92,6 +93,9 @@ def rows(heading: list[str], lines: list[list[str]]) -> str:
     return "\n".join([*made, *("| " + " | ".join(line) + " |" for line in lines)]) + "\n"
 
 
+NAMES = {FEEDBACK: "feedback", NO_SHORTCUT: "no shortcut"}
+
+
 def label(arm: str) -> str:
     """An arm's name as a reader calls it."""
-    return LABELS.get(arm, arm.replace("_", " "))
+    return NAMES.get(arm) or describe(arm).label

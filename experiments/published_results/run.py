@@ -127,8 +127,8 @@ def trained(recipe: Recipe, run: Run, task: Task, split: Split, device: torch.de
         found = rrr(start, split, irrelevant=split.shortcut, strength=strength, settings=how, seed=run.seed)
     else:
         found = finetune(start, split, None, lime=LimeSettings(), settings=how, seed=run.seed)
-    if found.stopped:
-        raise RuntimeError(f"{run} stopped early: {found.stopped}")
+    if found.stopped_at is not None:
+        raise RuntimeError(f"{run}: the loss or its gradient was not finite at step {found.stopped_at}.")
     return found.classifier
 
 
