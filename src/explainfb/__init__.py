@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from explainfb.evaluation.evaluator import Evaluation, evaluate
     from explainfb.evaluation.settings import EvaluationSettings
     from explainfb.explanations.lime import explain
+    from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
     from explainfb.finetuning.feedback import finetune
     from explainfb.finetuning.optimisation import batch_draws, optimise
@@ -85,6 +86,7 @@ HOMES = {
     "optimise": "finetuning.optimisation",
     "pretrained": "classifiers.transfer",
     "robust_accuracy": "robustness.accuracy",
+    "save_overlay": "explanations.plots",
     "train": "classifiers.training",
     "wrap": "classifiers.wrapping",
 }
@@ -129,6 +131,7 @@ __all__ = [
     "optimise",
     "pretrained",
     "robust_accuracy",
+    "save_overlay",
     "train",
     "wrap",
 ]
