@@ -5,10 +5,10 @@ Its source is the whole repository, so that a link from a page to a folder of ex
 
 project = "explainfb"
 author = "The explainfb authors"
-copyright = "The explainfb authors, MIT licence"  # noqa: A001
+copyright = "The explainfb authors, MIT licence"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-include_patterns = ["docs/**/*.md", "docs/**/*.rst", "experiments/**/README.md", "data/README.md"]
+include_patterns = ["docs/**.md", "docs/**.rst", "experiments/**README.md", "data/README.md"]
 root_doc = "docs/index"
 
 myst_enable_extensions = ["dollarmath"]
@@ -19,7 +19,6 @@ suppress_warnings = ["myst.header"]  # a table's heading may skip a level
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_type_aliases = {}
 autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": False}
 
 html_theme = "pydata_sphinx_theme"

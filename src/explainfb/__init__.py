@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from explainfb.classifiers.classifier import Classifier
     from explainfb.classifiers.networks import BUILDERS
     from explainfb.classifiers.settings import TrainingSettings
-    from explainfb.classifiers.training import train
+    from explainfb.classifiers.training import predict_logits, train
     from explainfb.classifiers.transfer import pretrained
     from explainfb.classifiers.wrapping import wrap
     from explainfb.core.errors import InputError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Comparison,
         CrossCheck,
         Explanation,
+        ExplanationKey,
         Interval,
         Preference,
         RobustAccuracy,
@@ -30,19 +31,25 @@ if TYPE_CHECKING:
     from explainfb.explanations.lime import explain
     from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
+    from explainfb.finetuning.batches import training_batches
     from explainfb.finetuning.feedback import finetune
-    from explainfb.finetuning.optimisation import batch_draws, optimise
+    from explainfb.finetuning.objective import Objective, Penalty
+    from explainfb.finetuning.optimisation import optimise
     from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
     from explainfb.preferences.settings import QuerySettings
     from explainfb.preferences.simulated import SimulatedAnnotator
     from explainfb.results.records import StudyResults
+    from explainfb.rewards.dataset import PreferenceBatch, as_seen_by_reward
     from explainfb.rewards.ensemble import RewardEnsemble
+    from explainfb.rewards.fitting import fit_ensemble
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
     from explainfb.robustness.settings import AttackSettings
     from explainfb.study.arms import ARMS, Tuned
     from explainfb.study.settings import StudySettings
     from explainfb.study.study import Study
+    from explainfb.sweeps.runner import run_grid
+    from explainfb.sweeps.settings import Grid, GridSettings
     from explainfb.tasks.datasets import load_task
     from explainfb.tasks.task import Split, Task
 
@@ -60,11 +67,17 @@ HOMES = {
     "Evaluation": "evaluation.evaluator",
     "EvaluationSettings": "evaluation.settings",
     "Explanation": "core.types",
+    "ExplanationKey": "core.types",
     "FinetuneSettings": "finetuning.settings",
+    "Grid": "sweeps.settings",
+    "GridSettings": "sweeps.settings",
     "InputError": "core.errors",
     "Interval": "core.types",
     "LimeSettings": "explanations.settings",
+    "Objective": "finetuning.objective",
+    "Penalty": "finetuning.objective",
     "Preference": "core.types",
+    "PreferenceBatch": "rewards.dataset",
     "QuerySettings": "preferences.settings",
     "RewardEnsemble": "rewards.ensemble",
     "RewardSettings": "rewards.settings",
@@ -78,16 +91,20 @@ HOMES = {
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
     "Tuned": "study.arms",
-    "batch_draws": "finetuning.optimisation",
+    "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
     "explain": "explanations.lime",
     "finetune": "finetuning.feedback",
+    "fit_ensemble": "rewards.fitting",
     "load_task": "tasks.datasets",
     "optimise": "finetuning.optimisation",
+    "predict_logits": "classifiers.training",
     "pretrained": "classifiers.transfer",
     "robust_accuracy": "robustness.accuracy",
+    "run_grid": "sweeps.runner",
     "save_overlay": "explanations.plots",
     "train": "classifiers.training",
+    "training_batches": "finetuning.batches",
     "wrap": "classifiers.wrapping",
 }
 """The module under explainfb that each public name is from."""
@@ -104,11 +121,17 @@ __all__ = [
     "Evaluation",
     "EvaluationSettings",
     "Explanation",
+    "ExplanationKey",
     "FinetuneSettings",
+    "Grid",
+    "GridSettings",
     "InputError",
     "Interval",
     "LimeSettings",
+    "Objective",
+    "Penalty",
     "Preference",
+    "PreferenceBatch",
     "QuerySettings",
     "RewardEnsemble",
     "RewardSettings",
@@ -123,16 +146,20 @@ __all__ = [
     "TrainingSettings",
     "Tuned",
     "__version__",
-    "batch_draws",
+    "as_seen_by_reward",
     "evaluate",
     "explain",
     "finetune",
+    "fit_ensemble",
     "load_task",
     "optimise",
+    "predict_logits",
     "pretrained",
     "robust_accuracy",
+    "run_grid",
     "save_overlay",
     "train",
+    "training_batches",
     "wrap",
 ]
 
