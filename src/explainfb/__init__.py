@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from explainfb.classifiers.classifier import Classifier
     from explainfb.classifiers.networks import BUILDERS
     from explainfb.classifiers.settings import TrainingSettings
-    from explainfb.classifiers.training import train
+    from explainfb.classifiers.training import predict_logits, train
     from explainfb.classifiers.transfer import pretrained
     from explainfb.classifiers.wrapping import wrap
     from explainfb.core.errors import InputError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Comparison,
         CrossCheck,
         Explanation,
+        ExplanationKey,
         Interval,
         Preference,
         RobustAccuracy,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from explainfb.evaluation.evaluator import Evaluation, evaluate
     from explainfb.evaluation.settings import EvaluationSettings
     from explainfb.explanations.lime import explain
+    from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
     from explainfb.finetuning.batches import training_batches
     from explainfb.finetuning.feedback import finetune
@@ -38,13 +40,17 @@ if TYPE_CHECKING:
     from explainfb.preferences.simulated import SimulatedAnnotator
     from explainfb.results.json_file import read_results
     from explainfb.results.records import StudyResults
+    from explainfb.rewards.dataset import PreferenceBatch, as_seen_by_reward
     from explainfb.rewards.ensemble import RewardEnsemble
+    from explainfb.rewards.fitting import fit_ensemble
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
     from explainfb.robustness.settings import AttackSettings
     from explainfb.study.arms import ARMS, Tuned
     from explainfb.study.settings import StudySettings
     from explainfb.study.study import Study
+    from explainfb.sweeps.runner import run_grid
+    from explainfb.sweeps.settings import Grid, GridSettings
     from explainfb.tasks.datasets import load_task
     from explainfb.tasks.task import Split, Task
 
@@ -62,13 +68,17 @@ HOMES = {
     "Evaluation": "evaluation.evaluator",
     "EvaluationSettings": "evaluation.settings",
     "Explanation": "core.types",
+    "ExplanationKey": "core.types",
     "FinetuneSettings": "finetuning.settings",
+    "Grid": "sweeps.settings",
+    "GridSettings": "sweeps.settings",
     "InputError": "core.errors",
     "Interval": "core.types",
     "LimeSettings": "explanations.settings",
     "Objective": "finetuning.objective",
     "Penalty": "finetuning.objective",
     "Preference": "core.types",
+    "PreferenceBatch": "rewards.dataset",
     "QuerySettings": "preferences.settings",
     "RewardEnsemble": "rewards.ensemble",
     "RewardSettings": "rewards.settings",
@@ -82,14 +92,19 @@ HOMES = {
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
     "Tuned": "study.arms",
+    "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
     "explain": "explanations.lime",
     "finetune": "finetuning.feedback",
+    "fit_ensemble": "rewards.fitting",
     "load_task": "tasks.datasets",
     "optimise": "finetuning.optimisation",
+    "predict_logits": "classifiers.training",
     "pretrained": "classifiers.transfer",
     "read_results": "results.json_file",
     "robust_accuracy": "robustness.accuracy",
+    "run_grid": "sweeps.runner",
+    "save_overlay": "explanations.plots",
     "train": "classifiers.training",
     "training_batches": "finetuning.batches",
     "wrap": "classifiers.wrapping",
@@ -108,13 +123,17 @@ __all__ = [
     "Evaluation",
     "EvaluationSettings",
     "Explanation",
+    "ExplanationKey",
     "FinetuneSettings",
+    "Grid",
+    "GridSettings",
     "InputError",
     "Interval",
     "LimeSettings",
     "Objective",
     "Penalty",
     "Preference",
+    "PreferenceBatch",
     "QuerySettings",
     "RewardEnsemble",
     "RewardSettings",
@@ -129,14 +148,19 @@ __all__ = [
     "TrainingSettings",
     "Tuned",
     "__version__",
+    "as_seen_by_reward",
     "evaluate",
     "explain",
     "finetune",
+    "fit_ensemble",
     "load_task",
     "optimise",
+    "predict_logits",
     "pretrained",
     "read_results",
     "robust_accuracy",
+    "run_grid",
+    "save_overlay",
     "train",
     "training_batches",
     "wrap",
