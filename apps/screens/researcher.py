@@ -133,7 +133,7 @@ def _reward(served: ServedStudy) -> None:
     if not rows:
         st.write("Reward: none has been fitted yet.")
         return
-    st.write("How many held-out answers the reward foretells, round by round:")
+    st.write("How many held-out answers the reward predicts, round by round:")
     with st.container(key="reward"):
         st.dataframe(pd.DataFrame([_of_round(each) for each in rows]), hide_index=True, width="stretch")
 

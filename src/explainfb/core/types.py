@@ -189,7 +189,7 @@ class RobustAccuracy:
     """The accuracy left by each attack alone; `accuracy` is their worst case image by image. For an attack that ran on
     some of the correctly classified images it is the clean accuracy times the share of those that held."""
     flags: tuple[str, ...] = ()
-    """Honesty checks that failed; empty for a number that can be relied on."""
+    """Sanity checks that failed; empty for a number that can be relied on."""
     survived: tuple[bool, ...] = ()
     """Image by image, whether no attack succeeded; what pairs two classifiers that were attacked on the same images."""
     attack_images: dict[str, int] = field(default_factory=dict)
@@ -204,7 +204,7 @@ class RobustAccuracy:
 
 @dataclass(frozen=True)
 class OutOfBagTest:
-    """How many answers that it did not see a member foretells, and how easily a coin's are foretold as well."""
+    """How many answers that it did not see a member predicts, and how easily a coin's are predicted as well."""
 
     right: int
     asked: int

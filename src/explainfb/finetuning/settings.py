@@ -40,7 +40,7 @@ class FinetuneSettings:
     adversarial_relative_step: float = 0.25
     """A step of PGD as a share of epsilon, greater than 0."""
     significance: float = 0.01
-    """A round's reward is followed only where p ≤ this, in (0, 1], in a test of whether it foretells answers that it
+    """A round's reward is followed only where p ≤ this, in (0, 1], in a test of whether it predicts answers that it
     was not fitted to better than a coin's could be; else the round leaves the classifier as it is. 1 follows every
     reward."""
 

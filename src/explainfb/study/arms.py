@@ -3,7 +3,7 @@
 `ARMS` has them by name, each with all that is said of it, and takes further ones: `ARMS["mine"] = arm`. All but
 `no_shortcut`, which is trained anew, start from the classifier before any feedback and have as many rounds. Those that
 ask nobody take every step of these rounds; those that ask learn a reward, and follow it in those rounds in which it
-foretells answers: a coin's is hardly ever followed, so that `random_answers` normally ends where it began.
+predicts answers: a coin's is hardly ever followed, so that `random_answers` normally ends where it began.
 """
 
 import re
@@ -218,7 +218,7 @@ ARMS = Arms(
         ),
         "random_answers": Tuned(
             label="random answers",
-            meaning="the same loop with a coin giving the answers, whose reward is followed if it foretells any",
+            meaning="the same loop with a coin giving the answers, whose reward is followed if it predicts any",
             annotator=coin,
         ),
         "wrong_masks": Tuned(
