@@ -64,7 +64,7 @@ OLD_CELL: dict[str, Any] = {
     "unreliable": {"before": {"linf 0.1": [3]}},
     "budget": {"after": {"forward": 5, "backward": 7}},
     "stopped": [
-        "feedback, round 2: The reward was not followed: the best of its 3 members predicts 6 of 7 answers that it "
+        "feedback, round 2: The reward was not followed: the best of its 3 members foretells 6 of 7 answers that it "
         "was not fitted to, as a coin's might be."
     ],
     "gap_closed": {"mean": 0.5, "low": None, "high": None, "values": [0.5]},
