@@ -218,7 +218,8 @@ class Study:
     @property
     def controls(self) -> list[Control]:
         """The controls that are run; `no_shortcut` only where there is a shortcut."""
-        return [name for name in self.settings.controls if name != NO_SHORTCUT or self.task.sound_train is not None]
+        has_shortcut = self.task.train_without_shortcut is not None
+        return [name for name in self.settings.controls if name != NO_SHORTCUT or has_shortcut]
 
     @property
     def cost(self) -> float:

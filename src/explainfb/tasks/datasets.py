@@ -174,6 +174,6 @@ def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
         train=mark(task.train, "train", task.train.labels),
         validation=mark(task.validation, "validation", task.validation.labels),
         shifted=mark(task.clean, "shifted", random_class),
-        sound_train=task.train,
-        sound_validation=task.validation,
+        train_without_shortcut=task.train,
+        validation_without_shortcut=task.validation,
     )
