@@ -144,9 +144,7 @@ def sample_perturbations(
     perturber = Perturber(images, labels, settings.fill, background)
     most = CHUNK_BYTES // (image.numel() * image.element_size())
     chunk = max(1, min(CHUNK_IMAGES, classifier.comfortable_batch, most))
-    parts = asked.unsqueeze(0).tensor_split(
-        -(-len(asked) // chunk), dim=1
-    )  # of about equal size: no small one at the end
+    parts = asked.unsqueeze(0).tensor_split(-(-len(asked) // chunk), dim=1)  # with no small one at the end
     classifier.eval()
     outputs = torch.cat([classifier(perturber(part, generator)[0]).softmax(1) for part in parts]).cpu()
     return PerturbationSample(segments, masks, outputs[1:], outputs[0], settings)
