@@ -11,7 +11,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import CrossCheck, ThreatModel
 from explainfb.evaluation.evaluator import cross_checked
 from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.report.tables import _beside, robust_table
+from explainfb.report.tables import _cross_check_note, robust_table
 from explainfb.robustness import autoattack as module
 from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.autoattack import PACKAGES, run_autoattack
@@ -71,7 +71,7 @@ def test_its_accuracy_stands_beside_ours_on_the_same_images(monkeypatch: pytest.
     assert replace(found, cross_check=None) == records[0]
     assert unmoved.cross_check is None
     ours = 100 * found.cross_check.ours
-    assert _beside(found.cross_check) == f"; AutoAttack 50.0, ours {ours:.1f} on the same 10"
+    assert _cross_check_note(found.cross_check) == f"; AutoAttack 50.0, ours {ours:.1f} on the same 10"
     assert cross_checked(trained(), Split(IMAGES, LABELS), records, 0, 0) is records
 
 

@@ -36,7 +36,7 @@ def _against(
     pairs = list(zip(map(_outcomes, reference), map(_outcomes, evaluations), strict=True))
     wanted = pairs[0][0] if measures is None else measures
     shared = [measure for measure in wanted if all(measure in here and measure in there for here, there in pairs)]
-    doubted = {measure for evaluation in (*reference, *evaluations) for measure in _doubtful(evaluation)}
+    doubted = {measure for evaluation in (*reference, *evaluations) for measure in _unreliable(evaluation)}
     noise = {ECE: max(_noise(reference), _noise(evaluations))} if ECE in shared else {}
     return [
         contrast(
@@ -72,6 +72,6 @@ def _noise(evaluations: Sequence[Evaluation]) -> float:
     return float(np.mean(each))
 
 
-def _doubtful(evaluation: Evaluation) -> set[Measure]:
+def _unreliable(evaluation: Evaluation) -> set[Measure]:
     """The robust accuracies that failed a sanity check."""
     return {robust_accuracy_under(robust.threat_model) for robust in evaluation.robust if not robust.reliable}

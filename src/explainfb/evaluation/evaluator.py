@@ -66,7 +66,7 @@ def evaluate(
     settings = settings or EvaluationSettings()
     if settings.autoattack_images:
         check_installed()
-    attacked = _some(task.test, settings.attack_images, seed)
+    attacked = _draw_images(task.test, settings.attack_images, seed)
     robust = robust_accuracy(
         classifier,
         attacked.images,
@@ -107,7 +107,7 @@ def cross_checked(
     return found
 
 
-def _some(split: Split, count: int, seed: int) -> Split:
+def _draw_images(split: Split, count: int, seed: int) -> Split:
     """The same `count` images of the split whenever the seed is the same."""
     return split.take(torch.randperm(len(split), generator=torch_generator(seed, "test images"))[:count])
 
@@ -115,7 +115,7 @@ def _some(split: Split, count: int, seed: int) -> Split:
 def _shortcut_shares(classifier: Classifier, task: Task, settings: EvaluationSettings, seed: int) -> FloatArray | None:
     if task.test.shortcut is None:
         return None
-    some = _some(task.test, settings.explain_images, seed)
+    some = _draw_images(task.test, settings.explain_images, seed)
     assert some.shortcut is not None
     explanations = explain(classifier, some.images, settings=settings.lime, background=task.train.images, seed=seed)
     masks = some.shortcut.numpy()

@@ -182,10 +182,10 @@ def wrong_reasons(split: Split, *, region: Region, seed: int) -> Split:
     """
     if split.relevance is None:
         raise InputError("A wrong annotator needs relevance masks to turn round, and these images have none.")
-    return replace(split, relevance=~split.relevance if region == "turned_round" else _moved(split.relevance, seed))
+    return replace(split, relevance=~split.relevance if region == "turned_round" else _rolled(split.relevance, seed))
 
 
-def _moved(masks: Tensor, seed: int) -> Tensor:
+def _rolled(masks: Tensor, seed: int) -> Tensor:
     """Each of masks (N, H, W) rolled by a number of rows and columns of its own."""
     _, height, width = masks.shape
     places = torch.rand(len(masks), 2, generator=torch_generator(seed, "wrong masks")) * torch.tensor([height, width])
