@@ -65,7 +65,7 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     if settings.autoattack_images:
-        check_installed()
+        check_installed()  # before the other attacks, which take long
     attacked = _draw_images(task.test, settings.attack_images, seed)
     robust = robust_accuracy(
         classifier,
@@ -161,6 +161,6 @@ def _robust_from(row: dict[str, Any]) -> RobustAccuracy:
         attacks=row["attacks"],
         flags=tuple(row["flags"]),
         survived=tuple(row["survived"]),
-        attack_images=row.get("attack_images", {}),
+        attack_images=row.get("attack_images", {}),  # files written before it was counted lack it
         cross_check=CrossCheck(**row["cross_check"]) if row.get("cross_check") else None,
     )

@@ -60,6 +60,7 @@ class Batches:
 def training_batches(split: Split, settings: FinetuneSettings, seed: int, *augmentations: Augmentation) -> Batches:
     """The same draws of images for every method; attacked last, where `settings.adversarial_epsilon` > 0."""
     if settings.adversarial_epsilon > 0:
+        # last, because what the classifier learns from is to be the worst within epsilon, counterexample or not
         starts = torch_generator(seed, "adversarial training", "starts")
         augmentations = (*augmentations, AdversarialExamples(settings, starts))
     return Batches(split, settings.batch_size, batch_draws(seed), augmentations)
