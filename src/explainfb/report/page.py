@@ -15,7 +15,7 @@ from explainfb.core.files import write_whole
 from explainfb.core.types import Explanation, FloatArray, OutOfBagTest
 from explainfb.explanations import plots
 from explainfb.report import figures, stops
-from explainfb.report.learned import evidence_sentence, held_out_sentence
+from explainfb.report.learned import followed_sentence, held_out_sentence
 from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
 from explainfb.report.numerals import duration, percent
 from explainfb.report.tables import difference_table, main_table, robust_table
@@ -70,7 +70,7 @@ class ReportData:
     class_names: tuple[str, ...]
     gallery: tuple[GalleryItem, ...] = ()
     reward_maps: RewardMaps | None = None
-    evidence: Mapping[int, OutOfBagTest] = field(default_factory=dict)
+    out_of_bag_tests: Mapping[int, OutOfBagTest] = field(default_factory=dict)
     """Of each round, as far as it is known, what its reward was followed for, or not."""
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:
         "deciding": deciding(results),
         "findings": findings(results),
         "arms": [arm.arm for arm in arms],
-        "learned": [held_out_sentence(results), evidence_sentence(results, data.evidence)],
+        "learned": [held_out_sentence(results), followed_sentence(results, data.out_of_bag_tests)],
         "unfinished": stops.unfinished(results),
         "stopped": {name: stops.about(results, name) for name in results.arms if name != FEEDBACK},
         "has_shortcut": has_shortcut(results),

@@ -15,8 +15,8 @@ from explainfb.robustness.sanity_checks import meanings
 
 DASH = "\N{EN DASH}"
 MARKS = "abcdefghijklmnopqrstuvwxyz"
-ABREAST = 5
-"""Arms side by side in a terminal."""
+ARMS_A_BLOCK = 5
+"""Arms beside each other in a terminal of 80 characters."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def table_text(results: StudyResults) -> Group:
     names = [name for columns in main.columns for name in columns.names]
     names += [f"{robust_accuracy_under(model).heading}, %" for model in threat_models(results)]
     columns = [Row(row.arm, (*row.cells, *more.cells)) for row, more in zip(main.rows, robust.rows, strict=True)]
-    blocks = [columns[start : start + ABREAST] for start in range(0, len(columns), ABREAST)]
+    blocks = [columns[start : start + ARMS_A_BLOCK] for start in range(0, len(columns), ARMS_A_BLOCK)]
     tables = [_block(results.task, names, block) for block in blocks]
     tables[-1].caption = "\n".join(f"({mark}) not to be relied on: {text}" for mark, text in robust.notes) or None
     tables[-1].caption_justify = "left"

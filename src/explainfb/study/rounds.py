@@ -50,7 +50,7 @@ class Rounds(ABC):
     def method(self, number: int) -> Method:
         """How round `number` takes its gradient steps, once everything that it needs has been done."""
 
-    def doubt(self, number: int) -> Stopped | None:
+    def why_not_followed(self, number: int) -> Stopped | None:
         """Why round `number` leaves the classifier as it is; None where it takes its steps."""
         return None
 
@@ -87,7 +87,7 @@ class Rounds(ABC):
     def _stop(self, number: int, result: Finetuned) -> Stopped | None:
         if result.stopped_at is not None:
             return Stopped(self.name, number, StopReason.NOT_FINITE, step=result.stopped_at)
-        return self.doubt(number)
+        return self.why_not_followed(number)
 
     def _step(self, number: int, method: Method) -> None:
         context, path = self.context, self.files.classifier_path(number)
@@ -109,7 +109,8 @@ class Rounds(ABC):
                 result = method(
                     self.files.classifier(number - 1), context.task.train, settings=settings, seed=seed, on_step=on_step
                 )
-            self.files.keep_stopped(number, self._stop(number, result))
+            # before the classifier, whose file says that this round is done
+            self.files.save_stopped(number, self._stop(number, result))
             save_classifier(result.classifier, path)
 
 
