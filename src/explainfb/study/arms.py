@@ -176,7 +176,7 @@ class Arms(dict[str, Arm]):
         if not NAME.fullmatch(name):
             raise InputError(f"An arm's name has small letters, digits and underscores, as my_arm; found {name!r}.")
         if name in TAKEN:
-            raise InputError(f"There is already an arm {name}; give yours another name.")
+            raise InputError(f"There is a {name} already; give your arm another name.")
         super().__setitem__(name, arm)
 
     def __missing__(self, name: str) -> Arm:
