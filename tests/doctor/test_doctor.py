@@ -188,7 +188,7 @@ def never_in_training(classifier: Classifier, train_split: Split, validation: Sp
     ("loop", "said"),
     [
         (left_in_training, "left the classifier in training mode"),
-        (forgetful, "looked at validation images in training mode"),
+        (forgetful, "used validation images in training mode"),
         (never_in_training, "never took a step in training mode"),
     ],
 )
@@ -277,4 +277,4 @@ def test_the_table_says_what_was_seen_and_what_to_do() -> None:
         assert expected in text
     assert "✗ second: look for a view" in text
     assert "never shown" not in text
-    assert "1 of 3 checks passed, 1 failed, 1 wait for those." in text
+    assert "1 of 3 checks passed, 1 failed, 1 not judged because of those." in text

@@ -39,7 +39,7 @@ def test_a_reward_that_no_round_followed_is_the_first_sentence() -> None:
     assert found.outcome is Outcome.LEFT
     assert found.sentence == (
         "The classifier was left as it was, because the reward was not followed in any of 4 rounds: in the last one "
-        "the best of its 3 members predicts 14 of 15 answers that it was not fitted to, as a coin's might be. It "
+        "the best of its 3 members predicts 14 of 15 answers that it was not fitted to, which could be chance. It "
         "takes more answers: begin another study with more --comparisons-per-round."
     )
 
@@ -101,9 +101,9 @@ def test_rounds_come_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("members", "test", "sentence"),
     [
-        (3, (12, 15), "the best of its 3 members predicts 12 of 15 answers that it was not fitted to, as a coin's"),
-        (1, (12, 15), "not followed: it predicts 12 of 15 answers that it was not fitted to, as a coin's might be."),
-        (None, None, "The reward was not followed: it was doubted."),
+        (3, (12, 15), "the best of its 3 members predicts 12 of 15 answers that it was not fitted to, which could"),
+        (1, (12, 15), "not followed: it predicts 12 of 15 answers that it was not fitted to, which could be chance."),
+        (None, None, "The reward was not followed: the reason was not recorded."),
     ],
 )
 def test_why_a_reward_was_not_followed_is_said_as_far_as_it_is_known(
