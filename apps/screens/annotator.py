@@ -9,6 +9,7 @@ from screens import closing, history, practice, welcome, work
 
 
 def show(served: ServedStudy, person: Annotator) -> None:
+    # from the database at every run, because a session is lost with its connection
     visit = served.store.annotators.visit(person.name)
     session = served.session(person)
     if not visit.consented:

@@ -24,6 +24,7 @@ RATINGS = {1: "1 · bad", 2: "2", 3: "3", 4: "4", 5: "5 · good"}
 
 def choose(on_answer: Callable[[Answer], None], *, name: str) -> None:
     """Four buttons; `on_answer` is called before the page is drawn anew. `name` tells one question from the next."""
+    # with the question in its key a button is a new one each time: a press on the last question is not one on this
     with st.container(key="answers"):
         for column, (answer, label) in zip(st.columns(4), LABELS.items(), strict=True):
             arrow, digit = KEYS[answer]

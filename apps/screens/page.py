@@ -24,7 +24,7 @@ def show() -> None:
 @guarded_page
 def _screen() -> None:
     served = served_study()
-    person = served.store.annotators.authenticate(token_of_page())
+    person = served.store.annotators.authenticate(token_of_page())  # at every run: a link may be closed meanwhile
     if person is None:
         closing.no_link()
     elif person.role is Role.RESEARCHER:

@@ -42,4 +42,4 @@ def _agree(served: ServedStudy, person: Annotator) -> None:
 
 
 def _decline() -> None:
-    st.session_state[DECLINED] = True
+    st.session_state[DECLINED] = True  # not in the database: nothing is stored of those who say no

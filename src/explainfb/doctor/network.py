@@ -131,6 +131,7 @@ def gradients_reach_parameters(setup: Setup) -> Finding:
 
 def _gradient_faults(setup: Setup) -> list[str]:
     classifier, batch = setup.subject().train(), setup.sample(64)
+    # wrong labels, because a classifier that has learned its task has next to no gradient for the right ones
     wrong = (batch.labels + 1) % len(setup.task.class_names)
     with drawing_from("gradients"):
         loss = setup.loss(classifier(batch.images.to(classifier.device)), wrong.to(classifier.device))
@@ -172,6 +173,7 @@ def training_and_evaluation_modes(setup: Setup) -> Finding:
 def _prediction_faults(setup: Setup) -> list[str]:
     """A prediction has to be the same whatever mode the classifier is found in, and whatever is drawn."""
     images, predictions = setup.sample(64).images, []
+    # twice from training mode and once from evaluation mode: it is for the prediction itself to set the mode
     for stream, training in enumerate((True, True, False)):
         with drawing_from("prediction", stream):
             predictions.append(setup.predict(setup.subject().train(training), images))

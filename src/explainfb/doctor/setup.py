@@ -63,7 +63,7 @@ class Setup:
     """Where pictures are drawn; None draws none."""
 
     def fresh(self) -> Classifier:
-        return copy.deepcopy(self.build())
+        return copy.deepcopy(self.build())  # `build` may give the same network each time, and checks train it
 
     def subject(self) -> Classifier:
         """A copy of the classifier in question: the trained one that was given, or else a fresh one."""

@@ -129,6 +129,7 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
         tensors["shifted_logits"] = evaluation.shifted_logits
     if evaluation.shortcut_shares is not None:
         tensors["shortcut_shares"] = torch.from_numpy(evaluation.shortcut_shares)
+    # in the header, because safetensors holds tensors alone
     robust = json.dumps([asdict(item) for item in evaluation.robust])
     write_whole(path, lambda partial: save_file(tensors, partial, metadata={ROBUST: robust}))
 

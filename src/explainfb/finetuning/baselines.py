@@ -137,6 +137,7 @@ class RandomRelevance:
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
         """(B, H, W) for images (B, C, H, W)."""
         segments = batch_superpixels(images, self.lime.superpixels, self.lime.n_segments)
+        # for each superpixel, not each pixel, whose mean over a superpixel would be about ½ everywhere
         values = torch.rand(len(images), int(segments.max()) + 1, generator=self.generator)  # (B, d)
         return values.gather(1, segments.flatten(1).cpu()).view(segments.shape).to(images)
 

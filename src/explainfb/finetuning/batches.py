@@ -49,6 +49,7 @@ class Batches:
 
     def draw(self, classifier: Classifier) -> Batch:
         """The next batch, for a classifier in training mode."""
+        # no augmentation draws from this generator, so that every method sees the same images
         index = torch.randint(len(self.split), (self.size,), generator=self.generator)
         images, labels = self.split.images[index], self.split.labels[index]
         batch = Batch(images.to(classifier.device), labels.to(classifier.device), index)

@@ -72,6 +72,7 @@ def irrelevant_superpixels(relevance_map: Tensor, segments: Tensor) -> Tensor:
     count = int(segments.max()) + 1
     values = pool(relevance_map[:, None], segments, count)[:, 0]  # (B, d)
     own = torch.arange(count, device=segments.device) <= segments.flatten(1).amax(1, keepdim=True)  # (B, d)
+    # over the image's own superpixels: those that only others in the batch have are padded with 0
     mean = (values * own).sum(1, keepdim=True) / own.sum(1, keepdim=True)
     return own & (values < mean)
 

@@ -50,7 +50,7 @@ class ExplanationReward:
 
     def _add_part(self, classifier: Classifier, index: Tensor) -> Tensor:
         rewards = self.reward(explain_batch(classifier, self.split, index, self.lime, self.generator))  # (B,)
-        part = rewards.sum() / self.count
+        part = rewards.sum() / self.count  # a mean over the step's images, whatever the size of this group
         (-self.weight * part).backward()  # at once, so that only one group's graph is in memory
         return part.detach()
 

@@ -42,7 +42,7 @@ OTHERS = "sD^vPX<>"
 SCALE = 1.4
 """A chart is never wider than this many CSS pixels a point, so that its text stays as large as the page's."""
 STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
+    "svg.fonttype": "none",  # text, not outlines of letters
     "font.size": 9.0,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,

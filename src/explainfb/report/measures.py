@@ -20,6 +20,7 @@ def threat_models(results: StudyResults) -> list[ThreatModel]:
 
 def robustness(results: StudyResults) -> Measure | None:
     """Robust accuracy at the middle ε of the L∞ list (of L2 if there is none): fixed before anything is measured."""
+    # the list of ε is a setting, so that the choice cannot follow from what was measured
     attacked = sorted(robust.threat_model for robust in results.feedback.robust_accuracy)
     for norm in ("linf", "l2"):
         models = [model for model in attacked if model.norm == norm]

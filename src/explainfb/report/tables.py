@@ -102,6 +102,7 @@ def table_text(results: StudyResults) -> Group:
     names = [name for columns in main.columns for name in columns.names]
     names += [f"{robust_accuracy_under(model).heading}, %" for model in threat_models(results)]
     columns = [Row(row.arm, (*row.cells, *more.cells)) for row, more in zip(main.rows, robust.rows, strict=True)]
+    # on as many tables as it takes: a terminal of 80 characters would break a wider one in the middle of numbers
     blocks = [columns[start : start + ARMS_A_BLOCK] for start in range(0, len(columns), ARMS_A_BLOCK)]
     tables = [_block(results.task, names, block) for block in blocks]
     tables[-1].caption = "\n".join(f"({mark}) not to be relied on: {text}" for mark, text in robust.notes) or None

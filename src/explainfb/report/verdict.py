@@ -114,6 +114,7 @@ def _undecided(results: StudyResults, measure: Measure) -> str:
 
 def losses(results: StudyResults, *, besides: Measure) -> str:
     """Every other measure in which feedback is worse than before or than a control, in a clause; empty without any."""
+    # not references and the ceiling, which know more: to lose to them says nothing about the answers
     rivals = results.of_role("before", "control")
     found = []
     for measure in all_measures(results):

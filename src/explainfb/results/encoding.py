@@ -181,7 +181,7 @@ def _difference_from(found: Json) -> ArmDifference:
     plain = {measure.key: found[measure.key] for measure in MEASURES if found[measure.key] is not None}
     robust = {
         robust_accuracy_under(ThreatModel(row.pop("norm"), row.pop("epsilon"))).key: row
-        for row in map(dict, found[ROBUST])
+        for row in map(dict, found[ROBUST])  # copies, from which the key is taken out
     }
     return ArmDifference({key: Interval(**ends) for key, ends in (plain | robust).items()})
 

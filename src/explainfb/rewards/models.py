@@ -80,6 +80,7 @@ class AdditiveReward(nn.Module):
 
     def maps(self, images: Tensor) -> Tensor:
         """(B, 2, H, W): what should count, A, and what should not, B."""
+        # coordinates, because convolutions alone cannot tell the border from the middle
         coarse = self.features(with_coordinates(images))
         return F.interpolate(coarse, size=images.shape[2:], mode="nearest")
 

@@ -97,6 +97,7 @@ def search_step(attacker: Attacker, wrong: BoolArray, order: IntArray, epsilons:
         return attacker
 
     def count(candidate: Attacker) -> int:
+        # at the middle epsilon, at which some images fall and others hold
         return int(candidate.pgd(np.flatnonzero(~skipped), epsilons[len(epsilons) // 2], restart=1).sum())
 
     return max(tried, key=count)
@@ -142,8 +143,10 @@ def break_everything(
     attacks = attacks_of(attacker, clean, epsilons)
     for name, (images, run) in attacks.items():
         tried = np.isin(np.arange(len(order)), right[:images])
+        # inside the attack, images that it skips count as broken; here they are taken out again
         rows = run(clean.wrong | ~tried) & (tried | clean.wrong)
         broken[name] = Broken(rows, tried)
+        # PGD takes about as long as all the others, and the sanity checks half of that
         progress((0.4 if name == ITERATED else 0.4 / (len(attacks) - 1)) if len(attacks) > 1 else 0.8)
     return broken
 

@@ -73,6 +73,7 @@ class Bounded(torch.nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.target(images)
+        # log-probabilities decide as the logits do, and their exponential cannot overflow
         return logits.log_softmax(1).nan_to_num(nan=LOWEST_LOGIT).clamp_min(LOWEST_LOGIT)
 
 
@@ -191,6 +192,7 @@ class Attacker:
     def _likeliest(self, chosen: IntArray) -> Tensor:
         """(len(chosen), classes − 1): the classes that are not the label, the likeliest first."""
         places = torch.as_tensor(chosen, device=self.images.device)
+        # NaN would come first in a descending order; the label, made the least likely, comes last and is dropped
         outputs = self._outputs(places).nan_to_num().scatter(1, self.labels[places][:, None], -torch.inf)
         return outputs.argsort(1, descending=True)[:, :-1]
 

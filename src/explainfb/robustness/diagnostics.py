@@ -70,7 +70,7 @@ def loss_gradients(target: Target, images: Tensor, labels: Tensor, batch_size: i
     norms = [torch.zeros(0, device=images.device)]
     for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
         moved = batch.detach().clone().requires_grad_()
-        loss = F.cross_entropy(target(moved), truth, reduction="sum")
+        loss = F.cross_entropy(target(moved), truth, reduction="sum")  # a mean would divide by the size of the batch
         norms.append(torch.autograd.grad(loss, moved)[0].flatten(1).norm(dim=1))
     return torch.cat(norms)
 

@@ -36,6 +36,7 @@ def random_change(images: Tensor, norm: Norm, epsilon: float, generator: torch.G
     if norm == "linf":
         return (epsilon * (2 * torch.rand(shape, generator=generator) - 1)).to(images)
     direction = torch.randn(shape, generator=generator)
+    # the root makes it uniform: nearly all of a ball of many dimensions lies close to its surface
     radius = torch.rand((len(images), 1, 1, 1), generator=generator) ** (1 / images[0].numel())
     return (epsilon * radius * direction / lengths(direction)).to(images)
 

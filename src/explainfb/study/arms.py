@@ -87,6 +87,7 @@ class Tuned:
 
     def run(self, name: str, context: StudyContext) -> Outcome:
         files, first = context.control_folder(name), context.feedback_folder.classifier_path(0)
+        # a copy, so that round 1 finds round 0 in the arm's own folder
         if not files.classifier_path(0).is_file():
             save_classifier(load_classifier(first), files.classifier_path(0))
         if self.method is not None:

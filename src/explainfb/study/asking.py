@@ -161,6 +161,7 @@ class AskingRounds(Rounds):
         images = context.task.train.images[torch.from_numpy(pool.images)]
         found: Explanations = {}
         with context.progress.stage(self.title(pool.round, "explaining"), len(pool.keys)) as step, counted(path):
+            # classifier by classifier, so that each is loaded once
             for name in dict.fromkeys(key.classifier for key in pool.keys):
                 classifier = self.files.classifier(int(name.removeprefix("round-")))
                 keys = [key for key in pool.keys if key.classifier == name]

@@ -54,7 +54,7 @@ def _out_of_bag_tests(context: StudyContext) -> dict[int, OutOfBagTest]:
     """Of the rounds whose reward has it beside it."""
     found = {}
     for number in range(1, context.settings.rounds + 1):
-        with suppress(InputError):
+        with suppress(InputError):  # rounds from before the test was kept have none
             found[number] = context.feedback_folder.out_of_bag_test(number)
     return found
 

@@ -104,6 +104,7 @@ class Rounds(ABC):
             SummaryWriter(str(self.files.curves_path(number))) as writer,
             context.timed(self.stage("fine-tuning")),
         ):
+            # without the arm's name: all arms draw the same batches in the same round
             seed = derive(context.settings.seed, "finetune", number)
             with counted(path):
                 result = method(

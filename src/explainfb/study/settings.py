@@ -155,7 +155,7 @@ def as_plain(settings: Any) -> Plain:
         value = getattr(settings, item.name)
         if dataclasses.is_dataclass(value):
             plain[item.name] = as_plain(value)
-        elif value is not None:
+        elif value is not None:  # TOML has no null
             plain[item.name] = list(value) if isinstance(value, tuple) else value
     return plain
 
@@ -246,7 +246,7 @@ def _build(record: Any, plain: Plain) -> Any:
         default = getattr(record(), name) if name in {item.name for item in dataclasses.fields(record)} else None
         if isinstance(value, dict):
             value = _build(type(default), value)
-        values[name] = tuple(value) if isinstance(value, list) else value
+        values[name] = tuple(value) if isinstance(value, list) else value  # frozen, as the settings are
     return record(**values)
 
 

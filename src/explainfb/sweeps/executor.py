@@ -76,7 +76,7 @@ def _feedback(
     processes: Processes, folder: Path, settings: StudySettings, shared: Sequence[SharedFiles]
 ) -> tuple[Path, StudyResults | None]:
     """Feedback; of a study without other arms everything, and its results."""
-    with locked(folder):
+    with locked(folder):  # the same study may be started by hand, or by a second sweep
         study = _open(processes, folder, settings)
         copy_shared_files(folder, shared)
         if not settings.controls:

@@ -52,7 +52,7 @@ def read_summary(path: Path) -> GridSummary:
     what_to_do = "give the sweep.json, grid.json or results.json of studies that were run"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        current = found if "format" in found else upgraded(found)
+        current = found if "format" in found else upgraded(found)  # format 1 had no number
         if (newer := current["format"]) == FORMAT:
             return _summary_from(current)
     except (OSError, *DAMAGE) as error:

@@ -28,7 +28,7 @@ WAITING = replace(TINY, annotator="human", comparisons_per_round=24, rounds=1, c
 """A tiny study for people: 24 comparisons and up to 2 gold ones in one round."""
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
+    "--no-sandbox",  # which Chromium needs where tests run as root
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
