@@ -8,7 +8,12 @@ from explainfb.core.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSettings:
-    """How a classifier follows a reward."""
+    """How a classifier follows a reward.
+
+    >>> from explainfb import FinetuneSettings
+    >>> FinetuneSettings(steps=480, gradient_penalty=0.01538).counterexample_share
+    1.0
+    """
 
     steps: int = 160
     """Gradient steps a round, at least 1."""
@@ -86,7 +91,12 @@ Region = Literal["turned_round", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSettings:
-    """How strongly each baseline does what it does; pixels lie in [0, 1]."""
+    """How strongly each baseline does what it does; pixels lie in [0, 1].
+
+    >>> from explainfb import BaselineSettings
+    >>> BaselineSettings(rrr_strength=1.538).rrr_masks
+    'relevance'
+    """
 
     wrong_masks: Region = "turned_round"
     """Where the annotator of `wrong_masks` wants the reason: wherever it should not be, or in a region of the right

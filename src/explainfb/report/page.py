@@ -99,9 +99,7 @@ def render_report(results: StudyResults, data: ReportData) -> str:
     environment.filters |= {"percent": percent, "caption": _caption}
     style = resources.files("explainfb.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     template = environment.get_template("report.html.j2")
-    return template.render(
-        r=results, m=data, style=Markup(style), **_words(results, data), **_pictures(results, data)
-    )
+    return template.render(r=results, m=data, style=Markup(style), **_words(results, data), **_pictures(results, data))
 
 
 def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:

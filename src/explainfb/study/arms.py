@@ -50,7 +50,14 @@ class Arm(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
     """As many rounds as feedback, with another annotator, whose reward is followed as feedback's is, or with a method
-    that asks nobody."""
+    that asks nobody.
+
+    >>> from explainfb import Tuned
+    >>> from explainfb.finetuning import baselines
+    >>> plain = Tuned(label="my arm", meaning="no reward", method=lambda context: baselines.cross_entropy)
+    >>> plain.describe("my_arm").role
+    'control'
+    """
 
     label: str = ""
     """In a few words, for tables; its name without one."""
@@ -257,4 +264,9 @@ ARMS = Arms(
         NO_SHORTCUT: NoShortcut(),
     }
 )
-"""All that is known of an arm stands in its entry here."""
+"""All that is known of an arm stands in its entry here.
+
+>>> from explainfb import ARMS
+>>> ARMS["rrr"].describe("rrr").label
+'pixel masks (RRR)'
+"""

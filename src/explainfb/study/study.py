@@ -69,7 +69,13 @@ Made = tuple[Outcome, Evaluation]
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """One study in its folder; `Study.open` checks everything that can be checked before work starts."""
+    """One study in its folder; `Study.open` checks everything that can be checked before work starts.
+
+    >>> from explainfb import Study, StudySettings
+    >>> study = Study.open("studies/example", StudySettings(rounds=1, comparisons_per_round=100))
+    >>> study.describe()
+    'digits-decoy, 1,209 training images, 1 round of 100 comparisons, seed 0, simulated annotator, cpu'
+    """
 
     context: StudyContext
     database: str | Path
