@@ -1,7 +1,7 @@
-"""Every screen of the annotators' app, on a desktop and a phone, light and dark: docs/app-*.jpg.
+"""The screens of the annotators' app that the pages show, on a desktop and a phone, light and dark: docs/app-*.jpg.
 
     python docs/screenshots.py
-    python docs/screenshots.py question history
+    python docs/screenshots.py question rating
 
 Needs Chromium on the path and what the tests need (`pip install -e ".[test]"`). A small study is begun in a temporary
 folder, simulated people answer some of it, and the screens are photographed.
@@ -63,79 +63,24 @@ def answer_some(app: App, study: Path) -> None:
                 session.answer(lease, judge.answer(asked, sides[0], sides[1]), shown_at=shown_at)
 
 
-def to_consent(visitor: Visitor, link: str) -> None:
-    visitor.visit(link, "agree")
-
-
 def to_practice(visitor: Visitor, link: str) -> None:
     visitor.visit(link, "agree")
     visitor.press("y")
     visitor.expect("answers")
 
 
-def to_feedback(visitor: Visitor, link: str) -> None:
-    to_practice(visitor, link)
-    visitor.press("2")
-    visitor.expect("go-on")
-
-
 def to_question(visitor: Visitor, link: str) -> None:
     visitor.visit(link, "progress")
-
-
-def to_history(visitor: Visitor, link: str) -> None:
-    visitor.visit(link, "progress")
-    for _ in range(3):
-        done = visitor.done[0]
-        visitor.press("1")
-        visitor.wait_for_done(done + 1)
-    visitor.press("h")
-    visitor.expect("back")
-
-
-def to_change(visitor: Visitor, link: str) -> None:
-    to_history(visitor, link)
-    visitor.click("change-")
-    visitor.expect("keep")
-
-
-def to_waiting(visitor: Visitor, link: str) -> None:
-    visitor.page.goto(link)
-    visitor.read("Nothing to compare just now")
-
-
-def to_thanks(visitor: Visitor, link: str) -> None:
-    visitor.page.goto(link)
-    visitor.read("Thank you!")
-
-
-def to_pause(visitor: Visitor, link: str) -> None:
-    visitor.visit(link, "progress")
-    visitor.press("p")
-    visitor.read("A pause")
 
 
 def to_researchers(visitor: Visitor, link: str) -> None:
     visitor.visit(link, "downloads")
 
 
-def to_closed(visitor: Visitor, link: str) -> None:
-    visitor.page.goto(link.partition("?")[0])
-    visitor.read("needs a personal link")
-
-
 SCREENS: dict[str, tuple[Callable[[Visitor, str], None], Role, bool]] = {
     "researchers": (to_researchers, Role.RESEARCHER, False),
-    "consent": (to_consent, Role.ANNOTATOR, False),
     "practice": (to_practice, Role.ANNOTATOR, False),
-    "feedback": (to_feedback, Role.ANNOTATOR, False),
     "question": (to_question, Role.ANNOTATOR, True),
-    "history": (to_history, Role.ANNOTATOR, True),
-    "pause": (to_pause, Role.ANNOTATOR, True),
-    "change": (to_change, Role.ANNOTATOR, True),
-    "no-link": (to_closed, Role.ANNOTATOR, False),
-    "waiting": (to_waiting, Role.ANNOTATOR, True),
-    "thanks": (to_thanks, Role.ANNOTATOR, True),
     "rating": (to_question, Role.ANNOTATOR, True),
 }
 """How to get to each screen, with whose link, and whether that person has practised."""
@@ -148,9 +93,6 @@ def photograph(browser: Browser, app: App, screen: str) -> Image.Image:
     for scheme in ("light", "dark"):
         for size, mobile in ((DESKTOP, False), (PHONE, True)):
             link = app.invite(f"{screen} {scheme} {mobile}", role, practised=practised)
-            if screen == "waiting":
-                with app.store as store:
-                    store.annotators.exclude(f"{screen} {scheme} {mobile}", by="Rea", reason="to see the page")
             context = browser.new_context(viewport=size, color_scheme=scheme, is_mobile=mobile, device_scale_factor=2)
             visitor = Visitor(context.new_page())
             go(visitor, link)
@@ -187,13 +129,8 @@ def main() -> None:
         begin(study, STUDY)
         with served(study) as app, chromium() as browser:
             answer_some(app, study)
-            for screen in [screen for screen in SCREENS if screen not in ("thanks", "rating")]:
+            for screen in ("researchers", "practice", "question"):
                 take(browser, app, screen)
-            with app.store as store:
-                store.close_round(1)
-            take(browser, app, "thanks")
-            with app.store as store:
-                store.reopen_round(1)
         settings = (study / "study.toml").read_text()
         (study / "study.toml").write_text(settings.replace('question = "compare"', 'question = "rate"'))
         with served(study) as app, chromium() as browser:

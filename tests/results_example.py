@@ -4,147 +4,171 @@
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
 
-from explainfb.core.types import Explanation, FloatArray
+from explainfb.core.types import Explanation, FloatArray, Interval, RobustAccuracy, ThreatModel
 from explainfb.explanations.superpixels import grid
 from explainfb.report import GalleryItem, ReportData, RewardMaps, write_report
+from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Measure, robust_accuracy_under
+from explainfb.results.records import (
+    ArmDifference,
+    ArmResult,
+    Compute,
+    PreferenceResults,
+    ReliabilityBins,
+    RoundResult,
+    StudyResults,
+    in_order,
+)
+from explainfb.study.arms import describe
 
 LINF = (0.025, 0.05, 0.1, 0.15)
 L2 = (0.5, 1.0, 2.0)
-ARMS: dict[str, dict[str, Any]] = {
-    # clean, shifted, ece, share, robust accuracy at LINF then L2
-    "before": {"numbers": (0.962, 0.416, 0.452, 0.35), "robust": (0.36, 0.30, 0.23, 0.15, 0.33, 0.24, 0.11)},
-    "after": {"numbers": (0.958, 0.899, 0.031, 0.04), "robust": (0.85, 0.79, 0.56, 0.31, 0.82, 0.66, 0.27)},
-    "cross_entropy": {"numbers": (0.966, 0.298, 0.621, 0.44), "robust": (0.26, 0.213, 0.137, 0.08, 0.24, 0.15, 0.06)},
-    "random_answers": {"numbers": (0.951, 0.261, 0.558, 0.41), "robust": (0.22, 0.17, 0.113, 0.07, 0.2, 0.13, 0.05)},
-    "ceiling": {"numbers": (0.973, 0.95, 0.013, 0.01), "robust": (0.94, 0.93, 0.83, 0.66, 0.94, 0.87, 0.55)},
+MODELS = [ThreatModel("linf", epsilon) for epsilon in LINF] + [ThreatModel("l2", epsilon) for epsilon in L2]
+ARMS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    # clean, shifted, ece, share; robust accuracy at LINF then L2
+    "before": ((0.962, 0.416, 0.452, 0.35), (0.36, 0.30, 0.23, 0.15, 0.33, 0.24, 0.11)),
+    "cross_entropy": ((0.966, 0.298, 0.621, 0.44), (0.26, 0.213, 0.137, 0.08, 0.24, 0.15, 0.06)),
+    "random_answers": ((0.951, 0.261, 0.558, 0.41), (0.22, 0.17, 0.113, 0.07, 0.2, 0.13, 0.05)),
+    "feedback": ((0.958, 0.899, 0.031, 0.04), (0.85, 0.79, 0.56, 0.31, 0.82, 0.66, 0.27)),
+    "no_shortcut": ((0.973, 0.95, 0.013, 0.01), (0.94, 0.93, 0.83, 0.66, 0.94, 0.87, 0.55)),
 }
+COMPUTE = {
+    "before": Compute(64_000, 64_000),
+    "cross_entropy": Compute(61_400, 61_400),
+    "random_answers": Compute(1_058_000, 614_000),
+    "feedback": Compute(1_058_000, 614_000),
+    "no_shortcut": Compute(64_000, 64_000),
+}
+SETTINGS: dict[str, object] = {
+    "annotator": "simulated", "error_rate": 0.1, "rounds": 4, "comparisons_per_round": 250, "classifier": "lenet",
+    "superpixels": "grid", "superpixel_count": 49, "masks": "kernelshap", "mask_count": 256, "fill": "data",
+    "reward": "additive", "reward_members": 3, "strength": 0.7, "steps_per_round": 240, "device": "cpu",
+    "attacked_images": 300, "train_images": None, "wait_for_annotators": False,
+}  # fmt: skip
+ENVIRONMENT = {
+    "explainfb": "0.1.0", "python": "3.12.4", "torch": "2.15.0", "torchvision": "0.29.0", "numpy": "2.4.1",
+    "foolbox": "3.3.4", "machine": "x86_64, 2 cores, Linux 6.8",
+}  # fmt: skip
+ROUNDS = (
+    RoundResult(1, answers=250, held_out=60, reward_accuracy=Interval(0.71, 0.6, 0.82)),
+    RoundResult(2, answers=500, held_out=120, reward_accuracy=Interval(0.735, 0.66, 0.81)),
+    RoundResult(3, answers=750, held_out=180, reward_accuracy=Interval(0.764, 0.7, 0.826)),
+    RoundResult(4, answers=1000, held_out=240, reward_accuracy=Interval(0.772, 0.716, 0.824)),
+)
 
 
-def interval(value: float, half: float) -> list[float]:
-    return [round(max(0.0, value - half), 4), round(min(1.0, value + half), 4)]
+def interval(value: float, half: float) -> Interval:
+    return Interval(value, round(max(0.0, value - half), 4), round(min(1.0, value + half), 4))
 
 
-def robust(values: tuple[float, ...], n: int = 300) -> list[dict[str, Any]]:
-    cases = [("linf", epsilon) for epsilon in LINF] + [("l2", epsilon) for epsilon in L2]
-    rows = []
-    for (norm, epsilon), accuracy in zip(cases, values, strict=True):
-        low, high = interval(accuracy, 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5)
-        attacks = {"pgd": accuracy, "minimum_norm": accuracy + 0.01, "boundary": accuracy + 0.03, "noise": 0.99}
-        rows.append(
-            {"norm": norm, "epsilon": epsilon, "accuracy": accuracy, "low": low, "high": high, "n": n}
-            | {"attacks": attacks, "reliable": True, "flags": []}
-        )
-    return rows
+def robust(model: ThreatModel, accuracy: float, n: int = 300) -> RobustAccuracy:
+    half = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5
+    attacks = {"pgd": accuracy, "minimum_norm": accuracy + 0.01, "boundary": accuracy + 0.03, "noise": 0.99}
+    return RobustAccuracy(model, interval(accuracy, half), n, attacks)
 
 
-def reliability(accuracy: float, ece: float, n: int, bins: int = 15) -> dict[str, list[Any]]:
+def reliability(ece: float, n: int, bins: int = 15) -> ReliabilityBins:
     """Bins that lean to over-confidence by about `ece`, and are empty at the low end."""
     centres = (np.arange(bins) + 0.5) / bins
     weight = np.where(centres < 0.2, 0.0, np.exp(4 * (centres - 1)))
-    count = np.round(n * weight / weight.sum()).astype(int)
+    count = np.round(n * weight / weight.sum()).astype(int).tolist()
     seen = np.clip(centres - ece * centres**0.5, 0, 1)
-    full = count > 0
-    return {
-        "confidence": [round(float(c), 3) if f else None for c, f in zip(centres, full, strict=True)],
-        "accuracy": [round(float(a), 3) if f else None for a, f in zip(seen, full, strict=True)],
-        "count": count.tolist(),
-    }
+    confidence, accuracy = (
+        tuple(round(float(value), 3) if images else None for value, images in zip(values, count, strict=True))
+        for values in (centres, seen)
+    )
+    return ReliabilityBins(confidence, accuracy, tuple(count))
 
 
-def evaluation(name: str, n: int = 899) -> dict[str, Any]:
-    clean, shifted, ece, share = ARMS[name]["numbers"]
-    half = {"clean_accuracy": 0.012, "shifted_accuracy": 0.031, "ece": 0.02, "shortcut_share": 0.015}
-    values = {"clean_accuracy": clean, "shifted_accuracy": shifted, "ece": ece, "shortcut_share": share}
-    return {
-        "n": n,
-        **values,
-        "intervals": {key: interval(value, half[key]) for key, value in values.items()},
-        "reliability": reliability(shifted, ece, n),
-        "robust_accuracy": robust(ARMS[name]["robust"]),
-    }
+def arm_result(name: str, n: int = 899) -> ArmResult:
+    (clean, shifted, ece, share), robustness = ARMS[name]
+    return ArmResult(
+        arm=describe(name),
+        n=n,
+        clean_accuracy=interval(clean, 0.012),
+        shifted_accuracy=interval(shifted, 0.031),
+        ece=interval(ece, 0.02),
+        shortcut_share=interval(share, 0.015),
+        reliability=reliability(ece, n),
+        robust_accuracy=tuple(robust(model, accuracy) for model, accuracy in zip(MODELS, robustness, strict=True)),
+        compute=COMPUTE[name],
+    )
 
 
-def difference(estimate: float, half: float) -> dict[str, float]:
-    return {"estimate": round(estimate, 4), "low": round(estimate - half, 4), "high": round(estimate + half, 4)}
+def arm_difference(name: str) -> ArmDifference:
+    halves = {CLEAN: 0.011, SHIFTED: 0.037, ECE: 0.03, SHORTCUT_SHARE: 0.02}
+    halves |= {robust_accuracy_under(model): 0.055 for model in MODELS}
+    here, there = (numbers + robustness for numbers, robustness in (ARMS["feedback"], ARMS[name]))
+    found = {}
+    for (measure, half), a, b in zip(halves.items(), here, there, strict=True):
+        found[measure.key] = Interval(round(a - b, 4), round(a - b - half, 4), round(a - b + half, 4))
+    return ArmDifference(found)
 
 
-def differences(name: str) -> dict[str, Any]:
-    after, other = ARMS["after"], ARMS[name]
-    keys = ("clean_accuracy", "shifted_accuracy", "ece", "shortcut_share")
-    halves = (0.011, 0.037, 0.03, 0.02)
-    parts: dict[str, Any] = {
-        key: difference(a - b, half)
-        for key, a, b, half in zip(keys, after["numbers"], other["numbers"], halves, strict=True)
-    }
-    radii = [("linf", epsilon) for epsilon in LINF] + [("l2", epsilon) for epsilon in L2]
-    parts["robust_accuracy"] = [
-        {"norm": norm, "epsilon": epsilon, **difference(a - b, 0.055)}
-        for (norm, epsilon), a, b in zip(radii, after["robust"], other["robust"], strict=True)
-    ]
-    return parts
+def example_results() -> StudyResults:
+    results = StudyResults(
+        task="digits-decoy",
+        seed=0,
+        command="explainfb run --study studies/decoy --rounds 4 --comparisons-per-round 250 --seed 0",
+        settings=SETTINGS,
+        environment=ENVIRONMENT,
+        preferences=PreferenceResults(1000, ("simulated",), ROUNDS),
+        arms={name: arm_result(name) for name in ARMS},
+        differences={name: arm_difference(name) for name in ARMS if name != "feedback"},
+        seconds={"train": 21.4, "explain": 12.9, "feedback": 96.2, "controls": 61.0, "evaluate": 38.3},
+    )
+    return with_flag(results, "feedback", MODELS[3], "black_box_beats_white_box")
 
 
-def example_results() -> dict[str, Any]:
-    results: dict[str, Any] = {
-        "task": "digits-decoy",
-        "seed": 0,
-        "command": "explainfb run --study studies/decoy --rounds 4 --comparisons-per-round 250",
-        "settings": {
-            "annotator": "simulated", "error_rate": 0.1, "rounds": 4, "comparisons": 250, "classifier": "lenet",
-            "superpixels": "grid", "superpixel_count": 49, "masks": "kernelshap", "mask_count": 256, "fill": "data",
-            "reward": "additive", "reward_members": 3, "strength": 0.7, "steps_per_round": 240, "device": "cpu",
-            "attacked_images": 300, "train_images": None, "wait_for_annotators": False,
-        },
-        "environment": {
-            "explainfb": "0.1.0", "python": "3.12.4", "torch": "2.15.0", "torchvision": "0.29.0", "numpy": "2.4.1",
-            "foolbox": "3.3.4", "machine": "x86_64, 2 cores, Linux 6.8",
-        },
-        "preferences": {
-            "answers": 1000,
-            "annotators": ["simulated"],
-            "reward_accuracy": 0.772,
-            "reward_accuracy_interval": [0.716, 0.824],
-            "by_round": [
-                {"round": 1, "answers": 250, "held_out": 60, "reward_accuracy": 0.71, "low": 0.6, "high": 0.82},
-                {"round": 2, "answers": 500, "held_out": 120, "reward_accuracy": 0.735, "low": 0.66, "high": 0.81},
-                {"round": 3, "answers": 750, "held_out": 180, "reward_accuracy": 0.764, "low": 0.7, "high": 0.826},
-                {"round": 4, "answers": 1000, "held_out": 240, "reward_accuracy": 0.772, "low": 0.716, "high": 0.824},
-            ],
-        },
-        "before": evaluation("before"),
-        "after": evaluation("after"),
-        "ceiling": evaluation("ceiling"),
-        "controls": {name: evaluation(name) for name in ("cross_entropy", "random_answers")},
-        "differences": {name: differences(name) for name in ("before", "cross_entropy", "random_answers", "ceiling")},
-        "budget": {
-            "before": {"forward": 64_000, "backward": 64_000}, "ceiling": {"forward": 64_000, "backward": 64_000},
-            "after": {"forward": 1_058_000, "backward": 614_000},
-            "cross_entropy": {"forward": 61_400, "backward": 61_400},
-            "random_answers": {"forward": 1_058_000, "backward": 614_000},
-        },
-        "seconds": {"train": 21.4, "explain": 12.9, "feedback": 96.2, "controls": 61.0, "evaluate": 38.3},
-        "stopped": [],
-    }  # fmt: skip
-    flagged = results["after"]["robust_accuracy"][3]
-    flagged["reliable"], flagged["flags"] = False, ["black_box_beats_white_box"]
-    return results
+def with_arm(results: StudyResults, name: str, **changes: Any) -> StudyResults:
+    """The same study, but for what was measured on one of its arms."""
+    return replace(results, arms={**results.arms, name: replace(results.arms[name], **changes)})
 
 
-def without_shortcut(results: dict[str, Any]) -> dict[str, Any]:
+def with_twins(results: StudyResults, *names: str, of: str = "before") -> StudyResults:
+    """The same study with further arms, on which the same was measured as on another one."""
+    twins = [replace(results.arms[of], arm=describe(name)) for name in names]
+    compared = dict.fromkeys(names, results.differences[of])
+    return replace(
+        results, arms=in_order([*results.arms.values(), *twins]), differences={**results.differences, **compared}
+    )
+
+
+def with_flag(results: StudyResults, name: str, model: ThreatModel, flag: str) -> StudyResults:
+    """The same study, but for a robust accuracy that failed a check."""
+    rows = results.arms[name].robust_accuracy
+    flagged = tuple(replace(row, flags=(flag,)) if row.threat_model == model else row for row in rows)
+    return with_arm(results, name, robust_accuracy=flagged)
+
+
+def with_difference(results: StudyResults, name: str, measure: Measure, found: Interval | None) -> StudyResults:
+    """The same study, but for the difference to one arm in one measure; None where it was not compared."""
+    kept = {key: value for key, value in results.differences[name].by_measure.items() if key != measure.key}
+    changed = ArmDifference(kept if found is None else kept | {measure.key: found})
+    return replace(results, differences={**results.differences, name: changed})
+
+
+def without_arms(results: StudyResults, *names: str) -> StudyResults:
+    """The same study without these arms."""
+    arms = {name: arm for name, arm in results.arms.items() if name not in names}
+    differences = {name: each for name, each in results.differences.items() if name not in names}
+    return replace(results, arms=arms, differences=differences)
+
+
+def without_shortcut(results: StudyResults) -> StudyResults:
     """The same study on a task that has no shortcut."""
-    for arm in (results["before"], results["after"], *results["controls"].values()):
-        arm["shifted_accuracy"] = arm["shortcut_share"] = None
-        arm["intervals"]["shifted_accuracy"] = arm["intervals"]["shortcut_share"] = None
-    results.pop("ceiling", None)
-    results["differences"].pop("ceiling", None)
-    for parts in results["differences"].values():
-        parts["shifted_accuracy"] = parts["shortcut_share"] = None
+    results = without_arms(results, "no_shortcut")
+    for name in results.arms:
+        results = with_arm(results, name, shifted_accuracy=None, shortcut_share=None)
+    for name in results.differences:
+        for measure in (SHIFTED, SHORTCUT_SHARE):
+            results = with_difference(results, name, measure, None)
     return results
 
 
@@ -186,13 +210,10 @@ def example_material(items: int = 8, seed: int = 0) -> ReportData:
     maps = RewardMaps(
         should_count=np.clip(edge / 9, 0, 1) + 0.05 * generator.normal(size=(28, 28)),
         should_not_count=np.clip(1 - edge / 5, 0, 1) + 0.05 * np.abs(generator.normal(size=(28, 28))),
-        image=None,
         computed_on="the mean over 200 validation images",
     )
-    steps = np.arange(240)
-    curves = {f"round {k}": (1.2 / k * np.exp(-steps / 60) - 0.1 * k).tolist() for k in (1, 2, 3, 4)}
     names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-    return ReportData(class_names=names, gallery=tuple(gallery), reward_maps=maps, loss_curves=curves)
+    return ReportData(class_names=names, gallery=tuple(gallery), reward_maps=maps)
 
 
 if __name__ == "__main__":

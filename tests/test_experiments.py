@@ -13,13 +13,13 @@ from typing import Any, get_args
 import pytest
 import torch
 import tyro
+from explainfb.sweeps.grid_runner import GridSettings, sweep_command
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainfb.cli.commands import Command, Sweep
 from explainfb.study.finished import FinishedStudy
 from explainfb.study.settings import KnownControl, StudySettings
-from explainfb.sweeps.grid_runner import GridSettings, sweep_command
 from explainfb.tasks.task import Split
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"

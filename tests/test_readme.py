@@ -35,7 +35,7 @@ def test_every_command_in_the_readme_is_one_that_the_program_knows(capsys: pytes
     for line in lines:
         words = shlex.split(line)[1:]
         with pytest.raises(SystemExit) as stopped:
-            main([words[0], "--help"])
+            main([words[0], "--help-all"])
         assert stopped.value.code == 0
         known = capsys.readouterr().out
         assert [word for word in words if word.startswith("--") and word not in known] == []

@@ -10,6 +10,7 @@ import streamlit as st
 from explainfb.core.types import Answer
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import SIDES, AnnotationSession
+from explainfb.labelling.stimuli import scales
 from explainfb.store import StoredAnswer
 from screens import answers, style, work
 from screens.guard import allowed, guarded, tell
@@ -20,9 +21,9 @@ CHANGING = "changing"
 
 def show(served: ServedStudy, session: AnnotationSession) -> None:
     latest = session.history()
-    changing = st.session_state.get(CHANGING)
+    changing: tuple[int, str] | None = st.session_state.get(CHANGING)
     chosen = next((answer for answer in latest if changing and answer.id == changing[0]), None)
-    if chosen is not None:
+    if changing is not None and chosen is not None:
         change = _rate_anew if served.settings.question == "rate" else _change
         change(served, session, chosen, changing[1])
         return
@@ -38,14 +39,14 @@ def show(served: ServedStudy, session: AnnotationSession) -> None:
 def _row(
     served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, place_in_list: int, is_open: bool
 ) -> None:
-    left, right = work.exhibits(served, answer.comparison)
-    (left_scale, right_scale) = work.scales(left, right, served.settings)
+    left, right = work.stimuli(served, answer.comparison)
+    (left_scale, right_scale) = scales(left, right, served.settings)
     with st.container(key=f"pair-row-{place_in_list}", border=True):
         columns = st.columns([1, 1, 2])
-        for column, exhibit, scale, side in zip(
+        for column, stimulus, scale, side in zip(
             columns, (left, right), (left_scale, right_scale), ("Left", "Right"), strict=False
         ):
-            column.image(exhibit.picture("overlay", scale=scale), alt=f"{side}. {exhibit.description}", width=110)
+            column.image(stimulus.picture("overlay", scale=scale), alt=f"{side}. {stimulus.description}", width=110)
         with columns[2]:
             style.caption(_said(served, session, answer), _when(answer), left=True)
             if answer.comment:
@@ -74,7 +75,7 @@ def _when(answer: StoredAnswer) -> str:
 
 
 def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
-    left, right = work.exhibits(served, answer.comparison)
+    left, right = work.stimuli(served, answer.comparison)
     shown_at = work.first_shown(token)
     st.markdown("##### Your answer again: which shows the better reasons?")
     style.caption("So far:", answers.LABELS[answer.answer or Answer.CANT_TELL])
@@ -86,7 +87,7 @@ def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswe
 
 
 def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
-    left, right = work.exhibits(served, answer.comparison)
+    left, right = work.stimuli(served, answer.comparison)
     shown_at, old = work.first_shown(token), session.ratings_of(answer)
     st.markdown("##### Your ratings again: how good are these reasons?")
     work.show(served, left, right, name=f"change-{token}")
@@ -103,10 +104,11 @@ def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAn
 def _store_ratings(
     served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown_at: datetime, token: str
 ) -> None:
-    given = {side: st.session_state.get(f"{side}-{token}") for side in SIDES}
+    said = {side: st.session_state.get(f"{side}-{token}") for side in SIDES}
+    given = {side: rating for side, rating in said.items() if rating is not None}
     if not allowed(served, session.annotator):
         return
-    if None in given.values():
+    if given.keys() != said.keys():
         tell("Give both sides a number from 1 to 5, or keep it as it was.")
         return
     _stop_changing()

@@ -23,7 +23,7 @@ def show() -> None:
 
 @guarded_page
 def _screen() -> None:
-    served = workplace()
+    served = served_study()
     person = served.store.annotators.authenticate(token_of_page())
     if person is None:
         closing.no_link()
@@ -34,7 +34,7 @@ def _screen() -> None:
 
 
 @st.cache_resource(show_spinner="Opening the study…")
-def workplace() -> ServedStudy:
+def served_study() -> ServedStudy:
     study, database, data_dir = (os.environ.get(name) or None for name in (STUDY, DATABASE, DATA_DIR))
     assert study is not None
     served = ServedStudy.open(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)

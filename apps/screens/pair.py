@@ -18,18 +18,18 @@ def show_pair(left: Stimulus, right: Stimulus, scales: tuple[float, float], *, s
     style.legend(*_ends(scales[0] if shared else None), note="" if shared else OWN_SCALES)
     view, strength = _switches()
     sides = zip(pictures.columns(2), ("Left", "Right"), (left, right), scales, strict=True)
-    for column, side, exhibit, scale in sides:
+    for column, side, stimulus, scale in sides:
         with column:
-            _show(exhibit, side, scale, view, strength, name)
+            _show(stimulus, side, scale, view, strength, name)
 
 
-def show_one(exhibit: Stimulus, scale: float, *, name: str) -> None:
+def show_one(stimulus: Stimulus, scale: float, *, name: str) -> None:
     """One explanation, to be rated."""
     pictures = st.container(key=f"pair-{name}")
     style.legend(*_ends(None))
     view, strength = _switches()
     with pictures:
-        _show(exhibit, "", scale, view, strength, name)
+        _show(stimulus, "", scale, view, strength, name)
 
 
 def _ends(scale: float | None) -> tuple[str, str]:
@@ -53,15 +53,16 @@ def _choice(label: str, options: tuple[T, ...], usual: T, *, disabled: bool = Fa
     chosen = st.segmented_control(
         label, options, default=default, key=label, disabled=disabled, label_visibility="collapsed"
     )
-    st.session_state[kept] = chosen or default
-    return st.session_state[kept]
+    now: T = chosen or default
+    st.session_state[kept] = now
+    return now
 
 
-def _show(exhibit: Stimulus, side: str, scale: float, view: View, strength: float, name: str) -> None:
-    size = "tiny" if exhibit.is_tiny else "photo"
-    style.caption(f"{side}: " if side else "", f"the classifier says {exhibit.class_name}, {exhibit.sure} sure")
+def _show(stimulus: Stimulus, side: str, scale: float, view: View, strength: float, name: str) -> None:
+    size = "tiny" if stimulus.is_tiny else "photo"
+    style.caption(f"{side}: " if side else "", f"the classifier says {stimulus.class_name}, {stimulus.sure} sure")
     with st.container(key=f"picture-{size}-{side}-{name}"):
-        alt = f"The image alone, called {exhibit.class_name}." if view == "original" else exhibit.description
-        st.image(exhibit.picture(view, scale=scale, strength=strength), alt=alt, width="stretch")
+        alt = f"The image alone, called {stimulus.class_name}." if view == "original" else stimulus.description
+        st.image(stimulus.picture(view, scale=scale, strength=strength), alt=alt, width="stretch")
     with st.container(key=f"beneath-{size}-{side}-{name}"):
-        st.image(exhibit.original, alt=f"The image itself, called {exhibit.class_name}.", width="stretch")
+        st.image(stimulus.original, alt=f"The image itself, called {stimulus.class_name}.", width="stretch")

@@ -9,6 +9,7 @@ import streamlit as st
 from explainfb.core.types import Interval
 from explainfb.export import FORMATS, Format, answers_table, as_bytes, ratings_table
 from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.stimuli import scales
 from explainfb.preferences.agreement import (
     AnnotatorQuality,
     annotator_quality,
@@ -134,10 +135,10 @@ def _reward(served: ServedStudy) -> None:
         return
     st.write("How many held-out answers the reward foretells, round by round:")
     with st.container(key="reward"):
-        st.dataframe(pd.DataFrame([_row(each) for each in rows]), hide_index=True, width="stretch")
+        st.dataframe(pd.DataFrame([_of_round(each) for each in rows]), hide_index=True, width="stretch")
 
 
-def _row(each: RoundResult) -> dict[str, float | None]:
+def _of_round(each: RoundResult) -> dict[str, float | None]:
     accuracy = each.reward_accuracy
     return {
         "round": each.round,
@@ -156,13 +157,13 @@ def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
         return
     st.markdown("#### What people disagree on most")
     for number, item in enumerate(most):
-        left, right = work.exhibits(served, item.comparison)
+        left, right = work.stimuli(served, item.comparison)
         with st.container(key=f"pair-disagreed-{number}", border=True):
             columns = st.columns([1, 1, 2])
-            for column, exhibit, scale in zip(
-                columns, (left, right), work.scales(left, right, served.settings), strict=False
+            for column, stimulus, scale in zip(
+                columns, (left, right), scales(left, right, served.settings), strict=False
             ):
-                column.image(exhibit.picture("overlay", scale=scale), alt=exhibit.description, width=110)
+                column.image(stimulus.picture("overlay", scale=scale), alt=stimulus.description, width=110)
             with columns[2]:
                 for answer, count in item.counts.items():
                     style.caption(f"{count} ×", answers.LABELS[answer], left=True)

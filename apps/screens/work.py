@@ -23,7 +23,7 @@ HISTORY = "looking back"
 
 def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
     """Which of two explanations is better?"""
-    left, right = exhibits(served, lease.comparison)
+    left, right = stimuli(served, lease.comparison)
     shown_at = first_shown(lease.token)
     progress(session)
     st.markdown(f"##### {COMPARE.question}")
@@ -35,21 +35,21 @@ def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> No
 
 def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side) -> None:
     """How good is this explanation?"""
-    exhibit = exhibits(served, lease.comparison)[side == "right"]
+    stimulus = stimuli(served, lease.comparison)[side == "right"]
     name = f"{lease.token}-{side}"
     shown_at = first_shown(name)
     progress(session)
     st.markdown(f"##### {RATE.question}")
     answers.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
-    pair.show_one(exhibit, row_scale(exhibit.explanation), name=name)
+    pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
     comment(name)
     footer(served, session, name=name)
 
 
-def exhibits(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, Stimulus]:
+def stimuli(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, Stimulus]:
     """What is shown on the left and on the right."""
     asked = stored.comparison
-    left, right = (served.exhibits.exhibit(key, asked.round) for key in (asked.left, asked.right))
+    left, right = (served.stimuli.stimulus(key, asked.round) for key in (asked.left, asked.right))
     return left, right
 
 

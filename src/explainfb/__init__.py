@@ -1,41 +1,183 @@
-"""explainfb: a classifier explains itself, people compare its explanations, and it is fine-tuned on what they say."""
+"""explainfb: a classifier explains itself, people compare its explanations, and it is fine-tuned on what they say.
 
-from explainfb.classifiers.settings import TrainingSettings
-from explainfb.classifiers.training import train
-from explainfb.classifiers.transfer import pretrained
-from explainfb.classifiers.wrapping import wrap
-from explainfb.core.errors import InputError
-from explainfb.core.types import ThreatModel
-from explainfb.evaluation.evaluator import evaluate
-from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.explanations.lime import explain
-from explainfb.explanations.settings import LimeSettings
-from explainfb.finetuning.feedback import finetune
-from explainfb.finetuning.settings import FinetuneSettings
-from explainfb.rewards.ensemble import RewardEnsemble
-from explainfb.robustness.accuracy import robust_accuracy
-from explainfb.robustness.settings import AttackSettings
-from explainfb.study.settings import StudySettings
-from explainfb.study.study import Study
-from explainfb.tasks.datasets import load_task
+Everything public is imported from here. A name is loaded when it is first asked for: PyTorch and what stands on it take
+seconds, which a command that needs neither should not wait for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from explainfb.classifiers.classifier import Classifier
+    from explainfb.classifiers.networks import BUILDERS
+    from explainfb.classifiers.settings import TrainingSettings
+    from explainfb.classifiers.training import predict_logits, train
+    from explainfb.classifiers.transfer import pretrained
+    from explainfb.classifiers.wrapping import wrap
+    from explainfb.core.errors import InputError
+    from explainfb.core.types import (
+        Answer,
+        Comparison,
+        CrossCheck,
+        Explanation,
+        ExplanationKey,
+        Interval,
+        Preference,
+        RobustAccuracy,
+        ThreatModel,
+    )
+    from explainfb.evaluation.evaluator import Evaluation, evaluate
+    from explainfb.evaluation.settings import EvaluationSettings
+    from explainfb.explanations.lime import explain
+    from explainfb.explanations.plots import save_overlay
+    from explainfb.explanations.settings import LimeSettings
+    from explainfb.finetuning.batches import training_batches
+    from explainfb.finetuning.feedback import finetune
+    from explainfb.finetuning.objective import Objective, Penalty
+    from explainfb.finetuning.optimisation import optimise
+    from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
+    from explainfb.preferences.settings import QuerySettings
+    from explainfb.preferences.simulated import SimulatedAnnotator
+    from explainfb.results.json_file import read_results
+    from explainfb.results.records import StudyResults
+    from explainfb.rewards.dataset import PreferenceBatch, as_seen_by_reward
+    from explainfb.rewards.ensemble import RewardEnsemble
+    from explainfb.rewards.fitting import fit_ensemble
+    from explainfb.rewards.settings import RewardSettings
+    from explainfb.robustness.accuracy import robust_accuracy
+    from explainfb.robustness.settings import AttackSettings
+    from explainfb.study.arms import ARMS, Tuned
+    from explainfb.study.settings import StudySettings
+    from explainfb.study.study import Study
+    from explainfb.sweeps.runner import run_grid
+    from explainfb.sweeps.settings import Grid, GridSettings
+    from explainfb.tasks.datasets import load_task
+    from explainfb.tasks.task import Split, Task
+
+    __version__: str
+
+HOMES = {
+    "ARMS": "study.arms",
+    "BUILDERS": "classifiers.networks",
+    "Answer": "core.types",
+    "AttackSettings": "robustness.settings",
+    "BaselineSettings": "finetuning.settings",
+    "Classifier": "classifiers.classifier",
+    "Comparison": "core.types",
+    "CrossCheck": "core.types",
+    "Evaluation": "evaluation.evaluator",
+    "EvaluationSettings": "evaluation.settings",
+    "Explanation": "core.types",
+    "ExplanationKey": "core.types",
+    "FinetuneSettings": "finetuning.settings",
+    "Grid": "sweeps.settings",
+    "GridSettings": "sweeps.settings",
+    "InputError": "core.errors",
+    "Interval": "core.types",
+    "LimeSettings": "explanations.settings",
+    "Objective": "finetuning.objective",
+    "Penalty": "finetuning.objective",
+    "Preference": "core.types",
+    "PreferenceBatch": "rewards.dataset",
+    "QuerySettings": "preferences.settings",
+    "RewardEnsemble": "rewards.ensemble",
+    "RewardSettings": "rewards.settings",
+    "RobustAccuracy": "core.types",
+    "SimulatedAnnotator": "preferences.simulated",
+    "Split": "tasks.task",
+    "Study": "study.study",
+    "StudyResults": "results.records",
+    "StudySettings": "study.settings",
+    "Task": "tasks.task",
+    "ThreatModel": "core.types",
+    "TrainingSettings": "classifiers.settings",
+    "Tuned": "study.arms",
+    "as_seen_by_reward": "rewards.dataset",
+    "evaluate": "evaluation.evaluator",
+    "explain": "explanations.lime",
+    "finetune": "finetuning.feedback",
+    "fit_ensemble": "rewards.fitting",
+    "load_task": "tasks.datasets",
+    "optimise": "finetuning.optimisation",
+    "predict_logits": "classifiers.training",
+    "pretrained": "classifiers.transfer",
+    "read_results": "results.json_file",
+    "robust_accuracy": "robustness.accuracy",
+    "run_grid": "sweeps.runner",
+    "save_overlay": "explanations.plots",
+    "train": "classifiers.training",
+    "training_batches": "finetuning.batches",
+    "wrap": "classifiers.wrapping",
+}
+"""The module under explainfb that each public name is from."""
 
 __all__ = [
+    "ARMS",
+    "BUILDERS",
+    "Answer",
     "AttackSettings",
+    "BaselineSettings",
+    "Classifier",
+    "Comparison",
+    "CrossCheck",
+    "Evaluation",
     "EvaluationSettings",
+    "Explanation",
+    "ExplanationKey",
     "FinetuneSettings",
+    "Grid",
+    "GridSettings",
     "InputError",
+    "Interval",
     "LimeSettings",
+    "Objective",
+    "Penalty",
+    "Preference",
+    "PreferenceBatch",
+    "QuerySettings",
     "RewardEnsemble",
+    "RewardSettings",
+    "RobustAccuracy",
+    "SimulatedAnnotator",
+    "Split",
     "Study",
+    "StudyResults",
     "StudySettings",
+    "Task",
     "ThreatModel",
     "TrainingSettings",
+    "Tuned",
+    "__version__",
+    "as_seen_by_reward",
     "evaluate",
     "explain",
     "finetune",
+    "fit_ensemble",
     "load_task",
+    "optimise",
+    "predict_logits",
     "pretrained",
+    "read_results",
     "robust_accuracy",
+    "run_grid",
+    "save_overlay",
     "train",
+    "training_batches",
     "wrap",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """A public name that was not asked for before; from then on it is an attribute as any other."""
+    if name == "__version__":
+        found: object = import_module("importlib.metadata").version("explainfb")
+    elif name in HOMES:
+        found = getattr(import_module(f"explainfb.{HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'explainfb' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -217,7 +217,7 @@ def test_a_last_step_that_ruins_the_weights_is_said_too() -> None:
     "wrong",
     [
         {"steps": -1},
-        {"batch": 0},
+        {"batch_size": 0},
         {"validate_every": 0},
         {"patience": 0},
         {"learning_rate": 0},

@@ -1,26 +1,23 @@
 """What was computed, in which surroundings and for how long, outlives resuming, measuring anew and interruptions."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 
 from explainfb.core import environment
 from explainfb.core.environment import Provenance, both, describe_environment, keep, recall, remember
 from explainfb.core.errors import InputError
-from explainfb.results.format1 import read_results
+from explainfb.results.json_file import read_results, write_results
 from explainfb.study import finished as finished_module
 from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies
-from explainfb.study.settings import StudySettings, task_of, write_settings
+from explainfb.study.settings import task_of, write_settings
 from explainfb.study.study import Study
-from explainfb.sweeps import grid_runner as grid
-from explainfb.sweeps.executor import Processes, run_studies
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
+from explainfb.sweeps.executor import run_studies
+from explainfb.sweeps.settings import Processes
 from explainfb.testing.tiny import TINY
 
 SMALL = replace(
@@ -50,7 +47,7 @@ def slow(folder: Path) -> None:
     assert known is not None
     took = dict.fromkeys(known.seconds, 1000.0)
     keep(folder, replace(known, seconds=took))
-    path.write_text(json.dumps(read_results(path) | {"seconds": took}), encoding="utf-8")
+    write_results(replace(read_results(path), seconds=took), path)
 
 
 @pytest.fixture
@@ -64,11 +61,11 @@ def upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_finished_study_keeps_where_it_was_computed(folder: Path) -> None:
     before = (folder / "results.json").read_bytes()
     Study.open(folder, SMALL).run()
-    (found,) = run_studies({folder: SMALL}, Processes(jobs=1))
+    ((_, found),) = run_studies({folder: SMALL}, Processes(jobs=1))
     assert (folder / "results.json").read_bytes() == before
     assert found == read_results(folder / "results.json")
-    assert found["environment"]["device"] == "cpu"
-    assert found["seconds"].keys() >= {"training", "feedback: fine-tuning", "cross_entropy: evaluation"}
+    assert found.environment["device"] == "cpu"
+    assert found.seconds.keys() >= {"training", "feedback: fine-tuning", "cross_entropy: evaluation"}
     with pytest.raises(InputError, match=r"error_rate was 0\.1, now 0\.3.*--folder"):
         list(run_studies({folder: replace(SMALL, error_rate=0.3)}, Processes(jobs=1)))
 
@@ -83,10 +80,10 @@ def test_what_is_measured_anew_elsewhere_is_told_beside_what_was_there(folder: P
     study = Study.open(folder, SMALL)
     study.forget_evaluations()
     after = study.run()
-    assert after["environment"] == before["environment"] | {"torch": before["environment"]["torch"] + "; 9.9"}
-    assert after["seconds"].keys() == before["seconds"].keys()
-    anew = {name for name, took in after["seconds"].items() if took < 1000}
-    assert anew == {name for name in before["seconds"] if name.endswith(": evaluation")}
+    assert after.environment == {**before.environment, "torch": before.environment["torch"] + "; 9.9"}
+    assert after.seconds.keys() == before.seconds.keys()
+    anew = {name for name, took in after.seconds.items() if took < 1000}
+    assert anew == {name for name in before.seconds if name.endswith(": evaluation")}
 
 
 @pytest.mark.usefixtures("upgraded")
@@ -100,8 +97,8 @@ def test_what_another_process_measured_before_an_interruption_counts(folder: Pat
     Study.open(folder, SMALL).run_arm("cross_entropy")
     assert not (folder / "results.json").exists()
     after = Study.open(folder, SMALL).run()
-    assert after["environment"]["torch"] == before["environment"]["torch"] + "; 9.9"
-    assert after["seconds"].keys() == before["seconds"].keys()
+    assert after.environment["torch"] == before.environment["torch"] + "; 9.9"
+    assert after.seconds.keys() == before.seconds.keys()
 
 
 def test_an_interrupted_study_keeps_what_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,9 +179,9 @@ def test_a_study_that_lost_what_it_ends_with_is_not_finished(folder: Path, lost:
             evaluations_of({folder: results})
         with pytest.raises(InputError, match=r"No evaluation at .*before\.safetensors"):
             finished_studies(folder.parent)[0].evaluation("before")
-    (found,) = run_studies({folder: SMALL}, Processes(jobs=1))
+    ((_, found),) = run_studies({folder: SMALL}, Processes(jobs=1))
     assert (folder / lost).is_file()
-    assert found | {"seconds": {}} == results | {"seconds": {}}
+    assert replace(found, seconds={}) == replace(results, seconds={})
 
 
 def test_pictures_of_the_users_own_that_were_changed_are_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,47 +207,4 @@ def test_a_file_of_a_finished_round_is_not_to_be_deleted(folder: Path) -> None:
             Study.open(folder, SMALL).run()
         shutil.copytree(folder, folder.parent / name)
         Path(folder.parent / name / "classifiers" / "round-1.safetensors").unlink()
-        assert Study.open(folder.parent / name, SMALL).run()["seed"] == 0
-
-
-def test_a_sweep_tells_what_it_does_and_can_be_looked_at_half_way(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two seeds, of which the second is not run."""
-    results = read_results(folder / "results.json")
-
-    def one_of_two(studies: dict[Path, StudySettings], _: Processes) -> object:
-        yield results
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("explainfb.sweeps.sweep_runner.run_studies", one_of_two)
-    console = Console(record=True, width=200, quiet=False)
-    wanted = SweepSettings(folder=folder.parent, seeds=2, jobs=3, controls=SMALL.controls)
-    with pytest.raises(KeyboardInterrupt):
-        sweep(wanted, replace(SMALL, controls=StudySettings().controls), console)
-    said = console.export_text()
-    assert f"Sweep in {folder.parent}: seeds 0, 1; arms beside feedback: cross_entropy; processes: 3." in said
-    assert '"seeds": [\n    0\n  ]' in (folder.parent / "sweep.json").read_text()
-
-
-def test_data_of_another_study_are_not_borrowed_from(folder: Path) -> None:
-
-    lender = Path(shutil.copytree(folder, folder.parents[0] / "cells" / "plain" / "seed-0"))
-    other = lender.parents[1] / "other" / "seed-0"
-    ran: list[Path] = []
-
-    def begun(place: Path, *_: object, **__: object) -> dict[str, object]:
-        ran.append(place)
-        return {}
-
-    identity = (lender / "identity.json").read_text()
-    wanted = grid.GridSettings(folder=lender.parents[1], jobs=1)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(grid, "run_study", begun)
-        (lender / "identity.json").write_text(identity[:-8] + '0123"}\n')
-        grid._run(wanted, "other", replace(SMALL, seed=0))
-        assert not (other / "classifiers").exists()
-        (lender / "identity.json").write_text(identity)
-        grid._run(wanted, "other", replace(SMALL, seed=0))
-        assert (other / "classifiers" / "round-0.safetensors").is_file(), "begun, and nothing borrowed yet"
-    assert ran == [other, other]
+        assert Study.open(folder.parent / name, SMALL).run().seed == 0

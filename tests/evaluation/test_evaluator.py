@@ -13,10 +13,15 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import Interval, RobustAccuracy, ThreatModel
 from explainfb.evaluation.evaluator import Evaluation, cross_checked, evaluate, load_evaluation, save_evaluation
 from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.evaluation.summary import as_results, differences
+from explainfb.evaluation.summary import difference, summarise
+from explainfb.results.measures import ECE, MEASURES, SHIFTED, SHORTCUT_SHARE, robust_accuracy_under
+from explainfb.results.records import ArmDescription
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Task
 from explainfb.testing.tiny import TINY
+
+ARM = ArmDescription("before", "before", "", "before")
+NOTHING = Interval(0.0, 0.0, 0.0)
 
 
 class ReadsTheCorner(torch.nn.Module):
@@ -59,7 +64,7 @@ def test_images_made_against_a_surrogate_are_one_more_attack(task: Task, measure
 def test_what_is_saved_is_loaded(measured: Evaluation, tmp_path: Path) -> None:
     path = tmp_path / "before.safetensors"
     save_evaluation(measured, path)
-    assert as_results(load_evaluation(path), seed=0) == as_results(measured, seed=0)
+    assert summarise(load_evaluation(path), ARM, seed=0) == summarise(measured, ARM, seed=0)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"before\.safetensors is damaged"):
         load_evaluation(path)
@@ -77,44 +82,48 @@ def test_a_classifier_that_reads_only_the_shortcut_has_its_reasons_there(task: T
 
 
 def test_a_measure_is_the_plain_mean_and_lies_in_its_interval(task: Task, measured: Evaluation) -> None:
-    results = as_results(measured, seed=0)
+    results = summarise(measured, ARM, seed=0)
     assert task.shifted is not None
+    assert results.shifted_accuracy is not None
     accuracy = (measured.shifted_logits.argmax(1) == task.shifted.labels).float().mean().item()
-    assert results["shifted_accuracy"] == pytest.approx(accuracy)
-    for name, interval in results["intervals"].items():
-        assert interval[0] <= results[name] <= interval[1]
-    assert sum(results["reliability"]["count"]) == results["n"] == len(task.clean)
+    assert results.shifted_accuracy.estimate == pytest.approx(accuracy)
+    for interval in map(results.measured, MEASURES):
+        assert interval is not None
+        assert interval.low <= interval.estimate <= interval.high
+    assert sum(results.reliability.count) == results.n == len(task.clean)
 
 
-def test_a_difference_is_signed_after_minus_before(measured: Evaluation) -> None:
+def test_a_difference_is_signed_feedback_minus_the_other(measured: Evaluation) -> None:
     perfect = 20 * torch.nn.functional.one_hot(measured.labels, 10).float()
     better = replace(measured, clean_logits=perfect, shifted_logits=perfect)
     wrong = replace(measured, clean_logits=perfect.roll(1, 1), shifted_logits=perfect.roll(1, 1))
-    found = differences(better, wrong, seed=0)
-    assert found["shifted_accuracy"]["low"] > 0.5
-    assert found["ece"]["high"] < 0
-    assert found["shortcut_share"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
-    assert [row["estimate"] for row in found["robust_accuracy"]] == [0.0, 0.0, 0.0]
-    same = differences(measured, measured, seed=0)
-    assert same["shifted_accuracy"] == {"estimate": 0.0, "low": 0.0, "high": 0.0}
-    assert same["ece"]["estimate"] == 0
-    assert same["ece"]["low"] == -same["ece"]["high"] < 0
+    found = difference(better, wrong, seed=0)
+    assert found.of(SHIFTED).low > 0.5
+    assert found.of(ECE).high < 0
+    assert found.of(SHORTCUT_SHARE) == NOTHING
+    robust = [found.of(robust_accuracy_under(model)) for model in TINY.evaluation.threat_models]
+    assert robust == [NOTHING] * 3
+    same = difference(measured, measured, seed=0)
+    assert same.of(SHIFTED) == NOTHING
+    assert same.of(ECE).estimate == 0
+    assert same.of(ECE).low == -same.of(ECE).high < 0
 
 
 def test_robust_accuracies_are_paired_image_by_image(measured: Evaluation) -> None:
     unbroken = tuple(replace(item, survived=(True,) * item.n) for item in measured.robust)
     broken = tuple(replace(item, survived=(False,) * item.n) for item in measured.robust)
-    found = differences(replace(measured, robust=unbroken), replace(measured, robust=broken), seed=0)
-    assert {row["low"] for row in found["robust_accuracy"]} == {1.0}
+    found = difference(replace(measured, robust=unbroken), replace(measured, robust=broken), seed=0)
+    for model in TINY.evaluation.threat_models:
+        assert found.of(robust_accuracy_under(model)) == Interval(1.0, 1.0, 1.0)
 
 
 def test_a_task_without_a_shortcut_has_no_shifted_numbers() -> None:
     plain = load_task("digits", train_images=200)
     found = evaluate(build_classifier(architecture_for(plain, "mlp")), plain, settings=TINY.evaluation)
-    results = as_results(found, seed=0)
-    assert results["shifted_accuracy"] is None
-    assert results["shortcut_share"] is None
-    assert results["intervals"]["shifted_accuracy"] is None
+    results = summarise(found, ARM, seed=0)
+    assert results.shifted_accuracy is None
+    assert results.shortcut_share is None
+    assert difference(found, found, seed=0).of(SHIFTED) is None
 
 
 @pytest.mark.parametrize(
@@ -122,8 +131,8 @@ def test_a_task_without_a_shortcut_has_no_shifted_numbers() -> None:
     [
         ({"linf": (), "l2": ()}, "needs a size of attack; found none"),
         ({"linf": (-0.1,)}, "epsilon must be at least 0; found -0.1"),
-        ({"attacked": 0}, "--evaluation.attack-images must be at least 1; found 0"),
-        ({"explained": 0}, "--evaluation.explain-images must be at least 1; found 0"),
+        ({"attack_images": 0}, "--evaluation.attack-images must be at least 1; found 0"),
+        ({"explain_images": 0}, "--evaluation.explain-images must be at least 1; found 0"),
     ],
 )
 def test_what_could_not_be_measured_is_said_before_anything_is_trained(wrong: dict[str, object], message: str) -> None:

@@ -371,8 +371,8 @@ def test_a_thousand_masks_of_a_large_image_never_hold_more_than_a_few_dozen() ->
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"masks": 3, "sampling": "lime"}, "3 masks are too few"),
-        ({"masks": 101}, "must be even, found 101"),
+        ({"n_samples": 3, "sampling": "lime"}, "3 masks are too few"),
+        ({"n_samples": 101}, "must be even, found 101"),
         ({"alpha": 0.0}, "alpha must be positive; found 0"),
         ({"sampling": "shap"}, "Unknown sampling 'shap'; expected lime or kernelshap"),
         ({"fill": "pink"}, "Unknown fill 'pink'"),

@@ -2,15 +2,18 @@
 
 import base64
 import io
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from explainfb import InputError
 from explainfb.core.types import Explanation, FloatArray
-from explainfb.explanations.plots import overlay, picture, row_scale, scale_colours, supporting
+from explainfb.explanations.plots import overlay, picture, row_scale, save_overlay, scale_colours, supporting
 from explainfb.explanations.superpixels import grid
 
 SIDE = 28
@@ -130,3 +133,22 @@ def test_the_legend_goes_from_purple_to_orange() -> None:
     assert colours[0][2] > colours[0][0]
     assert colours[-1][0] > colours[-1][2]
     assert min(colours[4]) > 0.9
+
+
+def test_a_saved_overlay_shows_the_image_beside_what_an_overlay_shows(tmp_path: Path) -> None:
+    shown, image = explanation(1.0, -1.0, 0.0, 0.5), noise()
+    save_overlay(torch.from_numpy(image).float(), shown, tmp_path / "why.png")
+    saved = np.asarray(Image.open(tmp_path / "why.png").convert("RGB"), dtype=float)
+    assert saved.shape == (224, 2 * 224 + 8, 3)
+    assert np.abs(saved[4::8, 4:224:8] - in_eight_bits(image)).max() <= 1
+    assert np.abs(saved[:, -224:] - pixels(overlay(image, shown, row_scale(shown)))).max() <= 1
+
+
+def test_an_overlay_of_another_image_or_without_a_folder_is_refused(tmp_path: Path) -> None:
+    shown = explanation(1.0, -1.0, 0.0, 0.5)
+    with pytest.raises(InputError, match=r"found \(2, 3, 28, 28\)"):
+        save_overlay(torch.zeros(2, 3, SIDE, SIDE), shown, tmp_path / "why.png")
+    with pytest.raises(InputError, match="cannot be written"):
+        save_overlay(noise(), shown, tmp_path / "nowhere" / "why.png")
+    with pytest.raises(InputError, match="cannot be written"):
+        save_overlay(noise(), shown, tmp_path / "why.nothing")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations.settings import Method
-from explainfb.explanations.superpixels import batch_superpixels, check_segments, grid, segment
+from explainfb.explanations.superpixels import batch_superpixels, check_segments, coverage, grid, pool, segment
 
 
 def picture(seed: int, channels: int, height: int, width: int, smooth: bool) -> torch.Tensor:
@@ -110,3 +110,21 @@ def test_a_plain_picture_is_refused_and_not_explained_as_a_whole() -> None:
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(InputError, match="Unknown superpixels 'watershed'; expected one of grid, slic, quickshift"):
         segment(torch.rand(1, 28, 28), "watershed", 9)  # type: ignore[arg-type]
+
+
+def test_maps_are_averaged_over_each_superpixel_whatever_its_size() -> None:
+    segments = torch.tensor([[[0, 0, 0], [1, 1, 2]], [[0, 1, 1], [1, 1, 1]]])
+    maps = torch.tensor([[[1.0, 2, 6], [4, 5, 9]], [[7, 0, 0], [0, 0, 10]]])
+    both = torch.stack([maps, -maps], dim=1)
+    expected = torch.tensor([[3, 4.5, 9, 0], [7, 2, 0, 0]])  # 0 for labels that an image lacks
+    assert torch.equal(pool(both, segments, 4), torch.stack([expected, -expected], dim=1))
+
+
+def test_what_a_mask_covers_is_what_pooling_says_of_it() -> None:
+    generator = torch_generator(0, "coverage")
+    mask = torch.rand(20, 30, generator=generator) < 0.3
+    segments = grid(20, 30, 12)[:, ::-1].copy()
+    found = coverage(mask.numpy(), segments)
+    pooled = pool(mask.double()[None, None], torch.from_numpy(segments)[None], len(found))
+    assert found.tolist() == pooled[0, 0].tolist()
+    assert 0 < found.min() < found.max() < 1

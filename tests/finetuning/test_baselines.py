@@ -22,9 +22,9 @@ from explainfb.explanations.lime import explain
 from explainfb.explanations.metrics import relevance_mass
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels
-from explainfb.finetuning import baselines
 from explainfb.finetuning.baselines import (
     OracleReward,
+    RandomRelevance,
     adversarial_training,
     input_gradient,
     random_exchange,
@@ -267,7 +267,7 @@ def test_adversarial_training_is_the_loop_of_madry_to_the_last_bit(trained: Clas
 
 
 def test_feedback_on_top_of_adversarial_training_holds_against_pgd(trained: Classifier) -> None:
-    """What exchanging alone leaves to PGD on images whose shortcut is wrong, both together keep."""
+    """What counterexamples alone leave to PGD on images whose shortcut is wrong, both together keep."""
     assert TASK.shifted is not None
     some, longer = TASK.shifted.take(slice(0, 200)), replace(QUICK, steps=100)
 
@@ -401,23 +401,27 @@ def test_impossible_settings_are_refused_and_named(given: dict[str, Any]) -> Non
         BaselineSettings(**given)
 
 
-def test_random_exchange_has_every_other_superpixel_unwanted_anew_each_time(
-    trained: Classifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_random_relevance_has_every_other_superpixel_irrelevant_anew_each_time() -> None:
     """At every place about as often as at any other."""
-    called: dict[str, Any] = {}
-    monkeypatch.setattr(baselines, "finetune", lambda *_, **named: called.update(named))
-    random_exchange(trained, TASK.train, lime=LIME, settings=QUICK, seed=0)
+    relevance_map = RandomRelevance(LIME, torch_generator(0, "random exchange"))
     images = TASK.train.images[:400]
     segments = batch_superpixels(images, LIME.superpixels, LIME.n_segments)
     first, second = (
-        irrelevant_superpixels(called["relevance_map"](images, torch.arange(400)), segments).float() for _ in range(2)
+        irrelevant_superpixels(relevance_map(images, torch.arange(400)), segments).float() for _ in range(2)
     )
     assert 0.48 < first.mean() < 0.52
     assert first.mean(0).min() > 0.4
     assert first.mean(0).max() < 0.6
     assert 0.45 < (first != second).float().mean() < 0.55
-    assert called["settings"] == replace(QUICK, counterexample_share=1.0, reward_weight=0.0)
+
+
+def test_random_exchange_is_feedback_with_a_random_relevance_map(trained: Classifier) -> None:
+    """With counterexamples of every image also where feedback has neither them nor the penalty."""
+    weighted = replace(SHORT, counterexample_share=0.0, reward_weight=0.7)
+    relevance_map = RandomRelevance(LIME, torch_generator(4, "random exchange"))
+    by_hand = cross_entropy(trained, replace(SHORT, counterexample_share=1.0), relevance_map=relevance_map, seed=4)
+    assert same(random_exchange(trained, TASK.train, lime=LIME, settings=weighted, seed=4).classifier, by_hand)
+    assert not same(cross_entropy(trained, SHORT, seed=4), by_hand)
 
 
 def test_the_classifier_without_the_shortcut_is_given_the_same_images_and_takes_no_notice_of_the_patch(

@@ -22,7 +22,7 @@ LIME = LimeSettings(n_samples=16, n_segments=4)
 QUARTERS = torch.tensor([[0, 1], [2, 3]]).repeat_interleave(4, 0).repeat_interleave(4, 1)[None]
 
 
-def right_half_is_worthless(images: Tensor, _: Tensor | None = None) -> Tensor:
+def right_half_is_irrelevant(images: Tensor, _: Tensor | None = None) -> Tensor:
     relevance_map = torch.ones(len(images), *images.shape[2:])
     relevance_map[:, :, 4:] = 0
     return relevance_map
@@ -47,7 +47,7 @@ def accuracy(classifier: Classifier, split: Split) -> float:
     return (predict_logits(classifier, split.images).argmax(1) == split.labels).float().mean().item()
 
 
-def test_superpixels_worth_less_than_the_mean_are_unwanted() -> None:
+def test_superpixels_less_relevant_than_the_mean_are_irrelevant() -> None:
     relevance_map = torch.tensor([1.0, 5.0, 6.0, 7.0])[QUARTERS]
     assert irrelevant_superpixels(relevance_map, QUARTERS).tolist() == [[True, False, False, False]]
     assert torch.equal(irrelevant_pixels(relevance_map, QUARTERS), QUARTERS == 0)
@@ -56,7 +56,7 @@ def test_superpixels_worth_less_than_the_mean_are_unwanted() -> None:
     )
 
 
-def test_labels_that_an_image_lacks_are_never_unwanted_and_do_not_move_the_mean() -> None:
+def test_labels_that_an_image_lacks_are_never_irrelevant_and_do_not_move_the_mean() -> None:
     halves = (QUARTERS >= 2).long()
     segments = torch.cat([QUARTERS, halves])
     relevance_map = torch.cat([torch.tensor([1.0, 5.0, 6.0, 7.0])[QUARTERS], torch.tensor([9.0, 8.0])[halves]])
@@ -66,10 +66,10 @@ def test_labels_that_an_image_lacks_are_never_unwanted_and_do_not_move_the_mean(
     ]
 
 
-def test_what_is_unwanted_comes_from_one_background_image_and_the_rest_stays() -> None:
+def test_what_is_irrelevant_comes_from_one_background_image_and_the_rest_stays() -> None:
     images, background = TRAIN.images[:5], torch.arange(1, 4).view(3, 1, 1, 1).expand(3, 1, 8, 8) / 10
     generator = torch_generator(0, "draws")
-    segments, relevance_map = QUARTERS.expand(5, -1, -1), right_half_is_worthless(images)
+    segments, relevance_map = QUARTERS.expand(5, -1, -1), right_half_is_irrelevant(images)
     changed = make_counterexamples(images, segments, relevance_map, background=background, generator=generator)
     assert torch.equal(changed[..., :4], images[..., :4])
     right = changed[..., 4:].flatten(1)
@@ -78,16 +78,16 @@ def test_what_is_unwanted_comes_from_one_background_image_and_the_rest_stays() -
     assert len(set(right[:, 0].tolist())) > 1
 
 
-def test_exchanging_what_is_worthless_repairs_a_classifier() -> None:
+def test_counterexamples_repair_a_classifier() -> None:
     architecture = Architecture("mlp", 2, 1, 8, 8, (0.4,), (0.25,))
     trained = fit(build_classifier(architecture, seed=0), TRAIN, TRAIN, settings=TrainingSettings(steps=60), seed=0)
     assert accuracy(trained, SHIFTED) < 0.4
     settings = FinetuneSettings(steps=100, explain_batch_size=1, n_samples=4, reward_weight=0.0)
 
-    def tuned(exchanged: float) -> Classifier:
-        chosen = replace(settings, counterexample_share=exchanged)
+    def tuned(share: float) -> Classifier:
+        chosen = replace(settings, counterexample_share=share)
         return finetune(
-            trained, TRAIN, None, lime=LIME, settings=chosen, relevance_map=right_half_is_worthless
+            trained, TRAIN, None, lime=LIME, settings=chosen, relevance_map=right_half_is_irrelevant
         ).classifier
 
     assert accuracy(tuned(1.0), SHIFTED) > 0.8
@@ -98,7 +98,7 @@ def test_the_training_images_stay_as_they_are() -> None:
     trained = build_classifier(Architecture("mlp", 2, 1, 8, 8, (0.4,), (0.25,)), seed=0)
     before = TRAIN.images.clone()
     settings = FinetuneSettings(steps=3, explain_batch_size=1, n_samples=4, counterexample_share=1.0)
-    finetune(trained, TRAIN, None, lime=LIME, settings=settings, relevance_map=right_half_is_worthless)
+    finetune(trained, TRAIN, None, lime=LIME, settings=settings, relevance_map=right_half_is_irrelevant)
     assert torch.equal(TRAIN.images, before)
 
 
@@ -107,7 +107,7 @@ def ensemble_of(*members: AdditiveReward | FreeReward) -> RewardEnsemble:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_worth_is_the_gain_of_a_weight_of_the_better_sign(sign: int) -> None:
+def test_relevance_is_the_gain_of_a_weight_of_the_better_sign(sign: int) -> None:
     with torch_globally(0, "test exchange"):
         member = AdditiveReward(1, "share")
     for parameter in member.features[-1].parameters():
@@ -122,5 +122,5 @@ def test_worth_is_the_gain_of_a_weight_of_the_better_sign(sign: int) -> None:
 
 
 def test_a_share_outside_0_and_1_is_refused() -> None:
-    with pytest.raises(InputError, match="exchanged"):
+    with pytest.raises(InputError, match=r"finetune\.counterexample_share is a share in \[0, 1\]; found 1.5"):
         FinetuneSettings(counterexample_share=1.5)

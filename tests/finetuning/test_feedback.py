@@ -15,10 +15,11 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
 from explainfb.explanations.lime import explain
 from explainfb.explanations.settings import LimeSettings
-from explainfb.finetuning import feedback
-from explainfb.finetuning import optimisation as descent
+from explainfb.finetuning import batches, counterexamples, feedback, optimisation
 from explainfb.finetuning.baselines import random_exchange, rrr
-from explainfb.finetuning.feedback import Reward, finetune
+from explainfb.finetuning.batches import Batch
+from explainfb.finetuning.explanation_reward import Reward
+from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import FinetunePoint, batch_draws
 from explainfb.finetuning.penalties import irrelevant_gradient
 from explainfb.finetuning.settings import FinetuneSettings
@@ -86,7 +87,7 @@ def tuned(classifier: Classifier, reward: Reward | None, settings: FinetuneSetti
 def test_a_reward_moves_the_reasons_where_it_wants_them(trained: Classifier) -> None:
     before = measured_share(trained)
     rewarded = tuned(trained, prefer_left)
-    assert rewarded.stopped is None
+    assert rewarded.stopped_at is None
     assert measured_share(rewarded.classifier) > before + 0.15
     assert accuracy(rewarded.classifier) > accuracy(trained) - 0.05
 
@@ -116,7 +117,7 @@ def test_cross_entropy_alone_sees_the_same_images(trained: Classifier, monkeypat
         twin.register_forward_pre_hook(lambda module, images: drawn.append(images[0]) if module.training else None)
         return twin
 
-    monkeypatch.setattr(descent, "clone", watched)
+    monkeypatch.setattr(optimisation, "clone", watched)
     tuned(trained, prefer_left, SHORT)
     tuned(trained, None, SHORT)
     assert len(drawn) == 16
@@ -146,21 +147,22 @@ def test_an_ensemble_is_followed_by_its_own_maps(trained: Classifier) -> None:
 def rough_in(classifier: Classifier, mask: Tensor) -> float:
     """How much the log-probabilities change with the pixels of mask (H, W)."""
     images = SPLIT.images[:100].clone().requires_grad_()
-    return irrelevant_gradient(images, classifier(images), mask.expand(100, -1, -1)).item()
+    batch = Batch(images, SPLIT.labels[:100], torch.arange(100), mask.expand(100, -1, -1))
+    return irrelevant_gradient(batch, classifier(images)).item()
 
 
 LEFT = torch.arange(8).expand(8, 8) < 4
 
 
-def left_is_worth_more(images: Tensor, _: Tensor) -> Tensor:
+def left_is_more_relevant(images: Tensor, _: Tensor) -> Tensor:
     return LEFT.to(images).expand(len(images), -1, -1)
 
 
-def test_a_gradient_penalty_takes_the_gradient_off_what_is_unwanted(trained: Classifier) -> None:
+def test_a_gradient_penalty_takes_the_gradient_off_what_is_irrelevant(trained: Classifier) -> None:
     alone = replace(QUICK, reward_weight=0.0, counterexample_share=0.0)
-    plain = finetune(trained, SPLIT, None, lime=LIME, settings=alone, relevance_map=left_is_worth_more).classifier
+    plain = finetune(trained, SPLIT, None, lime=LIME, settings=alone, relevance_map=left_is_more_relevant).classifier
     penalised = replace(alone, gradient_penalty=0.3)
-    flat = finetune(trained, SPLIT, None, lime=LIME, settings=penalised, relevance_map=left_is_worth_more).classifier
+    flat = finetune(trained, SPLIT, None, lime=LIME, settings=penalised, relevance_map=left_is_more_relevant).classifier
     assert rough_in(flat, ~LEFT) < rough_in(plain, ~LEFT) / 100
     assert rough_in(flat, LEFT) > 5 * rough_in(flat, ~LEFT)
     assert rough_in(plain, LEFT) == pytest.approx(rough_in(plain, ~LEFT), rel=0.2)
@@ -169,30 +171,31 @@ def test_a_gradient_penalty_takes_the_gradient_off_what_is_unwanted(trained: Cla
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1])
-def test_alone_with_masks_for_worth_it_is_rrr(trained: Classifier, epsilon: float) -> None:
+def test_alone_with_masks_for_a_relevance_map_it_is_rrr(trained: Classifier, epsilon: float) -> None:
     """To the last bit, on adversarial images too."""
     settings = replace(
         SHORT, reward_weight=0.0, counterexample_share=0.0, gradient_penalty=0.3, adversarial_epsilon=epsilon
     )
-    here = finetune(trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=left_is_worth_more).classifier
+    here = finetune(trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=left_is_more_relevant).classifier
     masks = (~LEFT).expand(len(SPLIT), -1, -1)
     there = rrr(trained, SPLIT, irrelevant=masks, strength=0.3, settings=settings, seed=0).classifier
     assert same(states(here), states(there))
 
 
-def test_the_penalty_is_on_the_images_that_were_exchanged(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[Tensor, Tensor]] = []
+def test_the_penalty_is_on_the_counterexamples(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Tensor, Tensor | None]] = []
 
-    def watched(images: Tensor, logits: Tensor, irrelevant: Tensor) -> Tensor:
-        seen.append((images.detach().clone(), irrelevant))
-        return irrelevant_gradient(images, logits, irrelevant)
+    def watched(batch: Batch, logits: Tensor) -> Tensor:
+        seen.append((batch.images.detach().clone(), batch.irrelevant))
+        return irrelevant_gradient(batch, logits)
 
     monkeypatch.setattr(feedback, "irrelevant_gradient", watched)
     settings = replace(SHORT, steps=1, reward_weight=0.0, counterexample_share=0.5, gradient_penalty=0.3)
-    finetune(trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=left_is_worth_more)
+    finetune(trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=left_is_more_relevant)
     ((images, irrelevant),) = seen
     chosen = torch.randint(len(SPLIT), (settings.batch_size,), generator=batch_draws(0))
     differs = (images != SPLIT.images[chosen])[:, 0]
+    assert irrelevant is not None
     assert torch.equal(irrelevant, (~LEFT).expand(settings.batch_size, -1, -1))
     assert bool(differs[: settings.batch_size // 2][:, ~LEFT].any(1).all())
     assert not differs[: settings.batch_size // 2][:, LEFT].any()
@@ -205,7 +208,7 @@ def test_a_penalty_that_nothing_says_where_to_put_is_refused(trained: Classifier
 
 
 def test_an_ensemble_is_followed_in_every_way_at_once(trained: Classifier) -> None:
-    """By its gradient, by exchange and by the penalty, each of which alone leads elsewhere."""
+    """By its gradient, by counterexamples and by the penalty, each of which alone leads elsewhere."""
     with torch_globally(0, "test finetune"):
         reward = RewardEnsemble([AdditiveReward(1, "share")]).requires_grad_(False)
     all_ways = replace(SHORT, reward_weight=0.7, counterexample_share=1.0, gradient_penalty=0.3)
@@ -226,18 +229,18 @@ def test_an_ensemble_is_followed_in_every_way_at_once(trained: Classifier) -> No
 def test_where_feedback_has_the_penalty_alone_random_exchange_has_it_alone(
     trained: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feedback, "make_counterexamples", lambda *_, **__: pytest.fail("something was exchanged"))
+    monkeypatch.setattr(counterexamples, "make_counterexamples", lambda *_, **__: pytest.fail("there is one"))
     settings = replace(SHORT, reward_weight=0.0, counterexample_share=0.0, gradient_penalty=0.3)
     flat = random_exchange(trained, SPLIT, lime=LIME, settings=settings, seed=0).classifier
     assert not same(states(flat), states(tuned(trained, None, settings).classifier))
 
 
-def test_worth_is_asked_of_what_it_decides(trained: Classifier) -> None:
+def test_relevance_is_asked_of_the_images_that_it_changes(trained: Classifier) -> None:
     asked: list[int] = []
 
     def relevance_map(images: Tensor, index: Tensor) -> Tensor:
         asked.append(len(index))
-        return left_is_worth_more(images, index)
+        return left_is_more_relevant(images, index)
 
     for penalty in (0.0, 0.3):
         settings = replace(SHORT, steps=1, reward_weight=0.0, counterexample_share=0.25, gradient_penalty=penalty)
@@ -274,10 +277,10 @@ def test_impossible_attacks_are_refused_and_named(given: dict[str, Any]) -> None
         FinetuneSettings(**given)
 
 
-def test_what_is_attacked_is_what_was_exchanged(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_attacked_are_the_counterexamples(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pixels from elsewhere are changed by as much as the others, and the classifier learns from nothing else."""
-    exchanged, given, seen = [], [], []
-    exchange, attack_batch = feedback.make_counterexamples, feedback.attack_batch
+    made, given, seen = [], [], []
+    make, attack_batch = counterexamples.make_counterexamples, batches.attack_batch
 
     def watched(classifier: Classifier, images: Tensor, labels: Tensor, **options: Any) -> Tensor:
         given.append((images.clone(), classifier.training))
@@ -285,16 +288,16 @@ def test_what_is_attacked_is_what_was_exchanged(trained: Classifier, monkeypatch
         return seen[-1]
 
     monkeypatch.setattr(
-        feedback, "make_counterexamples", lambda *a, **named: exchanged.append(exchange(*a, **named)) or exchanged[-1]
+        counterexamples, "make_counterexamples", lambda *a, **named: made.append(make(*a, **named)) or made[-1]
     )
-    monkeypatch.setattr(feedback, "attack_batch", watched)
+    monkeypatch.setattr(batches, "attack_batch", watched)
     settings = replace(SHORT, steps=2, counterexample_share=0.5, adversarial_epsilon=0.1, reward_weight=0.0)
     after = finetune(
         trained, SPLIT, None, lime=LIME, settings=settings, relevance_map=lambda images, _: images[:, 0]
     ).classifier
     assert [training for _, training in given] == [False, False]
-    for swapped, (images, _), worst in zip(exchanged, given, seen, strict=True):
-        assert torch.equal(images[: len(swapped)], swapped)
+    for changed, (images, _), worst in zip(made, given, seen, strict=True):
+        assert torch.equal(images[: len(changed)], changed)
         assert (worst - images).abs().amax((1, 2, 3)).min() > 0.09
         assert (worst - images).abs().max() <= 0.1 + 1e-6
     without = replace(settings, adversarial_epsilon=0.0)
@@ -327,7 +330,7 @@ class Spoilt:
 def test_what_is_not_finite_stops_it_with_the_last_good_classifier(trained, bad, monkeypatch) -> None:
     inside: list[Classifier] = []
     copy = clone
-    monkeypatch.setattr(descent, "clone", lambda classifier: inside.append(copy(classifier)) or inside[0])
+    monkeypatch.setattr(optimisation, "clone", lambda classifier: inside.append(copy(classifier)) or inside[0])
     good: list[dict[str, Tensor]] = []
     points: list[FinetunePoint] = []
 
@@ -337,8 +340,7 @@ def test_what_is_not_finite_stops_it_with_the_last_good_classifier(trained, bad,
 
     settings = replace(SHORT, explain_batch_size=1)  # one call of the reward a step
     result = finetune(trained, SPLIT, Spoilt(4, bad), lime=LIME, settings=settings, on_step=on_step)
-    assert result.stopped is not None
-    assert "stopped at step 4" in result.stopped
+    assert result.stopped_at == 4
     assert [point.step for point in points] == [1, 2, 3]
     assert same(states(result.classifier), good[-1])
     assert not same(good[-1], good[-2])
@@ -348,7 +350,7 @@ def test_a_classifier_that_is_already_broken_stops_at_once(trained: Classifier) 
     broken = build_classifier(trained.architecture)
     with torch.no_grad():
         next(broken.parameters()).fill_(torch.nan)
-    assert "stopped at step 1" in str(tuned(broken, prefer_left, SHORT).stopped)
+    assert tuned(broken, prefer_left, SHORT).stopped_at == 1
 
 
 def test_the_classifier_that_is_given_is_left_as_it_was(trained: Classifier) -> None:
@@ -378,7 +380,7 @@ def test_dropout_too_is_drawn_from_the_seed(trained: Classifier, monkeypatch: py
         twin.network = nn.Sequential(*list(twin.network)[:-1], nn.Dropout(0.5), twin.network[-1])
         return twin
 
-    monkeypatch.setattr(descent, "clone", with_dropout)
+    monkeypatch.setattr(optimisation, "clone", with_dropout)
     before = torch.get_rng_state()
     one = tuned(trained, prefer_left, SHORT)
     assert torch.equal(torch.get_rng_state(), before)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 
 from explainfb.core.types import Answer
 from explainfb.labelling.stimuli import Stimuli, scales
-from explainfb.results.format1 import read_results
+from explainfb.results.json_file import read_results
 from explainfb.store import Kind, Store
 from explainfb.study.settings import task_of
 from explainfb.testing.app_server import WAITING, Visitor, copy_study, running, served, wait_for_questions
@@ -65,7 +65,7 @@ def test_a_visit_by_keyboard_from_the_link_to_the_thanks(browser: Browser, tmp_p
         said, _ = process.communicate(timeout=120)
     assert process.returncode == 0, said
     assert "explainfb label" in said
-    assert read_results(study / "results.json")["preferences"]["annotators"] == ["Ada"]
+    assert read_results(study / "results.json").preferences.annotators == ("Ada",)
     assert "(Ada)" in (study / "report" / "index.html").read_text()
     with Store(study / "study.db") as store:
         assert {event.kind for event in store.annotators.events("Ada")} >= {Kind.CONSENTED, Kind.PAUSED, Kind.FINISHED}
@@ -85,11 +85,11 @@ def answer_by_keys(visitor: Visitor, count: int, *, last: bool = False) -> list[
 
 def check_shown(study: Path, visitor: Visitor) -> None:
     """What the browser shows on either side is what the database says is on that side."""
-    exhibits = Stimuli(study, task_of(WAITING))
+    stimuli = Stimuli(study, task_of(WAITING))
     with Store(study / "study.db") as store:
         place = len([answer for answer in store.answers() if answer.current])
         stored = store.comparisons(1)[place].comparison
-    sides = [exhibits.exhibit(key, 1) for key in (stored.left, stored.right)]
+    sides = [stimuli.stimulus(key, 1) for key in (stored.left, stored.right)]
     wanted = [side.picture("overlay", scale=scale) for side, scale in zip(sides, scales(*sides, WAITING), strict=True)]
     assert visitor.pictures() == wanted
     assert wanted[0] != wanted[1]

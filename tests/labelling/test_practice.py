@@ -25,17 +25,17 @@ def example(request: pytest.FixtureRequest) -> Example:
     return found
 
 
-def drawn(exhibit: Stimulus) -> BoolArray:
+def drawn(stimulus: Stimulus) -> BoolArray:
     """(H, W): where the shape is drawn."""
-    shape: BoolArray = (exhibit.image[0] != BACKGROUND) & (exhibit.image[0] != MARK)
+    shape: BoolArray = (stimulus.image[0] != BACKGROUND) & (stimulus.image[0] != MARK)
     return shape
 
 
-def relevant_share(exhibit: Stimulus) -> float:
+def relevant_share(stimulus: Stimulus) -> float:
     """The share of the weight that lies on the drawn shape and speaks for it, less what speaks against it."""
-    found = exhibit.explanation
+    found = stimulus.explanation
     sizes = np.bincount(found.segments.ravel())
-    inside = np.bincount(found.segments.ravel(), weights=drawn(exhibit).ravel()) / sizes
+    inside = np.bincount(found.segments.ravel(), weights=drawn(stimulus).ravel()) / sizes
     return float((found.weights * inside).sum() / np.abs(found.weights).sum())
 
 
@@ -86,20 +86,20 @@ def test_the_same_picture_is_on_both_sides_unless_both_are_good(example: Example
 
 
 def test_shape_mark_and_background_can_be_told_apart(example: Example) -> None:
-    for exhibit in (example.left, example.right):
-        mark = exhibit.image[0] == MARK
-        assert 0.05 < drawn(exhibit).mean() < 0.5
+    for stimulus in (example.left, example.right):
+        mark = stimulus.image[0] == MARK
+        assert 0.05 < drawn(stimulus).mean() < 0.5
         assert mark.any()
         assert not mark[8:].any()
         assert not mark[:, 8:].any()
 
 
 def test_pictures_can_be_drawn(example: Example) -> None:
-    for exhibit in (example.left, example.right):
-        assert exhibit.image.shape == (3, *exhibit.explanation.segments.shape)
-        assert 0 <= exhibit.image.min() < exhibit.image.max() <= 1
+    for stimulus in (example.left, example.right):
+        assert stimulus.image.shape == (3, *stimulus.explanation.segments.shape)
+        assert 0 <= stimulus.image.min() < stimulus.image.max() <= 1
         for view in VIEWS:
-            uri = exhibit.picture(view, scale=row_scale(exhibit.explanation))
+            uri = stimulus.picture(view, scale=row_scale(stimulus.explanation))
             with Image.open(io.BytesIO(base64.b64decode(uri.partition("base64,")[2]))) as picture:
                 picture.load()
                 assert picture.size == (192, 192)
@@ -109,5 +109,5 @@ def test_pictures_can_be_drawn(example: Example) -> None:
 def test_words_for_those_who_cannot_see_tell_the_two_sides_apart(example: Example) -> None:
     if example.answer is not Answer.EQUAL:
         assert example.left.description != example.right.description
-    for exhibit in (example.left, example.right):
-        assert exhibit.description.startswith(f"Reasons for {exhibit.class_name}: ")
+    for stimulus in (example.left, example.right):
+        assert stimulus.description.startswith(f"Reasons for {stimulus.class_name}: ")

@@ -27,7 +27,7 @@ def explanation(weights: FloatArray, segments: IntArray = NINTHS, target: int = 
     return Explanation(target, 0.83, segments, np.asarray(weights, dtype=np.float64), 0.1, 0.9)
 
 
-def exhibit(weights: FloatArray, segments: IntArray = NINTHS) -> Stimulus:
+def stimulus(weights: FloatArray, segments: IntArray = NINTHS) -> Stimulus:
     return Stimulus(np.full((1, *segments.shape), 0.4), explanation(weights, segments), "cat")
 
 
@@ -43,7 +43,7 @@ def test_weight_is_told_where_it_lies_and_on_its_side(place: int, weight: float)
     shares = regional_shares(explanation(only(place, weight)))
     assert shares.ravel() == pytest.approx(np.sign(weight) * only(place, 1.0))
     side = "for" if weight > 0 else "against"
-    assert exhibit(only(place, weight)).description == f"Reasons for cat: {EVERY_PLACE[place]} 100% {side}."
+    assert stimulus(only(place, weight)).description == f"Reasons for cat: {EVERY_PLACE[place]} 100% {side}."
 
 
 def test_a_large_superpixel_is_spread_over_the_regions_it_covers() -> None:
@@ -76,11 +76,11 @@ def test_shares_are_shares(found: Explanation) -> None:
 
 def test_the_three_strongest_places_are_told_the_strongest_first() -> None:
     weights = np.array([0.02, 0.0, 0.0, 0.0, 0.5, -0.3, 0.0, 0.0, 0.18])
-    assert exhibit(weights).description == "Reasons for cat: centre 50% for; right 30% against; bottom right 18% for."
+    assert stimulus(weights).description == "Reasons for cat: centre 50% for; right 30% against; bottom right 18% for."
 
 
 def test_a_silent_explanation_is_told_as_such() -> None:
-    assert exhibit(np.zeros(9)).description == "Reasons for cat: no part of the image counted."
+    assert stimulus(np.zeros(9)).description == "Reasons for cat: no part of the image counted."
     assert regional_shares(explanation(np.zeros(9))).tolist() == [[0.0] * 3] * 3
 
 
@@ -88,17 +88,17 @@ def test_a_silent_explanation_is_told_as_such() -> None:
     ("probability", "told"), [(0.834, "83 %"), (0.0, "0 %"), (1.0, "100 %")], ids=["some", "none", "all"]
 )
 def test_how_sure_the_classifier_was_is_told_in_per_cent(probability: float, told: str) -> None:
-    shown = exhibit(only(4, 0.2))
+    shown = stimulus(only(4, 0.2))
     assert replace(shown, explanation=replace(shown.explanation, probability=probability)).sure == told
 
 
 @pytest.mark.parametrize(("side", "tiny"), [(28, True), (63, True), (64, False), (224, False)])
 def test_small_images_are_shown_pixel_by_pixel(side: int, tiny: bool) -> None:
-    assert exhibit(only(4, 0.2), grid(side, side, 9)).is_tiny is tiny
+    assert stimulus(only(4, 0.2), grid(side, side, 9)).is_tiny is tiny
 
 
 def test_every_view_is_its_own_picture() -> None:
-    shown = exhibit(only(4, 0.2))
+    shown = stimulus(only(4, 0.2))
     pictures = [shown.picture(view, scale=0.2) for view in VIEWS]
     assert len(set(pictures)) == len(VIEWS)
     assert pictures[VIEWS.index("original")] == shown.original == plots.picture(shown.image)
@@ -122,7 +122,7 @@ def test_every_view_is_its_own_picture() -> None:
 def test_colours_have_the_scale_that_the_study_wants(colours: str, reward_scale: str, shared: bool) -> None:
     usual = StudySettings()
     settings = replace(usual, colours=colours, reward=replace(usual.reward, scale=reward_scale))
-    weak, strong = exhibit(only(2, 0.1)), exhibit(only(3, -0.4))
+    weak, strong = stimulus(only(2, 0.1)), stimulus(only(3, -0.4))
     assert colour_scale(settings) == ("probability" if shared else "share")
     assert scales(weak, strong, settings) == ((0.4, 0.4) if shared else (0.1, 0.4))
     assert scales(strong, weak, settings) == ((0.4, 0.4) if shared else (0.4, 0.1))
@@ -152,24 +152,24 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_rounds_explanations_are_read_from_the_studys_folder(folder: Path, task: Task) -> None:
-    exhibits = Stimuli(folder, task)
-    found = exhibits.exhibit(ExplanationKey("round-1", 5), 2)
+    stimuli = Stimuli(folder, task)
+    found = stimuli.stimulus(ExplanationKey("round-1", 5), 2)
     assert found.image == pytest.approx(np.full((1, 30, 30), 0.5))
     assert found.explanation.weights == pytest.approx(only(4, -0.2))
     explanations_path(folder, 2).unlink()
-    assert exhibits.exhibit(ExplanationKey("round-0", 3), 2).image == pytest.approx(np.full((1, 30, 30), 0.3))
+    assert stimuli.stimulus(ExplanationKey("round-0", 3), 2).image == pytest.approx(np.full((1, 30, 30), 0.3))
 
 
 def test_the_class_that_is_explained_is_named_not_the_label(folder: Path, task: Task) -> None:
-    exhibits = Stimuli(folder, task)
-    names = [exhibits.exhibit(ExplanationKey("round-1", image), 2).class_name for image in (3, 5)]
+    stimuli = Stimuli(folder, task)
+    names = [stimuli.stimulus(ExplanationKey("round-1", image), 2).class_name for image in (3, 5)]
     assert names == ["dog", "newt"]
 
 
 def test_nothing_that_is_shown_tells_which_classifier_it_is_about(folder: Path, task: Task) -> None:
-    exhibits = Stimuli(folder, task)
-    first, second = (exhibits.exhibit(ExplanationKey(name, 3), 2) for name in ("round-0", "round-1"))
-    other = exhibits.exhibit(ExplanationKey("round-1", 5), 2)
+    stimuli = Stimuli(folder, task)
+    first, second = (stimuli.stimulus(ExplanationKey(name, 3), 2) for name in ("round-0", "round-1"))
+    other = stimuli.stimulus(ExplanationKey("round-1", 5), 2)
 
     def shown(each: Stimulus) -> list[str]:
         return [each.description, each.sure, each.class_name, *(each.picture(view, scale=0.2) for view in VIEWS)]
@@ -187,25 +187,25 @@ def with_relevance(task: Task) -> Task:
 
 
 def test_gold_explanations_are_made_from_those_of_the_rounds_own_classifier(folder: Path, task: Task) -> None:
-    exhibits = Stimuli(folder, with_relevance(task))
-    good, bad = (exhibits.exhibit(ExplanationKey(name, 5), 2) for name in (GOOD, BAD))
+    stimuli = Stimuli(folder, with_relevance(task))
+    good, bad = (stimuli.stimulus(ExplanationKey(name, 5), 2) for name in (GOOD, BAD))
     assert good.image == pytest.approx(np.full((1, 30, 30), 0.5))
     assert good.class_name == bad.class_name == "newt"
     assert good.sure == bad.sure == "83 %"
     assert regional_shares(good.explanation)[2].tolist() == regional_shares(bad.explanation)[0].tolist() == [0.0] * 3
     assert "gold" not in good.description + bad.description
     with pytest.raises(InputError, match="no explanation round-1/0"):
-        exhibits.exhibit(ExplanationKey(GOOD, 0), 2)
+        stimuli.stimulus(ExplanationKey(GOOD, 0), 2)
 
 
 def test_gold_explanations_need_masks(folder: Path, task: Task) -> None:
     with pytest.raises(InputError, match="no relevance masks"):
-        Stimuli(folder, task).exhibit(ExplanationKey(GOOD, 5), 2)
+        Stimuli(folder, task).stimulus(ExplanationKey(GOOD, 5), 2)
 
 
 def test_an_explanation_that_is_not_there_is_told(folder: Path, task: Task) -> None:
-    exhibits = Stimuli(folder, task)
+    stimuli = Stimuli(folder, task)
     with pytest.raises(InputError, match="Round 2 has no explanation round-0/5"):
-        exhibits.exhibit(ExplanationKey("round-0", 5), 2)
+        stimuli.stimulus(ExplanationKey("round-0", 5), 2)
     with pytest.raises(InputError, match=r"No explanations at .*round-1\.safetensors"):
-        exhibits.exhibit(ExplanationKey("round-0", 3), 1)
+        stimuli.stimulus(ExplanationKey("round-0", 3), 1)

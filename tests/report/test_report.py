@@ -11,11 +11,29 @@ import pytest
 from rich.console import Console
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Explanation
+from explainfb.core.types import Explanation, Interval
 from explainfb.explanations.superpixels import grid
 from explainfb.report import GalleryItem, ReportData, render_report, table_text, write_report
 from explainfb.report.numerals import duration, percent, signed
-from results_example import example_material, example_results, without_shortcut
+from explainfb.results.records import (
+    ArmDescription,
+    ArmDifference,
+    PreferenceResults,
+    RoundResult,
+    Stopped,
+    StopReason,
+    StudyResults,
+)
+from results_example import (
+    MODELS,
+    example_material,
+    example_results,
+    with_arm,
+    with_flag,
+    with_twins,
+    without_arms,
+    without_shortcut,
+)
 
 EMPTY = ReportData(class_names=("a", "b"))
 SCRIPT = "\">'<script>alert(1)</script>"
@@ -86,9 +104,7 @@ def test_nothing_is_loaded_from_elsewhere(page: Page, text: str) -> None:
 
 def test_every_picture_has_alternative_text(page: Page) -> None:
     pictures = [image.get("alt") for image in page.all("img")] + [chart.get("aria-label") for chart in page.all("svg")]
-    assert (
-        len(pictures) == 3 * 3 + 2 + 3 + 2 + 2 + 1 + 1
-    )  # gallery, maps, differences, curves, reliability, reward, loss
+    assert len(pictures) == 3 * 3 + 2 + 3 + 2 + 2 + 1  # gallery, maps, differences, curves, reliability, reward
     assert all(pictures)
 
 
@@ -127,29 +143,33 @@ def test_unreliable_numbers_are_marked(page: Page) -> None:
 
 
 def test_names_from_outside_are_escaped() -> None:
-    results = example_results() | {"task": SCRIPT, "command": f"explainfb run --task '{SCRIPT}'", "stopped": [SCRIPT]}
-    results["settings"] = {SCRIPT: SCRIPT}
-    results["environment"]["machine"] = SCRIPT
-    results["preferences"]["annotators"] = [SCRIPT]
-    results["after"]["robust_accuracy"][3]["flags"] = [SCRIPT]
-    results["before"]["robust_accuracy"][0]["attacks"] = {SCRIPT: 0.5}
-    results["seconds"] = {SCRIPT: 1.0}
+    results = with_flag(example_results(), "feedback", MODELS[3], SCRIPT)
+    first, *others = results.before.robust_accuracy
+    results = with_arm(results, "before", robust_accuracy=(replace(first, attacks={SCRIPT: 0.5}), *others))
+    results = with_arm(results, "cross_entropy", arm=ArmDescription("cross_entropy", SCRIPT, SCRIPT, "control"))
+    results = replace(
+        results,
+        task=SCRIPT,
+        command=f"explainfb run --task '{SCRIPT}'",
+        stopped=(Stopped("", 0, StopReason.UNKNOWN, message=SCRIPT),),
+        settings={SCRIPT: SCRIPT},
+        environment={**results.environment, "machine": SCRIPT},
+        preferences=replace(results.preferences, annotators=(SCRIPT,)),
+        seconds={SCRIPT: 1.0},
+    )
     material = example_material(items=1)
     names = tuple(f'"{SCRIPT}' for _ in material.class_names)
     maps = replace(material.reward_maps, computed_on=SCRIPT) if material.reward_maps else None
-    text = render_report(
-        results, replace(material, class_names=names, reward_maps=maps, loss_curves={SCRIPT: [1.0, 0.5]})
-    )
-    page = Page(text)
+    page = Page(render_report(results, replace(material, class_names=names, reward_maps=maps)))
     assert not page.all("script")
     assert SCRIPT in page.text
     assert all("alert(1)" in str(image["alt"]) for image in page.all("img")[:3])
 
 
 def test_a_message_about_what_stopped_is_near_the_top() -> None:
-    results = example_results() | {"stopped": ["Round 3 stopped: the loss was not finite."]}
+    results = replace(example_results(), stopped=(Stopped("feedback", 3, StopReason.NOT_FINITE, step=7),))
     text = Page(render_report(results, EMPTY)).text
-    assert text.index("Round 3 stopped") < text.index("The numbers")
+    assert text.index("Round 3: Fine-tuning stopped at step 7") < text.index("The numbers")
 
 
 def test_a_task_without_shortcut_has_no_shortcut_columns() -> None:
@@ -161,48 +181,40 @@ def test_a_task_without_shortcut_has_no_shortcut_columns() -> None:
 
 def test_test_images_that_carry_their_shortcut_are_not_called_clean() -> None:
     results = without_shortcut(example_results())
-    for arm in (results["before"], results["after"], *results["controls"].values()):
-        arm["shortcut_share"], arm["intervals"]["shortcut_share"] = 0.3, [0.2, 0.4]
+    for name in results.arms:
+        results = with_arm(results, name, shortcut_share=Interval(0.3, 0.2, 0.4))
     text = Page(render_report(results, EMPTY)).text
     assert not re.search("clean|shifted", text, re.IGNORECASE)
     assert "Accuracy on test images rose" in text or "Accuracy on test images went" in text
     assert "it cannot show what the shortcut does; the shortcut share can." in text
     assert "0 % means it is ignored" in text
+    assert "test, %" in terminal(results)
+    assert "clean" not in terminal(results)
+
+
+def terminal(results: StudyResults) -> str:
     buffer = io.StringIO()
     Console(file=buffer, width=80).print(table_text(results))
-    assert "test, %" in buffer.getvalue()
-    assert "clean" not in buffer.getvalue()
+    return buffer.getvalue()
 
 
 def test_a_bare_study_has_a_page() -> None:
-    results = example_results() | {"controls": {}, "seconds": {}}
-    del results["ceiling"]
-    results["differences"] = {"before": {"shifted_accuracy": None, "ece": None}}
-    results["before"]["robust_accuracy"] = results["after"]["robust_accuracy"] = []
-    results["preferences"] |= {
-        "answers": 0, "annotators": [], "reward_accuracy": None, "reward_accuracy_interval": None,
-        "by_round": [{"round": 1, "answers": 0, "held_out": 0, "reward_accuracy": None, "low": None, "high": None}],
-    }  # fmt: skip
+    results = without_arms(example_results(), "no_shortcut", "cross_entropy", "random_answers")
+    for name in ("before", "feedback"):
+        results = with_arm(results, name, robust_accuracy=())
+    preferences = PreferenceResults(0, (), (RoundResult(1, answers=0, held_out=0, reward_accuracy=None),))
+    results = replace(results, differences={"before": ArmDifference({})}, seconds={}, preferences=preferences)
     page = Page(render_report(results, EMPTY))
     assert "cannot be said" in page.text
     assert "Is it harder to fool?" not in page.text
     assert len(page.all("table")) == 1
 
 
-def test_one_answered_round_without_interval_can_be_drawn() -> None:
+def test_one_round_without_answers_can_be_drawn() -> None:
+    only = RoundResult(1, answers=0, held_out=0, reward_accuracy=Interval(0.5, 0.0, 1.0))
     results = example_results()
-    results["preferences"]["by_round"] = [
-        {"round": 1, "answers": 0, "held_out": 0, "reward_accuracy": 0.5, "low": None, "high": None}
-    ]
+    results = replace(results, preferences=replace(results.preferences, rounds=(only,)))
     assert "Reward accuracy" in Page(render_report(results, EMPTY)).text
-
-
-def test_damaged_results_are_refused(tmp_path: Path) -> None:
-    results = example_results()
-    results["after"]["ece"] = 2
-    with pytest.raises(InputError, match=r"after\.ece"):
-        write_report(results, EMPTY, tmp_path / "index.html")
-    assert not (tmp_path / "index.html").exists()
 
 
 def test_the_file_is_written_whole_and_always_the_same(tmp_path: Path) -> None:
@@ -240,9 +252,7 @@ def test_material_that_does_not_fit_is_refused() -> None:
 
 
 def test_the_terminal_table_fits_eighty_characters() -> None:
-    buffer = io.StringIO()
-    Console(file=buffer, width=80).print(table_text(example_results()))
-    printed = buffer.getvalue()
+    printed = terminal(example_results())
     assert "…" not in printed
     assert max(len(line) for line in printed.splitlines()) <= 80
     assert re.search(r"shifted, % +41\.6 +29\.8 +26\.1 +89\.9 +95\.0", printed)
@@ -251,26 +261,22 @@ def test_the_terminal_table_fits_eighty_characters() -> None:
 
 
 def test_with_every_arm_the_terminal_table_fits_eighty_characters() -> None:
-    results = example_results()
-    for name in ("wrong_masks", "oracle_reward", "rrr", "input_gradient", "adversarial_training"):
-        results["controls"][name] = results["before"]
-    buffer = io.StringIO()
-    Console(file=buffer, width=80).print(table_text(results))
-    printed = buffer.getvalue()
+    others = ("wrong_masks", "oracle_reward", "rrr", "input_gradient", "adversarial_training")
+    printed = terminal(with_twins(example_results(), *others))
     assert "…" not in printed
     assert max(len(line) for line in printed.splitlines()) <= 80
     assert printed.count("41.6") == 6
     assert "adversarial" in printed
 
 
-def test_the_budget_stands_beside_each_arm(page: Page) -> None:
-    buffer = io.StringIO()
-    Console(file=buffer, width=80).print(table_text(example_results()))
-    assert re.search(r"k images forward +64\.0 +61\.4 +1,058\.0 +1,058\.0 +64\.0", buffer.getvalue())
-    assert re.search(r"k images backward +64\.0 +61\.4 +614\.0 +614\.0 +64\.0", buffer.getvalue())
+def test_what_it_cost_stands_beside_each_arm(page: Page) -> None:
+    printed = terminal(example_results())
+    assert re.search(r"k images forward +64\.0 +61\.4 +1,058\.0 +1,058\.0 +64\.0", printed)
+    assert re.search(r"k images backward +64\.0 +61\.4 +614\.0 +614\.0 +64\.0", printed)
     assert "1,058.0" in page.text
     without = example_results()
-    del without["budget"]
+    for name in without.arms:
+        without = with_arm(without, name, compute=None)
     assert "images forward" not in Page(render_report(without, EMPTY)).text
 
 
@@ -284,7 +290,8 @@ def test_numbers_are_written_for_readers() -> None:
 
 def test_what_was_learned_of_each_annotator_is_told(text: str) -> None:
     results = example_results()
-    results["preferences"]["annotator_reliability"] = {"Ada": 0.97, SCRIPT: 0.5}
+    learned = replace(results.preferences, annotator_reliability={"Ada": 0.97, SCRIPT: 0.5})
+    results = replace(results, preferences=learned)
     told = Page(render_report(results, EMPTY)).text
     assert re.search(r"as learned beside the reward: Ada 97\.0\s%", told)
     assert SCRIPT in told

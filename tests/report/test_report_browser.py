@@ -1,5 +1,7 @@
 """The page as a browser lays it out: nothing is cut off, and no number is broken in two."""
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -13,9 +15,8 @@ PATH = "folder:/home/somebody/pictures/" + "quite_a_long_name/" * 8
 @pytest.fixture(scope="module", params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Page:
     path = tmp_path_factory.mktemp("report") / "index.html"
-    results = example_results() | {"task": PATH}
-    results["settings"] |= NUMBERS
-    results["seconds"]["adversarial_training: measuring and attacking"] = 28.8
+    seconds = {"adversarial_training: measuring and attacking": 28.8}
+    results = replace(example_results(), task=PATH, settings=NUMBERS, seconds=seconds)
     write_report(results, example_material(items=2), path)
     width, height = request.param
     found = browser.new_page(viewport={"width": width, "height": height})

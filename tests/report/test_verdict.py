@@ -1,23 +1,45 @@
 """The report's first sentence: it may claim only what the paired intervals allow."""
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from explainfb.core.types import Interval
-from explainfb.report.measures import CLEAN, ECE, SHIFTED, has_shortcut, robustness
+from explainfb.core.types import Interval, ThreatModel
+from explainfb.report.measures import direction, has_shortcut, robustness
 from explainfb.report.verdict import Outcome, findings, outcome, reach_verdict
-from results_example import example_results, without_shortcut
+from explainfb.results.measures import CLEAN, ECE, SHIFTED, Measure, robust_accuracy_under
+from explainfb.results.records import StudyResults
+from results_example import (
+    example_results,
+    with_arm,
+    with_difference,
+    with_flag,
+    with_twins,
+    without_arms,
+    without_shortcut,
+)
 
-BETTER = {"estimate": 0.3, "low": 0.2, "high": 0.4}
-WORSE = {"estimate": -0.3, "low": -0.4, "high": -0.2}
-CHANCE = {"estimate": 0.01, "low": -0.02, "high": 0.04}
+BETTER = Interval(0.3, 0.2, 0.4)
+WORSE = Interval(-0.3, -0.4, -0.2)
+CHANCE = Interval(0.01, -0.02, 0.04)
+MIDDLE = ThreatModel("linf", 0.1)
+ROBUST = robust_accuracy_under(MIDDLE)
+"""What decides where there is no shortcut."""
 
 
-def study(before: Any, cross_entropy: Any = None, random_answers: Any = None, key: str = "shifted_accuracy") -> Any:
-    results = example_results()
-    for arm, difference in (("before", before), ("cross_entropy", cross_entropy), ("random_answers", random_answers)):
-        results["differences"][arm][key] = difference
+def study(
+    before: Interval | None, cross_entropy: Interval | None = None, random_answers: Interval | None = None
+) -> StudyResults:
+    """With these differences in shifted accuracy."""
+    results = with_difference(example_results(), "before", SHIFTED, before)
+    results = with_difference(results, "cross_entropy", SHIFTED, cross_entropy)
+    return with_difference(results, "random_answers", SHIFTED, random_answers)
+
+
+def everywhere(results: StudyResults, measure: Measure, found: Interval | None) -> StudyResults:
+    """With this difference to every arm."""
+    for name in results.differences:
+        results = with_difference(results, name, measure, found)
     return results
 
 
@@ -34,7 +56,11 @@ def study(before: Any, cross_entropy: Any = None, random_answers: Any = None, ke
     ],
 )  # fmt: skip
 def test_each_case_gets_its_words(
-    before: Any, cross_entropy: Any, random_answers: Any, expected: Outcome, words: str
+    before: Interval | None,
+    cross_entropy: Interval | None,
+    random_answers: Interval | None,
+    expected: Outcome,
+    words: str,
 ) -> None:
     found = reach_verdict(study(before, cross_entropy, random_answers))
     assert found.outcome is expected
@@ -43,8 +69,7 @@ def test_each_case_gets_its_words(
 
 
 def test_without_controls_the_gain_is_credited_to_nobody() -> None:
-    results = study(BETTER)
-    results["controls"] = {}
+    results = without_arms(study(BETTER), "cross_entropy", "random_answers")
     found = reach_verdict(results)
     assert found.outcome is Outcome.WITHOUT_CONTROLS
     assert "no control was run" in found.sentence
@@ -53,7 +78,8 @@ def test_without_controls_the_gain_is_credited_to_nobody() -> None:
 
 def test_a_control_without_a_paired_difference_cannot_be_beaten() -> None:
     results = study(BETTER, BETTER, BETTER)
-    del results["differences"]["random_answers"]
+    differences = {name: each for name, each in results.differences.items() if name != "random_answers"}
+    results = replace(results, differences=differences)
     assert reach_verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
 
 
@@ -75,8 +101,8 @@ def test_only_an_interval_clear_of_zero_has_a_direction(
     low: float, high: float, accuracy: str, calibration: str
 ) -> None:
     difference = Interval((low + high) / 2, low, high)
-    assert SHIFTED.direction(difference) == accuracy
-    assert ECE.direction(difference) == calibration
+    assert direction(SHIFTED, difference) == accuracy
+    assert direction(ECE, difference) == calibration
 
 
 def test_without_a_shortcut_robustness_alone_decides() -> None:
@@ -95,30 +121,27 @@ def test_without_a_shortcut_robustness_alone_decides() -> None:
 def test_a_gain_in_another_measure_earns_no_yes() -> None:
     """Of three measures one passes by chance more often than a single one does."""
     results = without_shortcut(example_results())
-    for parts in results["differences"].values():
-        parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
-        parts |= {"clean_accuracy": BETTER, "ece": {"estimate": -0.3, "low": -0.4, "high": -0.2}}
-    found = reach_verdict(results)
-    assert found.outcome is Outcome.UNCLEAR
-    assert found.sentence.startswith("No difference from before can be told: robust accuracy at L∞ ε = 0.1 went from")
+    for measure, found in ((ROBUST, CHANCE), (CLEAN, BETTER), (ECE, WORSE)):
+        results = everywhere(results, measure, found)
+    verdict = reach_verdict(results)
+    assert verdict.outcome is Outcome.UNCLEAR
+    assert verdict.sentence.startswith("No difference from before can be told: robust accuracy at L∞ ε = 0.1 went from")
     assert "fell from" in dict(findings(results))["Calibration"]
 
 
 def test_without_an_attack_accuracy_decides() -> None:
     results = without_shortcut(example_results())
-    for arm in (results["before"], results["after"], *results["controls"].values()):
-        arm["robust_accuracy"] = []
-    for parts in results["differences"].values():
-        parts |= {"clean_accuracy": BETTER, "robust_accuracy": []}
+    for name in results.arms:
+        results = with_arm(results, name, robust_accuracy=())
+    results = everywhere(results, CLEAN, BETTER)
     assert reach_verdict(results).sentence.startswith(
         "Yes, the feedback helped, beyond every control: accuracy on clean"
     )
 
 
 def test_a_loss_is_told_with_the_gain() -> None:
-    results = example_results()
-    results["differences"]["cross_entropy"]["clean_accuracy"] = {"estimate": -0.073, "low": -0.09, "high": -0.06}
-    results["differences"]["before"]["ece"] = {"estimate": 0.04, "low": 0.03, "high": 0.05}
+    results = with_difference(example_results(), "cross_entropy", CLEAN, Interval(-0.073, -0.09, -0.06))
+    results = with_difference(results, "before", ECE, Interval(0.04, 0.03, 0.05))
     found = reach_verdict(results)
     assert found.outcome is Outcome.BEYOND_CONTROLS
     assert found.sentence.startswith(
@@ -129,18 +152,15 @@ def test_a_loss_is_told_with_the_gain() -> None:
 
 
 def test_losing_to_the_ceiling_or_another_method_is_no_loss() -> None:
-    results = example_results()
-    results["controls"]["rrr"] = results["ceiling"]
-    results["differences"]["rrr"] = results["differences"]["ceiling"] | {"clean_accuracy": WORSE}
-    results["differences"]["ceiling"]["clean_accuracy"] = WORSE
+    results = with_twins(example_results(), "rrr", of="no_shortcut")
+    for name in ("rrr", "no_shortcut"):
+        results = with_difference(results, name, CLEAN, WORSE)
     assert reach_verdict(results).sentence.startswith("Yes, the feedback helped, beyond every control: ")
 
 
 def test_a_loss_is_told_where_nothing_was_gained() -> None:
-    results = without_shortcut(example_results())
-    for parts in results["differences"].values():
-        parts["robust_accuracy"] = [row | CHANCE for row in parts["robust_accuracy"]]
-    results["differences"]["before"] |= {"clean_accuracy": WORSE}
+    results = everywhere(without_shortcut(example_results()), ROBUST, CHANCE)
+    results = with_difference(results, "before", CLEAN, WORSE)
     assert reach_verdict(results).sentence.startswith(
         "No difference from before can be told in robust accuracy at L∞ ε = 0.1; accuracy on clean images is 30.0 "
         "points below before: robust accuracy"
@@ -148,9 +168,8 @@ def test_a_loss_is_told_where_nothing_was_gained() -> None:
 
 
 def test_where_the_deciding_number_failed_a_check_nothing_else_decides() -> None:
-    results = without_shortcut(example_results())
-    results["after"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["zero_gradients"]}
-    results["differences"]["before"] |= {"clean_accuracy": WORSE}
+    results = with_flag(without_shortcut(example_results()), "feedback", MIDDLE, "zero_gradients")
+    results = with_difference(results, "before", CLEAN, WORSE)
     found = reach_verdict(results)
     assert found.outcome is Outcome.UNCLEAR
     assert found.sentence == (
@@ -163,28 +182,21 @@ def test_where_the_deciding_number_failed_a_check_nothing_else_decides() -> None
 
 def test_a_number_that_failed_a_check_supports_no_claim() -> None:
     results = example_results()
-    measure = robustness(results)
-    assert measure is not None
-    assert outcome(results, measure) is Outcome.BEYOND_CONTROLS
-    results["after"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["Gradients are zero."]}
-    assert outcome(results, measure) is Outcome.UNCLEAR
+    assert outcome(results, ROBUST) is Outcome.BEYOND_CONTROLS
+    results = with_flag(results, "feedback", MIDDLE, "Gradients are zero.")
+    assert outcome(results, ROBUST) is Outcome.UNCLEAR
     text = dict(findings(results))["Robustness"]
     assert "no difference is claimed, because an honesty check failed for after feedback" in text
 
 
 def test_a_control_whose_number_failed_a_check_is_not_beaten() -> None:
-    results = example_results()
-    measure = robustness(results)
-    assert measure is not None
-    results["controls"]["cross_entropy"]["robust_accuracy"][2] |= {"reliable": False, "flags": ["zero_gradients"]}
-    assert outcome(results, measure) is Outcome.NOT_BEYOND_CONTROLS
+    results = with_flag(example_results(), "cross_entropy", MIDDLE, "zero_gradients")
+    assert outcome(results, ROBUST) is Outcome.NOT_BEYOND_CONTROLS
     assert "not compared with cross-entropy only" in dict(findings(results))["Robustness"]
 
 
 def test_robustness_without_pairs_is_told_without_a_claim() -> None:
-    results = example_results()
-    for parts in results["differences"].values():
-        del parts["robust_accuracy"]
+    results = everywhere(example_results(), ROBUST, None)
     text = dict(findings(results))["Robustness"]
     assert "no difference is claimed" in text
     assert not {"rose", "fell", "above", "below"} & set(text.split())
@@ -197,19 +209,14 @@ def test_findings_cover_what_the_first_sentence_leaves_out() -> None:
 
 
 def test_losing_to_another_method_is_not_losing_to_a_control() -> None:
-    results = study(BETTER, BETTER, BETTER)
-    results["controls"]["rrr"] = results["ceiling"]
-    results["differences"]["rrr"] = results["differences"]["ceiling"] | {"shifted_accuracy": WORSE}
+    results = with_twins(study(BETTER, BETTER, BETTER), "rrr", of="no_shortcut")
+    results = with_difference(results, "rrr", SHIFTED, WORSE)
     found = reach_verdict(results)
     assert found.outcome is Outcome.BEYOND_CONTROLS
     assert "RRR" not in found.sentence
-    results["controls"]["wrong_masks"] = results["after"]
-    results["differences"]["wrong_masks"] = results["differences"]["before"] | {"shifted_accuracy": CHANCE}
+    results = with_difference(with_twins(results, "wrong_masks"), "wrong_masks", SHIFTED, CHANCE)
     assert reach_verdict(results).outcome is Outcome.NOT_BEYOND_CONTROLS
 
 
 def test_robustness_is_judged_at_the_middle_radius() -> None:
-    measure = robustness(example_results())
-    assert measure is not None
-    assert (measure.norm, measure.epsilon) == ("linf", 0.1)
-    assert CLEAN.epsilon is None
+    assert robustness(example_results()) == ROBUST

@@ -11,14 +11,12 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import CrossCheck, ThreatModel
 from explainfb.evaluation.evaluator import cross_checked
 from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.evaluation.summary import _robust_as_results
 from explainfb.report.tables import _beside, robust_table
-from explainfb.results.format1 import check_results
 from explainfb.robustness import autoattack as module
 from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.autoattack import PACKAGES, run_autoattack
 from explainfb.tasks.task import Split
-from results_example import example_results
+from results_example import example_results, with_arm
 from sound_digits import changed, digits, trained
 
 IMAGES, LABELS = (part[:30] for part in digits())
@@ -72,18 +70,17 @@ def test_its_accuracy_stands_beside_ours_on_the_same_images(monkeypatch: pytest.
     assert found.cross_check == CrossCheck("AutoAttack", 0.5, float(np.mean(found.survived[:10])), 10)
     assert replace(found, cross_check=None) == records[0]
     assert unmoved.cross_check is None
-    shown = _robust_as_results(found)["cross_check"]
-    assert _beside(shown) == f"; AutoAttack 50.0, ours {100 * shown['ours']:.1f} on the same 10"
+    ours = 100 * found.cross_check.ours
+    assert _beside(found.cross_check) == f"; AutoAttack 50.0, ours {ours:.1f} on the same 10"
     assert cross_checked(trained(), Split(IMAGES, LABELS), records, 0, 0) is records
 
 
 def test_the_report_shows_both() -> None:
     results = example_results()
-    row = results["after"]["robust_accuracy"][0]
-    beside = {"attack": "AutoAttack", "accuracy": 0.5, "ours": 0.6, "n": 10}
-    row |= {"attack_images": {"pgd": 90}, "cross_check": beside}
-    check_results(results)
-    cells = next(row.cells for row in robust_table(results).rows if row.arm.key == "after")
+    first, *others = results.feedback.robust_accuracy
+    first = replace(first, cross_check=CrossCheck("AutoAttack", 0.5, 0.6, 10))
+    results = with_arm(results, "feedback", robust_accuracy=(first, *others))
+    cells = next(row.cells for row in robust_table(results).rows if row.arm.name == "feedback")
     ends = [cell.interval.endswith("; AutoAttack 50.0, ours 60.0 on the same 10") for cell in cells]
     assert ends == [True] + [False] * (len(cells) - 1)
 

@@ -2,17 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import BAD, GOOD, Answer, Comparison, ExplanationKey, Preference
-from explainfb.store import Kind, Progress, Rating, Role, Store, comparisons_from_ratings
+from explainfb.core.types import Answer, ExplanationKey, Preference
+from explainfb.store import Kind, Progress, Rating, Role, Store
 from store_backends import BACKENDS, NOON, comparison, comparisons, fresh_url, people, preference
 
 
@@ -107,7 +104,7 @@ def test_preferences_are_ordered_and_filtered_whatever_order_they_came_in(store:
     assert store.preferences() == batch
     assert store.preferences(rounds=[2]) == batch[8:]
     assert store.preferences(gold=False) == batch[:4] + batch[8:]
-    assert store.preferences([1], exclude_annotators=["A", "b"], gold=False) == [batch[1], batch[3]]
+    assert store.preferences([1], gold=False) == batch[:4]
 
 
 def test_progress_counts_the_people_who_answered(store: Store) -> None:
@@ -235,42 +232,3 @@ def test_ratings_are_kept_and_the_last_one_is_current(store: Store) -> None:
         store.rate(ann, rating(0, 1, annotator="Bob"), now=NOON)
     with pytest.raises(InputError, match="from 1 to 5; found 6"):
         rating(0, 6)
-
-
-@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 5)), max_size=12), st.integers(0, 99))
-def test_of_two_ratings_the_higher_wins(given_ratings: list[tuple[int, int]], seed: int) -> None:
-    ratings = [rating(image, value, round=round) for image, (round, value) in enumerate(given_ratings)]
-    value = {each.explanation: each.rating for each in ratings}
-    found = comparisons_from_ratings(ratings, seed=seed)
-    assert len({frozenset((each.comparison.left, each.comparison.right)) for each in found}) == len(found)
-    assert len(found) == sum(a[0] == b[0] for n, a in enumerate(given_ratings) for b in given_ratings[:n])
-    for each in found:
-        difference = value[each.comparison.left] - value[each.comparison.right]
-        expected = Answer.EQUAL if difference == 0 else Answer.LEFT if difference > 0 else Answer.RIGHT
-        assert each.answer is expected
-    assert found == comparisons_from_ratings(ratings[::-1], seed=seed)
-
-
-def test_ratings_of_gold_explanations_are_not_compared() -> None:
-    given_ratings = [rating(0, 1), rating(1, 5)]
-    gold = [replace(rating(image, 3), explanation=ExplanationKey(name, image)) for image, name in ((2, GOOD), (3, BAD))]
-    assert len(comparisons_from_ratings(given_ratings + gold, seed=1)) == 1
-
-
-def test_sides_of_rated_pairs_are_drawn_from_the_seed() -> None:
-    found = comparisons_from_ratings([rating(image, 3) for image in range(20)], seed=1)
-    lower_left = sum(each.comparison.left < each.comparison.right for each in found)
-    assert 60 < lower_left < 130  # 190 pairs
-    assert found != comparisons_from_ratings([rating(image, 3) for image in range(20)], seed=2)
-    with pytest.raises(InputError, match="rated twice"):
-        comparisons_from_ratings([rating(0, 1), rating(0, 2)], seed=1)
-    with pytest.raises(InputError, match="within one annotator"):
-        comparisons_from_ratings([rating(0, 1), rating(1, 2, annotator="Bob")], seed=1)
-
-
-def test_preferences_from_ratings_can_be_recorded(store: Store) -> None:
-    found = comparisons_from_ratings([rating(image, image % 5 + 1) for image in range(6)], seed=1)
-    asked: list[Comparison] = [each.comparison for each in found]
-    store.add_comparisons(asked, seed=1)
-    store.record(found)
-    assert store.preferences() == found

@@ -14,14 +14,15 @@ from explainfb.core.errors import InputError
 from explainfb.finetuning.optimisation import Finetuned, OnStep
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.preferences.simulated import Crowd, SimulatedAnnotator
-from explainfb.results.format1 import read_results
+from explainfb.results.json_file import read_results
+from explainfb.results.records import Compute
 from explainfb.study import arms
 from explainfb.study import study as study_module
 from explainfb.study.arms import ARMS, Arms, Tuned
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
+from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split, Task
 from explainfb.testing.tiny import TINY
@@ -45,8 +46,8 @@ def test_every_control_that_can_be_named_is_an_arm() -> None:
 def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm: Path) -> None:
     results = read_results(every_arm / "results.json")
     tuned = set(ARMS) - {"no_shortcut"}
-    assert set(results["controls"]) == tuned
-    assert set(results["differences"]) == tuned | {"before", "ceiling"}
+    assert set(results.arms) == tuned | {"before", "feedback", "no_shortcut"}
+    assert set(results.differences) == tuned | {"before", "no_shortcut"}
     start = (every_arm / "classifiers/round-0.safetensors").read_bytes()
     assert all((every_arm / f"controls/{name}/classifiers/round-0.safetensors").read_bytes() == start for name in tuned)
     ends = [every_arm / f"controls/{name}/classifiers/round-2.safetensors" for name in tuned]
@@ -57,34 +58,35 @@ def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm:
 def test_arms_beside_it_leave_a_control_as_it_is(every_arm: Path, tmp_path: Path) -> None:
     alone = Study.open(tmp_path / "study", dataclasses.replace(EVERY_ARM, controls=("random_answers",))).run()
     together = read_results(every_arm / "results.json")
-    for name in ("before", "after", "preferences"):
-        assert together[name] == alone[name]
-    assert together["controls"]["random_answers"] == alone["controls"]["random_answers"]
+    assert together.preferences == alone.preferences
+    for name in ("before", "feedback", "random_answers"):
+        assert together.arms[name] == alone.arms[name]
 
 
-def test_the_budget_is_what_arithmetic_says(every_arm: Path) -> None:
-    budget = read_results(every_arm / "results.json")["budget"]
+def test_what_an_arm_costs_is_what_arithmetic_says(every_arm: Path) -> None:
+    compute = {name: arm.compute for name, arm in read_results(every_arm / "results.json").arms.items()}
     steps = TINY.rounds * TINY.finetune.steps
     batch = steps * TINY.finetune.batch_size
     training = TINY.training.steps * TINY.training.batch_size
     looks = TINY.training.steps // TINY.training.validate_every * 20
-    shown = budget["after"]["forward"] - batch
+    assert compute["feedback"] is not None
+    shown = compute["feedback"].forward - batch
     assert shown > 0
     assert shown % (TINY.lime.n_samples + 1) == 0
-    asked = {"forward": batch + shown, "backward": batch}
+    asked = Compute(batch + shown, batch)
     attacks = 1 + TINY.finetune.adversarial_steps
-    assert budget == {
-        "before": {"forward": training + looks, "backward": training},
-        "ceiling": {"forward": training + looks, "backward": training},
-        "after": asked,
+    assert compute == {
+        "before": Compute(training + looks, training),
+        "no_shortcut": Compute(training + looks, training),
+        "feedback": asked,
         "random_answers": asked,
         "wrong_masks": asked,
-        "cross_entropy": {"forward": batch, "backward": batch},
-        "random_exchange": {"forward": batch, "backward": batch},
-        "oracle_reward": {"forward": batch, "backward": batch},
-        "rrr": {"forward": batch, "backward": 3 * batch},
-        "input_gradient": {"forward": batch, "backward": 3 * batch},
-        "adversarial_training": {"forward": attacks * batch, "backward": attacks * batch},
+        "cross_entropy": Compute(batch, batch),
+        "random_exchange": Compute(batch, batch),
+        "oracle_reward": Compute(batch, batch),
+        "rrr": Compute(batch, 3 * batch),
+        "input_gradient": Compute(batch, 3 * batch),
+        "adversarial_training": Compute(attacks * batch, attacks * batch),
     }
 
 
@@ -101,7 +103,7 @@ def test_interrupted_in_any_arm_it_ends_as_if_it_had_not_been(
             raise KeyboardInterrupt
         whole(classifier, path)
 
-    for module in ("arms", "context", "rounds"):
+    for module in ("arms", "rounds"):
         monkeypatch.setattr(f"explainfb.study.{module}.save_classifier", interrupted)
     interruptions = 0
     while True:
@@ -112,7 +114,7 @@ def test_interrupted_in_any_arm_it_ends_as_if_it_had_not_been(
             interruptions += 1
     assert interruptions >= 8
     uninterrupted = read_results(every_arm / "results.json")
-    assert results | {"seconds": {}} == uninterrupted | {"seconds": {}}
+    assert dataclasses.replace(results, seconds=uninterrupted.seconds) == uninterrupted
 
 
 def test_what_was_not_counted_is_left_out(every_arm: Path, tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_what_was_not_counted_is_left_out(every_arm: Path, tmp_path: Path) -> No
     (folder / "controls/rrr/classifiers/round-1.budget.json").unlink()
     (folder / "results.json").unlink()
     results = Study.open(folder, EVERY_ARM).run()
-    assert set(read_results(every_arm / "results.json")["budget"]) - set(results["budget"]) == {"rrr"}
+    assert [name for name, arm in results.arms.items() if arm.compute is None] == ["rrr"]
 
 
 def halved(
@@ -132,7 +134,7 @@ def halved(
     with torch.no_grad():
         for weight in twin.parameters():
             weight.mul_(0.5)
-    return Finetuned(twin, None)
+    return Finetuned(twin)
 
 
 def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
@@ -140,20 +142,22 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
 ) -> None:
     monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
     monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
-    arms.ARMS["halved"] = Tuned(method=lambda context: halved)
+    arms.ARMS["halved"] = Tuned(label="half of it", meaning="every weight halved", method=lambda context: halved)
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
     wanted = SweepSettings(folder=tmp_path, seeds=1, controls=("random_exchange", "halved"), jobs=1)
     summary = sweep(wanted, settings, Console(quiet=True))
-    assert {"before", "random_exchange", "halved", "after"} == set(summary["arms"])
+    assert {"before", "random_exchange", "halved", "feedback"} == set(summary.only.arms)
     study = tmp_path / "seed-0"
     results = read_results(study / "results.json")
-    assert {"random_exchange", "halved"} == set(results["controls"])
-    assert "--controls random_exchange halved" in results["command"]
+    assert list(results.arms) == ["before", "random_exchange", "halved", "feedback"]
+    assert "--controls random_exchange halved" in results.command
     first, last = (
         load_classifier(study / f"controls/halved/classifiers/round-{number}.safetensors") for number in (0, 1)
     )
     assert all(torch.equal(a / 2, b) for a, b in zip(first.parameters(), last.parameters(), strict=True))
-    assert "halved" in (study / "report" / "index.html").read_text(encoding="utf-8")
+    page = (study / "report" / "index.html").read_text(encoding="utf-8")
+    assert "half of it" in page
+    assert "every weight halved" in page
 
 
 def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> None:
@@ -166,7 +170,7 @@ def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["cross_entropy", "feedback", "before", "after", "ceiling", "No Name", "../up", "1st"])
 def test_an_arms_name_is_its_own_and_can_name_a_folder(name: str) -> None:
     with pytest.raises(InputError, match=rf"There is a {name} already|small letters, digits and underscores"):
-        Arms(ARMS)[name] = Tuned()
+        Arms(ARMS)[name] = Tuned(annotator=arms.coin)
 
 
 def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning import baselines
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.settings import FinetuneSettings
-from explainfb.study.compute import Budget, budget_of, counted
+from explainfb.results.records import Compute
+from explainfb.study.compute import compute_of, counted
 from explainfb.tasks.datasets import load_task
 
 TASK = load_task("digits-decoy", train_images=200)
@@ -106,17 +107,17 @@ def test_each_method_costs_what_arithmetic_says(method: str, classifier: Classif
     work, forward, backward = METHODS[method]
     with counted(tmp_path / "product.safetensors"):
         work(classifier)
-    assert budget_of([tmp_path / "product.safetensors"]) == Budget(forward, backward)
+    assert compute_of([tmp_path / "product.safetensors"]) == Compute(forward, backward)
 
 
 def test_only_classifiers_are_counted_and_only_inside(classifier: Classifier, tmp_path: Path) -> None:
     images = SPLIT.images[:7]
-    with counted(tmp_path / "product") as budget:
+    with counted(tmp_path / "product"):
         torch.nn.Linear(3, 3)(torch.ones(5, 3, requires_grad=True)).sum().backward()
         with torch.no_grad():
             classifier(images)
     F.cross_entropy(classifier(images), SPLIT.labels[:7]).backward()
-    assert budget == Budget(7, 0)
+    assert compute_of([tmp_path / "product"]) == Compute(7, 0)
 
 
 def test_a_product_that_was_not_counted_leaves_the_whole_unknown(tmp_path: Path, classifier: Classifier) -> None:
@@ -124,9 +125,9 @@ def test_a_product_that_was_not_counted_leaves_the_whole_unknown(tmp_path: Path,
     for path in (first, second):
         with counted(path):
             classifier(SPLIT.images[:3])
-    assert budget_of([first, second]) == Budget(6, 0)
+    assert compute_of([first, second]) == Compute(6, 0)
     (tmp_path / "round-2.budget.json").unlink()
-    assert budget_of([first, second]) is None
+    assert compute_of([first, second]) is None
 
 
 def test_work_that_fails_leaves_no_number(tmp_path: Path, classifier: Classifier) -> None:
@@ -139,4 +140,4 @@ def test_work_that_fails_leaves_no_number(tmp_path: Path, classifier: Classifier
 def test_damaged_numbers_are_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "round-1.budget.json").write_text(text)
     with pytest.raises(InputError, match=r"round-1\.budget\.json is damaged"):
-        budget_of([tmp_path / "round-1.safetensors"])
+        compute_of([tmp_path / "round-1.safetensors"])

@@ -10,7 +10,7 @@ from rich.console import Console
 from explainfb.core.errors import InputError
 from explainfb.study.finished import finished_studies
 from explainfb.study.settings import write_settings
-from explainfb.sweeps.sweep_runner import SweepSettings, sweep
+from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.testing.tiny import TINY
 
 
@@ -35,7 +35,7 @@ def folder(kept: Path, tmp_path: Path) -> Path:
 def test_arms_and_seeds_are_found_in_order(folder: Path) -> None:
     found = finished_studies(folder)
     assert [study.settings.seed for study in found] == [9, 10]
-    assert list(found[0].arms) == ["before", "cross_entropy", "feedback", "ceiling"]
+    assert list(found[0].arms) == ["before", "cross_entropy", "feedback", "no_shortcut"]
     ends = [str(path.relative_to(folder / "seed-9")) for path in found[0].arms.values()]
     assert ends == [
         "classifiers/round-0.safetensors",

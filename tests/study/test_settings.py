@@ -1,13 +1,26 @@
 """Settings: what is written can be read, and what differs is named."""
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from explainfb.core.errors import InputError
-from explainfb.study.settings import StudySettings, check_same, command_line, read_settings, write_settings
+from explainfb.study import settings as module
+from explainfb.study.settings import (
+    StudySettings,
+    check_same,
+    command_line,
+    read_settings,
+    upgrade_settings,
+    write_settings,
+)
+from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
+
+FORMAT_1 = Path(__file__).parent / "format_1.toml"
+"""The settings of TINY, as they were written before there was a format."""
 
 
 @pytest.mark.parametrize("settings", [StudySettings(), TINY, replace(TINY, controls=(), weights="default")])
@@ -23,7 +36,47 @@ def test_every_difference_is_named() -> None:
     check_same(TINY, TINY, Path("study"))
 
 
-@pytest.mark.parametrize("text", ["task = ", "nonsense = 1", "rounds = 0", "[finetune]\nsteps = 3\nwings = 2"])
+def test_a_file_of_format_1_is_understood_and_left_as_it_is() -> None:
+    assert "comparisons = 24" in FORMAT_1.read_text()
+    assert read_settings(FORMAT_1) == TINY
+    assert "comparisons = 24" in FORMAT_1.read_text()
+
+
+def test_a_study_of_format_1_goes_on_and_is_rewritten_once(tmp_path: Path) -> None:
+    Study.open(tmp_path, TINY)
+    path = tmp_path / "study.toml"
+    path.write_text(FORMAT_1.read_text())
+    Study.open(tmp_path, TINY)
+    written = tomllib.loads(path.read_text())
+    assert (written["format"], written["comparisons_per_round"], written["lime"]["n_samples"]) == (2, 24, 52)
+    assert "comparisons" not in written
+    assert read_settings(path) == TINY
+    path.write_text(path.read_text() + "# mine\n")
+    Study.open(tmp_path, TINY)
+    assert path.read_text().endswith("# mine\n")
+
+
+def test_an_archive_of_format_1_that_cannot_be_written_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only file system")
+
+    monkeypatch.setattr(module, "write_whole", refuse)
+    assert upgrade_settings(FORMAT_1) == TINY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "task = ",
+        "nonsense = 1",
+        "rounds = 0",
+        "[finetune]\nsteps = 3\nwings = 2",
+        "format = 3",
+        "format = 'two'",
+        "comparisons = 20\ncomparisons_per_round = 30",
+        "format = 2\ncomparisons = 20",
+    ],
+)
 def test_a_damaged_file_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(text)
     with pytest.raises(InputError, match=r"study\.toml"):
@@ -41,7 +94,7 @@ def test_the_command_line_names_what_is_not_as_usual() -> None:
     assert "--finetune.steps 6" in command_line(TINY)
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"comparisons": 3}])
+@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"comparisons_per_round": 3}])
 def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match="at least"):
         StudySettings(**wrong)  # type: ignore[arg-type]

@@ -18,7 +18,8 @@ import pytest
 from explainfb.core import files
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer
-from explainfb.results.format1 import Results, read_results
+from explainfb.results.json_file import read_results
+from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, StudyResults
 from explainfb.store import Response, Store
 from explainfb.study import study as study_module
 from explainfb.study.folder import locked, new_folder
@@ -36,8 +37,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def without_times(results: Results) -> Results:
-    return {name: value for name, value in results.items() if name != "seconds"}
+def without_times(results: StudyResults) -> StudyResults:
+    return dataclasses.replace(results, seconds={})
 
 
 def answers(folder: Path) -> list[tuple[object, ...]]:
@@ -51,23 +52,21 @@ def test_a_study_leaves_everything_that_the_contract_names(finished: Path) -> No
     names += [f"classifiers/round-{number}.safetensors" for number in range(3)] + ["explanations", "tensorboard"]
     assert [name for name in names if not (finished / name).exists()] == []
     results = read_results(finished / "results.json")
-    assert set(results["controls"]) == {"cross_entropy", "random_exchange", "random_answers"}
-    assert "ceiling" in results
-    assert results["preferences"]["answers"] == 48
-    assert results["preferences"]["annotators"] == ["simulated"]
-    assert [row["round"] for row in results["preferences"]["by_round"]] == [1, 2]
-    assert results["stopped"] == []
+    assert list(results.arms) == [BEFORE, "cross_entropy", "random_exchange", "random_answers", FEEDBACK, NO_SHORTCUT]
+    assert results.preferences.answers == 48
+    assert results.preferences.annotators == ("simulated",)
+    assert [each.round for each in results.preferences.rounds] == [1, 2]
+    assert results.stopped == ()
 
 
 def test_every_arm_but_the_undefended_meets_images_made_against_the_undefended(finished: Path) -> None:
     results = read_results(finished / "results.json")
-    arms = {name: results[name] for name in ("before", "after", "ceiling")} | results["controls"]
-    met = {name: [("transfer" in row["attacks"]) for row in arm["robust_accuracy"]] for name, arm in arms.items()}
-    assert met == {name: [name != "before"] * 3 for name in arms}
+    met = {name: ["transfer" in row.attacks for row in arm.robust_accuracy] for name, arm in results.arms.items()}
+    assert met == {name: [name != BEFORE] * 3 for name in results.arms}
 
 
 def test_the_command_in_the_results_repeats_the_study(finished: Path, tmp_path: Path) -> None:
-    command = read_results(finished / "results.json")["command"].split()
+    command = read_results(finished / "results.json").command.split()
     assert command[0] == "explainfb"
     again = tmp_path / "again"
     status = subprocess.run(
@@ -79,7 +78,7 @@ def test_the_command_in_the_results_repeats_the_study(finished: Path, tmp_path: 
 
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(finished: Path, tmp_path: Path) -> None:
     """kill -9 as each of these files appears, and once in the middle of what follows."""
-    command = read_results(finished / "results.json")["command"].split()
+    command = read_results(finished / "results.json").command.split()
     folder = tmp_path / "killed"
     moments = [
         "study.toml",
@@ -209,8 +208,8 @@ def test_people_are_waited_for(tmp_path: Path) -> None:
     person.start()
     results = study.run()
     person.join()
-    assert results["preferences"]["annotators"] == ["Ada"]
-    assert results["preferences"]["answers"] == settings.comparisons_per_round  # gold ones teach nothing
+    assert results.preferences.annotators == ("Ada",)
+    assert results.preferences.answers == settings.comparisons_per_round  # gold ones teach nothing
 
 
 def test_people_who_never_can_tell_end_the_run_and_not_the_study(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from explainfb.classifiers.networks import BUILDERS, OURS
 from explainfb.core.errors import InputError
 
 Pixels = Literal["normalised", "raw", "unit"]
@@ -21,14 +20,15 @@ class TrainingSettings:
     """What the network is fed: pixels with the training images' mean and deviation taken out, or `raw` values from 0 to
     255, as some papers have it, or `unit`, from 0 to 1; the last two not for torchvision's classifiers."""
     steps: int = 1000
-    """Gradient steps at most."""
+    """Gradient steps at most; 0 leaves the weights as they are."""
     batch_size: int = 64
+    """Training images a step, at least 1."""
     learning_rate: float = 1e-3
-    """Of Adam (Kingma & Ba 2015)."""
+    """Step size of Adam (Kingma & Ba 2015), greater than 0."""
     validate_every: int = 50
-    """Steps between two looks at the validation images."""
+    """Steps from one measurement of the validation loss to the next, at least 1."""
     patience: int = 6
-    """Looks without a lower validation loss after which training stops."""
+    """Training stops after so many measurements without a lower validation loss, at least 1."""
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 0), ("batch_size", 1), ("validate_every", 1), ("patience", 1)):
@@ -43,5 +43,9 @@ def check_pixels(name: str, pixels: Pixels) -> None:
     """Raise `InputError` where the classifier `name` cannot be fed such pixels."""
     if pixels not in ("normalised", "raw", "unit"):
         raise InputError(f"Unknown pixels {pixels!r}; expected 'normalised', 'raw' or 'unit'.")
-    if pixels != "normalised" and name not in BUILDERS:
+    if pixels == "normalised":
+        return
+    from explainfb.classifiers.networks import BUILDERS, OURS  # with PyTorch, which most settings do without
+
+    if name not in BUILDERS:
         raise InputError(f"{name} is not made for {pixels} pixels; leave them normalised, or use one of {OURS}.")

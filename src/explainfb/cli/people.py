@@ -1,25 +1,23 @@
-"""The commands about people: the app, who may answer, and the answers as files."""
+"""The commands about people: the app in which they answer, and who may answer."""
 
-import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 from tyro.conf import Positional
 
+from explainfb.cli.database import store_of
+from explainfb.cli.printing import how_to_invite, say
 from explainfb.core.errors import InputError
-from explainfb.export import Format, export_answers, export_ratings, import_answers
-from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, THIS_MACHINE, address, check_address, link, serve
-from explainfb.store import Annotator, Role, Store
-from explainfb.study.folder import DATABASE, SETTINGS, check_begun, check_store
-from explainfb.study.settings import read_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from explainfb.store import Annotator, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +27,7 @@ class Label:
     study: Path
     """Folder of the study, which explainfb run has begun."""
     port: int = PORT
+    """The port that the app listens on, 1 to 65535."""
     host: str = LOCALHOST
     """Who can reach the app: 127.0.0.1 this machine only; 0.0.0.0 whoever can reach this machine."""
     url: str | None = None
@@ -40,11 +39,11 @@ class Label:
 
     def __call__(self, console: Console) -> int:
         check_address(self.host, self.port, self.url)
-        place = ServedStudy.open(self.study, database=self.db, data_dir=self.data_dir)
-        old, new = _address_of(place.store), self.url or address(self.host, self.port)
-        invited = any(person.has_link for person in place.store.annotators.all())
-        place.store.remember(ADDRESS, new)
-        place.store.close()
+        self._say_where(console)
+        serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port, url=self.url)
+
+    def _say_where(self, console: Console) -> None:
+        old, new, invited = self._remember_address()
         alone = self.host in THIS_MACHINE
         reach = "this machine only; --host 0.0.0.0 lets others in" if alone else "all who can reach that address"
         say(console, f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
@@ -53,7 +52,19 @@ class Label:
         say(console, f"Personal links: {how_to_invite(self.study, self.db)}")
         if invited and old != new:
             say(console, f"Links given so far may begin with {old}: put {new.rstrip('/')} in its place.")
-        serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port, url=self.url)
+
+    def _remember_address(self) -> tuple[str, str, bool]:
+        """Where the app was served before and is now, and whether anybody has a link.
+
+        What is wrong with the study or its data is said here, and not in a browser.
+        """
+        with store_of(self.study, self.db) as store:
+            from explainfb.labelling.served_study import ServedStudy  # with PyTorch, to look at the data
+
+            ServedStudy.open(self.study, database=self.db, data_dir=self.data_dir).store.close()
+            old, new = _address_of(store), self.url or address(self.host, self.port)
+            store.remember(ADDRESS, new)
+            return old, new, any(person.has_link for person in store.annotators.all())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +74,7 @@ class Annotators:
     study: Path
     """Folder of the study."""
     action: Annotated[Literal["add", "list", "revoke"], Positional]
+    """What is to be done."""
     name: Annotated[str | None, Positional] = None
     """Whom to add, or whose link to revoke."""
     researcher: bool = False
@@ -80,90 +92,35 @@ class Annotators:
                 given = Counter(event.annotator for event in store.answers() if event.current and event.answer)
                 console.print(people_table(store.annotators.all(), given))
             elif self.action == "add":
-                role = Role.RESEARCHER if self.researcher else Role.ANNOTATOR
-                token = store.annotators.add(self.name, role=role)
-                say(console, link(_address_of(store), token))
-                if store.recall(ADDRESS) is None:
-                    say(
-                        Console(stderr=True),
-                        "The app was not served yet: if explainfb label is given --port, --host or --url, only what "
-                        "stands before /?link= changes.",
-                    )
+                self._add(self.name, store, console)
             else:
                 had = store.annotators.revoke(self.name)
                 say(console, "The link is closed; answers stay." if had else f"{self.name} had no open link.")
         return 0
 
+    def _add(self, name: str, store: "Store", console: Console) -> None:
+        from explainfb.store import Role
 
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """Write a study's answers to a file, one row an answer, with a README of its columns beside it."""
-
-    study: Path
-    """Folder of the study."""
-    output: Path
-    """The file to write, such as answers.csv."""
-    format: Format = "csv"
-    ratings: bool = False
-    """The ratings of single explanations in place of the answers to comparisons."""
-    db: str | None = None
-    """The database, as it was given to run."""
-
-    def __call__(self, console: Console) -> int:
-        with store_of(self.study, self.db) as store:
-            rows = (export_ratings if self.ratings else export_answers)(store, self.output, self.format)
-        say(console, f"{rows:,} rows in {self.output}")
-        return 0
+        token = store.annotators.add(name, role=Role.RESEARCHER if self.researcher else Role.ANNOTATOR)
+        say(console, link(_address_of(store), token))
+        if store.recall(ADDRESS) is None:
+            say(
+                Console(stderr=True),
+                "The app was not served yet: if explainfb label is given --port, --host or --url, only what stands "
+                "before /?link= changes.",
+            )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Import:
-    """Read exported answers into another copy of the study. Of a file with a fault, nothing is imported."""
-
-    study: Path
-    """Folder of the study, in which the same comparisons were asked."""
-    file: Annotated[Path, Positional]
-    """A file that explainfb export wrote: .csv, .jsonl or .parquet."""
-    db: str | None = None
-    """The database, as it was given to run."""
-
-    def __call__(self, console: Console) -> int:
-        with store_of(self.study, self.db) as store:
-            new = import_answers(store, self.file)
-        say(console, f"{new:,} new answers from {self.file}")
-        return 0
-
-
-@contextmanager
-def store_of(folder: Path, database: str | None) -> Iterator[Store]:
-    """The database of the study in `folder`. Raises `InputError` when there is no study, or it is another's."""
-    read_settings(folder / SETTINGS)
-    check_begun(folder)
-    if database is None and not (folder / DATABASE).is_file():
-        raise InputError(f"{folder} has no {DATABASE}; give the --db that the study was begun with.")
-    with Store(database or folder / DATABASE) as store:
-        check_store(folder, store)
-        yield store
-
-
-def _address_of(store: Store) -> str:
+def _address_of(store: "Store") -> str:
     """Where the app was served last, or is served without options."""
     return store.recall(ADDRESS) or address(LOCALHOST, PORT)
 
 
-def say(console: Console, text: str) -> None:
-    """Print a text that holds paths or names, as it is and without breaking lines."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def how_to_invite(study: Path, database: str | None) -> str:
-    """What to type for a personal link."""
-    same = "" if database is None else " (and the same --db)"
-    return f"explainfb annotators --study {shlex.quote(str(study))} add NAME{same}"
-
-
-def people_table(people: Sequence[Annotator], given: Mapping[str, int]) -> Table:
+def people_table(people: "Sequence[Annotator]", given: Mapping[str, int]) -> "Table":
     """Everyone in the study, as `annotators list` prints it; `given` is how many answers there are by each."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
     table = Table(
         Column("name", overflow="fold"), "role", "link", Column("answers", justify="right"), "used in the fit"
     )

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from filelock import FileLock
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = ("explainfb", "torch", "torchvision", "foolbox", "lime", "numpy", "scipy", "scikit-learn", "torchmetrics")
 PROVENANCE = "provenance.json"
@@ -21,7 +24,7 @@ BETWEEN = "; "
 UNKNOWN = "not recorded"
 
 
-def describe_environment(device: torch.device | None = None) -> dict[str, str]:
+def describe_environment(device: "torch.device | None" = None) -> dict[str, str]:
     """Versions by package, the machine and its processor in words, and the device where one is given.
 
     Nothing names the machine or its user.
@@ -39,9 +42,11 @@ def _processor() -> str:
     return next(iter(models), platform.processor() or UNKNOWN)
 
 
-def _named(device: torch.device | None) -> dict[str, str]:
+def _named(device: "torch.device | None") -> dict[str, str]:
     if device is None:
         return {}
+    import torch
+
     return {"device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type}
 
 

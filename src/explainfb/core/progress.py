@@ -1,14 +1,18 @@
 """Telling what is being done, what is left, and for how long."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+T = TypeVar("T")
+PATIENCE = 2.0
+"""Seconds of work before `watched` shows a bar."""
 Step = Callable[[float], None]
 """Called with how much more of a stage is done."""
 
@@ -57,3 +61,20 @@ class Progress:
     def skip(self, cost: float) -> None:
         """Count work that an earlier run has done."""
         self._bars.advance(self._whole, cost)
+
+
+def watched(items: Sequence[T], doing: str) -> Iterator[T]:
+    """The items, with a progress bar on standard error once they have taken longer than `PATIENCE`."""
+    begin, shown = time.monotonic(), False
+    bar = Bars(console=Console(stderr=True), transient=True)
+    line = bar.add_task(doing, total=len(items))
+    try:
+        for item in items:
+            if not shown and time.monotonic() - begin > PATIENCE:
+                bar.start()
+                shown = True
+            yield item
+            bar.advance(line)
+    finally:
+        if shown:
+            bar.stop()

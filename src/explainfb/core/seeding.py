@@ -1,14 +1,18 @@
 """Randomness with an address: every draw has a stream of its own, named by what it is for.
 
 Nothing here or elsewhere leaves a trace in a global random state, so a result never depends on what was drawn before.
+PyTorch is imported when a stream of its own is asked for: the store draws without it.
 """
 
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *names: object) -> int:
@@ -17,8 +21,10 @@ def derive(seed: int, *names: object) -> int:
     return int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big") >> 1
 
 
-def torch_generator(seed: int, *names: object) -> torch.Generator:
+def torch_generator(seed: int, *names: object) -> "torch.Generator":
     """A CPU generator for the stream called `names`."""
+    import torch
+
     return torch.Generator().manual_seed(derive(seed, *names))
 
 
@@ -28,11 +34,13 @@ def numpy_generator(seed: int, *names: object) -> np.random.Generator:
 
 
 @contextmanager
-def torch_globally(seed: int, *names: object, device: str | torch.device = "cpu") -> Iterator[None]:
+def torch_globally(seed: int, *names: object, device: "str | torch.device" = "cpu") -> Iterator[None]:
     """Inside, torch's own global generators on the CPU and on `device` are the stream called `names`.
 
     For initialisers and dropout, which take no generator. Afterwards the generators are as they were before.
     """
+    import torch
+
     device = torch.device(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(derive(seed, *names))

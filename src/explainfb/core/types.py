@@ -3,24 +3,23 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from explainfb.core.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor  # the store and the commands about people use these records, and do without torch
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Norm = Literal["linf", "l2"]
-LabelledImages = tuple[Tensor, Tensor]
-"""Images (N, C, H, W) float32 in [0, 1] and their labels (N,) int64."""
 
 
-def check_images(images: Tensor) -> None:
+def check_images(images: "Tensor") -> None:
     """Raise `InputError` unless `images` is a float tensor (N, C, H, W), finite and inside [0, 1]."""
     if images.ndim != 4 or not images.is_floating_point():
         raise InputError(
@@ -28,9 +27,9 @@ def check_images(images: Tensor) -> None:
         )
     if images.numel() == 0:
         return
-    low, high = (float(bound) for bound in torch.aminmax(images))
+    low, high = (float(bound) for bound in images.aminmax())
     if not (np.isfinite(low) and np.isfinite(high)):
-        broken = int((~torch.isfinite(images)).flatten(1).any(1).nonzero()[0])
+        broken = int((~images.isfinite()).flatten(1).any(1).nonzero()[0])
         raise InputError(f"Image {broken} contains NaN or infinity; every pixel must be a number in [0, 1].")
     if low < 0 or high > 1:
         raise InputError(f"Pixels must lie in [0, 1]; found [{low:g}, {high:g}]. Divide 8-bit pictures by 255.")

@@ -13,17 +13,18 @@ class EvaluationSettings:
     """What is measured on a classifier, and on how many test images."""
 
     linf: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
-    """ε of the L∞ threat models, in pixels of [0, 1]."""
+    """ε of the L∞ threat models: the largest change of a pixel in [0, 1]."""
     l2: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """ε of the L2 threat models."""
+    """ε of the L2 threat models: the length of a change of all pixels in [0, 1]."""
     attack_images: int = 200
-    """Test images that are attacked."""
+    """How many test images are attacked, at least 1."""
     explain_images: int = 100
-    """Test images that are explained to measure the shortcut's share."""
+    """How many test images are explained to measure the shortcut's share, at least 1."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=500, fill="zero"))
     """How they are explained. Filling with black tells whether what is there matters, and with far less noise than
     filling with other images, whose content moves the outputs as well."""
     attacks: AttackSettings = field(default_factory=AttackSettings)
+    """How hard they are attacked."""
     autoattack_images: int = 0
     """On how many of the attacked images AutoAttack of the Adversarial Robustness Toolbox runs beside; needs the extra
     `art`, and takes longer than everything else."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from explainfb.core.types import BoolArray, Explanation
+from explainfb.explanations.superpixels import coverage
 
 
 def relevance_mass(explanation: Explanation, relevance: BoolArray) -> float:
@@ -10,8 +11,7 @@ def relevance_mass(explanation: Explanation, relevance: BoolArray) -> float:
 
     The weight of a superpixel is spread evenly over its pixels. An explanation without any weight gets 0.
     """
-    sizes = np.bincount(explanation.segments.ravel())
-    inside = np.bincount(explanation.segments.ravel(), weights=relevance.ravel()) / sizes
+    inside = coverage(relevance, explanation.segments)  # (d,)
     strength = np.abs(explanation.weights)
     total = float(strength.sum())
     return float((strength * inside).sum()) / total if total > 0 else 0.0

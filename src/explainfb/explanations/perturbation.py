@@ -12,6 +12,7 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.explanations.settings import Fill
+from explainfb.explanations.superpixels import pool
 
 
 class Perturber:
@@ -32,7 +33,7 @@ class Perturber:
         self.background = background
         self.fill = fill
         self.pixels = segments.flatten(1).unsqueeze(1)  # (B, 1, H·W)
-        self.still = _still_fill(fill, images, self.pixels)
+        self.still = _still_fill(fill, images, segments)
 
     def __call__(self, masks: Tensor, generator: torch.Generator) -> Tensor:
         """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden."""
@@ -63,15 +64,14 @@ def _check_background(background: Tensor | None, images: Tensor) -> None:
         )
 
 
-def _still_fill(fill: Fill, images: Tensor, pixels: Tensor) -> Tensor | None:
+def _still_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
     """What every mask shows where it hides, (B, 1, C, H, W) or a shape that broadcasts to it; None if it is drawn."""
     match fill:
         case "zero":
             return images.new_zeros(1, 1, 1, 1, 1)
         case "mean":
-            index = pixels.expand(-1, images.shape[1], -1)  # (B, C, H·W)
-            means = images.new_zeros(*index.shape[:2], int(pixels.max()) + 1)
-            means.scatter_reduce_(2, index, images.flatten(2), reduce="mean", include_self=False)
+            means = pool(images, segments, int(segments.max()) + 1)  # (B, C, d)
+            index = segments.flatten(1).unsqueeze(1).expand(-1, images.shape[1], -1)  # (B, C, H·W)
             return means.gather(2, index).view_as(images).unsqueeze(1)
         case "blur":
             side = min(images.shape[2:]) / 8

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 from typing import TypeVar
 
 import matplotlib as mpl
@@ -10,7 +11,9 @@ import numpy.typing as npt
 import skimage.segmentation
 from matplotlib.colors import to_hex
 from PIL import Image
+from torch import Tensor
 
+from explainfb.core.errors import InputError
 from explainfb.core.types import Explanation, FloatArray, IntArray
 
 Number = TypeVar("Number", np.float64, np.int64)
@@ -20,10 +23,36 @@ PHOTO = 64
 """Images at least this high are stored as JPEG; smaller ones, drawn with hard pixels, as PNG."""
 COUNTED = 0.1
 """A superpixel counted for a class when its weight is at least this share of the largest."""
+GAP = 8
+"""Pixels between an image and its explanation in a file."""
 HIDDEN = 0.5
 """The grey of what did not count."""
 COLOURS = "PuOr_r"
 """Brewer's purple to orange: purple speaks against the class, orange for it."""
+
+
+def save_overlay(image: Tensor | FloatArray, explanation: Explanation, path: Path | str) -> None:
+    """Write a picture of an explanation: the image on the left, and on the right the weight of each superpixel.
+
+    `image` (C, H, W), C 1 or 3, in [0, 1] is the one that was explained. Orange speaks for the explained class and
+    purple against it; the largest weight has the full colour. The file's ending, such as `.png`, says its format.
+    Raises `InputError` for an image of another shape than the explanation's, and where the file cannot be written.
+    """
+    pixels = np.asarray(image.detach().cpu() if isinstance(image, Tensor) else image, dtype=np.float64)
+    if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or pixels.shape[1:] != explanation.segments.shape:
+        height, width = explanation.segments.shape
+        raise InputError(
+            f"The explanation is of an image (1 or 3, {height}, {width}); found {pixels.shape}. Give the one image "
+            "that was explained."
+        )
+    plain = np.clip(_enlarge(np.moveaxis(_colour(pixels), 0, -1)), 0, 1)
+    tinted = _overlaid(pixels, explanation.heatmap(), row_scale(explanation), explanation.segments, strength=1.0)
+    gap = np.ones((plain.shape[0], GAP, 3))
+    sheet = Image.fromarray(np.round(255 * np.concatenate([plain, gap, tinted], axis=1)).astype(np.uint8))
+    try:
+        sheet.save(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be written ({error}); give a name such as why.png in a folder.") from error
 
 
 def picture(image: FloatArray) -> str:
@@ -58,6 +87,13 @@ def heat(
     strength: float = 1.0,
 ) -> str:
     """A data URI of `values` (H, W) in colours from −`scale` to `scale`, over `image` (C, H, W) where there is one."""
+    return _encode(_overlaid(image, values, scale, segments, strength=strength), photo=values.shape[0] >= PHOTO)
+
+
+def _overlaid(
+    image: FloatArray | None, values: FloatArray, scale: float, segments: IntArray | None, *, strength: float
+) -> FloatArray:
+    """(h, w, 3) in [0, 1], the size that a picture is drawn at."""
     colours = _tint(_enlarge(values) / max(scale, 1e-12))
     if image is not None:
         grey = np.clip(_enlarge(_colour(image).mean(0)), 0, 1)[..., None]
@@ -65,7 +101,7 @@ def heat(
     if segments is not None:
         border = skimage.segmentation.find_boundaries(_enlarge(segments), mode="inner")
         colours[border] *= 1 - 0.14 * strength
-    return _encode(np.clip(colours, 0, 1), photo=values.shape[0] >= PHOTO)
+    return np.clip(colours, 0, 1)
 
 
 def row_scale(*explanations: Explanation) -> float:

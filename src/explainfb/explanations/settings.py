@@ -18,18 +18,22 @@ class LimeSettings:
     """How an image is explained."""
 
     n_samples: int = 1000
-    """How many perturbed images the classifier is asked about."""
+    """How many perturbed images the classifier is asked about for one explanation, at least 4; even with kernelshap."""
     sampling: Sampling = "kernelshap"
-    """`lime`: every superpixel hidden by a coin, as in the paper; `kernelshap`: most or few of them hidden."""
+    """How the hidden superpixels are drawn: `lime`, each by the toss of a coin, as in the paper; `kernelshap`, mostly
+    few or nearly all of them, in pairs that complement each other (Lundberg & Lee 2017)."""
     fill: Fill = "data"
-    """What is shown in place of a hidden superpixel."""
+    """What is shown in place of a hidden superpixel: black (`zero`), its mean colour (`mean`), the image without detail
+    (`blur`), random pixels (`noise`), or the same place in other training images (`data`)."""
     superpixels: Method = "grid"
+    """How an image is cut into superpixels: a grid of rectangles, or along its edges by SLIC (Achanta et al. 2012) or
+    quickshift (Vedaldi & Soatto 2008)."""
     n_segments: int = 49
     """About how many superpixels an image is cut into."""
     alpha: float = 1.0
-    """Strength of the ridge penalty."""
+    """Strength of the ridge penalty on the weights, greater than 0."""
     backend: Backend = "closed_form"
-    """`lime` fits with the package of that name."""
+    """What fits the linear model: `closed_form`, our own solution of the ridge regression, or `lime`, the package."""
 
     def __post_init__(self) -> None:
         choices = {"sampling": Sampling, "fill": Fill, "superpixels": Method, "backend": Backend}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import IntArray
+from explainfb.core.types import BoolArray, FloatArray, IntArray
 from explainfb.explanations.settings import Method
 
 
@@ -76,3 +76,13 @@ def pool(maps: Tensor, segments: Tensor, count: int) -> Tensor:
     sums = maps.new_zeros(*index.shape[:2], count).scatter_add(2, index, maps.flatten(2))
     sizes = maps.new_zeros(*index.shape[:2], count).scatter_add(2, index, torch.ones_like(maps).flatten(2))
     return sums / sizes.clamp_min(1)
+
+
+def coverage(mask: BoolArray, segments: IntArray) -> FloatArray:
+    """(d,) in [0, 1]: the share of the pixels of each superpixel of segments (H, W) that lie on mask (H, W).
+
+    What `pool` is for a batch, for one image and in double precision.
+    """
+    labels = segments.ravel()
+    shares: FloatArray = np.bincount(labels, weights=mask.ravel()) / np.bincount(labels)
+    return shares

@@ -1,14 +1,13 @@
 """What feedback is compared with: other ways to spend as many gradient steps on the same images.
 
 Each method starts from the classifier that it is given, draws the same batches from the same seed and takes every step
-with the same optimiser; none reads a test image. What a step costs differs: `budget` counts it.
+with the same optimiser; none reads a test image. Each is an `Objective` of its own terms, on images x' as drawn, or
+attacked where `settings.adversarial_epsilon` > 0. What a step costs differs, and a study counts it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
@@ -16,15 +15,44 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels, pool
-from explainfb.finetuning.feedback import adversary, finetune
-from explainfb.finetuning.optimisation import Finetuned, OnStep, batch_draws, optimise
+from explainfb.finetuning.batches import AnnotatedMasks, training_batches
+from explainfb.finetuning.feedback import finetune
+from explainfb.finetuning.objective import Objective, Penalty
+from explainfb.finetuning.optimisation import Finetuned, OnStep, optimise
 from explainfb.finetuning.penalties import irrelevant_gradient, loss_gradient
 from explainfb.finetuning.settings import FinetuneSettings, Region
 from explainfb.rewards.models import ExplainedImages, to_scale
 from explainfb.tasks.task import Split
 
-Penalty = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""(images, logits, labels, which images of the split they are) → what is held against the classifier, to be lowered."""
+
+def cross_entropy(
+    classifier: Classifier,
+    split: Split,
+    *,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """loss(θ) = cross-entropy(x', y): what as many steps without an answer do."""
+    objective = Objective(training_batches(split, settings, seed))
+    return optimise(classifier, objective.add_gradient, settings=settings, seed=seed, on_step=on_step)
+
+
+def adversarial_training(
+    classifier: Classifier,
+    split: Split,
+    *,
+    epsilon: float,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """loss(θ) = cross-entropy(x', y), x' = the worst images that PGD finds within ε in L∞ (Madry et al. 2018).
+
+    PGD's steps are those of `settings`; ε is `epsilon`, in [0, 1].
+    """
+    settings = replace(settings, adversarial_epsilon=epsilon)
+    return cross_entropy(classifier, split, settings=settings, seed=seed, on_step=on_step)
 
 
 def rrr(
@@ -39,16 +67,15 @@ def rrr(
 ) -> Finetuned:
     """Right for the right reasons: no gradient where the reason should not be (Ross, Hughes & Doshi-Velez 2017).
 
-        loss(θ) = cross-entropy + λ · mean_n Σ_d (A_nd · ∂/∂x_nd Σ_k log p_nk)²
+        loss(θ) = cross-entropy(x', y) + λ · mean_n Σ_d (A_nd · ∂/∂x'_nd Σ_k log p_nk)²
 
-    `irrelevant` (N, H, W) bool is A for every image of `split`; `strength` is λ; x are the images that `settings` makes
-    worse, where it does.
+    `irrelevant` (N, H, W) bool is A for every image of `split`; `strength` is λ.
     """
-
-    def penalty(images: Tensor, logits: Tensor, _: Tensor, chosen: Tensor) -> Tensor:
-        return irrelevant_gradient(images, logits, irrelevant[chosen])
-
-    return _penalised(classifier, split, penalty, strength, settings, seed, on_step)
+    objective = Objective(
+        training_batches(split, settings, seed, AnnotatedMasks(irrelevant)),
+        penalties=(Penalty(irrelevant_gradient, weight=strength),),
+    )
+    return optimise(classifier, objective.add_gradient, settings=settings, seed=seed, on_step=on_step)
 
 
 def input_gradient(
@@ -62,38 +89,15 @@ def input_gradient(
 ) -> Finetuned:
     """Double backprop: small gradients everywhere (Drucker & Le Cun 1992; Ross & Doshi-Velez 2018).
 
-    loss(θ) = cross-entropy + λ · mean_n Σ_d (∂/∂x_nd cross-entropy(x_n, y_n))²; x are the images of `rrr`.
+        loss(θ) = cross-entropy(x', y) + λ · mean_n Σ_d (∂/∂x'_nd cross-entropy(x'_n, y_n))²
+
+    `strength` is λ.
     """
-
-    def penalty(images: Tensor, logits: Tensor, labels: Tensor, _: Tensor) -> Tensor:
-        return loss_gradient(images, logits, labels)
-
-    return _penalised(classifier, split, penalty, strength, settings, seed, on_step)
-
-
-def _penalised(
-    classifier: Classifier,
-    split: Split,
-    penalty: Penalty,
-    strength: float,
-    settings: FinetuneSettings,
-    seed: int,
-    on_step: OnStep | None,
-) -> Finetuned:
-    """Cross-entropy and `strength` times the penalty on the same images, both on those that `settings` makes worse."""
-    draws, worsened = batch_draws(seed), adversary(settings, seed)
-
-    def add_gradient(tuned: Classifier) -> tuple[Tensor, Tensor]:
-        chosen = torch.randint(len(split), (settings.batch_size,), generator=draws)
-        labels = split.labels[chosen].to(tuned.device)
-        images = worsened(tuned, split.images[chosen].to(tuned.device), labels).requires_grad_()
-        logits = tuned(images)
-        cross_entropy = F.cross_entropy(logits, labels)
-        against = penalty(images, logits, labels, chosen)
-        (cross_entropy + strength * against).backward(inputs=[p for p in tuned.parameters() if p.requires_grad])
-        return cross_entropy.detach(), -against.detach()
-
-    return optimise(classifier, add_gradient, settings=settings, seed=seed, on_step=on_step)
+    objective = Objective(
+        training_batches(split, settings, seed),
+        penalties=(Penalty(loss_gradient, weight=strength),),
+    )
+    return optimise(classifier, objective.add_gradient, settings=settings, seed=seed, on_step=on_step)
 
 
 def random_exchange(
@@ -105,74 +109,67 @@ def random_exchange(
     seed: int,
     on_step: OnStep | None = None,
 ) -> Finetuned:
-    """The exchange of superpixels with nobody asked: half of them, drawn anew for every image of every batch.
+    """Feedback with a random relevance map: nobody is asked, and half of the superpixels are irrelevant.
 
-    Where feedback has a gradient penalty, so has this, on the superpixels that were drawn; where feedback exchanges
-    nothing and has the penalty alone, this has it alone.
-    What feedback gains beyond this it owes to the answers, and not to training on pieces of other images.
+        loss(θ) = cross-entropy(x', y) + γ · ‖A ⊙ ∂/∂x' Σ_k log p_k‖², with A drawn anew for every image of every batch
+
+    x' are counterexamples and γ is the gradient penalty as in feedback; where feedback makes no counterexamples and has
+    the penalty alone, so has this. What feedback gains beyond this it owes to the answers, and not to training on
+    pieces of other images.
     """
-    generator = torch_generator(seed, "random exchange")
-
-    def relevance_map(images: Tensor, _: Tensor) -> Tensor:
-        segments = batch_superpixels(images, lime.superpixels, lime.n_segments)
-        values = torch.rand(len(images), int(segments.max()) + 1, generator=generator)
-        return values.gather(1, segments.flatten(1).cpu()).view(segments.shape).to(images)
-
-    settings = replace(
-        settings,
-        counterexample_share=settings.counterexample_share if settings.needs_relevance_map else 1.0,
-        reward_weight=0.0,
-    )
+    relevance_map = RandomRelevance(lime, torch_generator(seed, "random exchange"))
+    share = settings.counterexample_share if settings.needs_relevance_map else 1.0
+    settings = replace(settings, counterexample_share=share, reward_weight=0.0)
     return finetune(
         classifier, split, None, lime=lime, settings=settings, relevance_map=relevance_map, seed=seed, on_step=on_step
     )
 
 
-def adversarial_training(
-    classifier: Classifier,
-    split: Split,
-    *,
-    epsilon: float,
-    settings: FinetuneSettings,
-    seed: int,
-    on_step: OnStep | None = None,
-) -> Finetuned:
-    """Cross-entropy on the worst images that PGD finds within `epsilon` in L∞, and on no others (Madry et al. 2018).
+@dataclass(frozen=True, eq=False)
+class RandomRelevance:
+    """A relevance map that is uniform in [0, 1] for each superpixel, drawn anew at each call."""
 
-    PGD's steps are those of `settings`. It is fine-tuning without a reward.
-    """
-    attacked = replace(settings, adversarial_epsilon=epsilon)
-    return finetune(classifier, split, None, lime=LimeSettings(), settings=attacked, seed=seed, on_step=on_step)
+    lime: LimeSettings
+    """Of which `superpixels` and `n_segments` count."""
+    generator: torch.Generator
+
+    def __call__(self, images: Tensor, index: Tensor) -> Tensor:
+        """(B, H, W) for images (B, C, H, W)."""
+        segments = batch_superpixels(images, self.lime.superpixels, self.lime.n_segments)
+        values = torch.rand(len(images), int(segments.max()) + 1, generator=self.generator)  # (B, d)
+        return values.gather(1, segments.flatten(1).cpu()).view(segments.shape).to(images)
 
 
 @dataclass(frozen=True, eq=False)
 class OracleReward:
-    """The simulated annotator's own utility, in place of a reward learned from answers.
+    """The simulated annotator's own utility, in place of a reward learned from answers: relevance mass.
 
-    The share of the absolute weight that lies on the relevant pixels, differentiable in the weights.
+        r(x, β) = (Σ_s |β_s| · a_s / Σ_s |β_s| − mean) / std
+
+    a_s is the share of the pixels of superpixel s that are relevant (Arras et al. 2022). It is differentiable in β.
     """
 
     relevance: Tensor
-    """(N, H, W) bool, one for every image of the split that is explained."""
+    """(N, H, W) bool, one mask for every image of the split that is explained."""
     mean: float = 0.0
     std: float = 1.0
 
     def __call__(self, explained: ExplainedImages) -> Tensor:
         """(B,) rewards."""
-        relevance = self.relevance[explained.image_index.to(self.relevance.device)].unsqueeze(1)
+        relevance = self.relevance[explained.image_index.to(self.relevance.device)].unsqueeze(1)  # (B, 1, H, W)
         inside = pool(relevance.to(explained.weights), explained.segments, explained.weights.shape[1]).squeeze(1)
-        shares = (to_scale(explained.weights, "share").abs() * inside).sum(1)
-        return (shares - self.mean) / self.std
+        mass = (to_scale(explained.weights, "share").abs() * inside).sum(1)  # (B,)
+        return (mass - self.mean) / self.std
 
     def relevance_map(self, images: Tensor, index: Tensor) -> Tensor:
-        """(B, H, W): 1 where the weight of these images of the split should lie, else 0."""
+        """(B, H, W): 1 on relevant pixels of images `index` (B,) of the split, else 0."""
         return self.relevance[index.to(self.relevance.device)].to(images)
 
     @torch.no_grad()
     def normalised(self, explained: ExplainedImages) -> "OracleReward":
         """With mean 0 and standard deviation 1 over these explanations, as the members of an ensemble have."""
-        shares = replace(self, mean=0.0, std=1.0)(explained)
-        return replace(self, mean=shares.mean().item(), std=max(shares.std().item(), 1e-6))
+        mass = replace(self, mean=0.0, std=1.0)(explained)
+        return replace(self, mean=mass.mean().item(), std=max(mass.std().item(), 1e-6))
 
 
 def wrong_reasons(split: Split, *, region: Region, seed: int) -> Split:

@@ -20,7 +20,7 @@ class FinetunePoint:
     step: int
     cross_entropy: float
     reward: float
-    """The mean reward, less any penalty on the gradient, each without its strength."""
+    """The mean reward, less any penalty on the gradient, each without its weight."""
 
 
 @dataclass(frozen=True)

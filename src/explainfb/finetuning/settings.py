@@ -11,37 +11,38 @@ class FinetuneSettings:
     """How a classifier follows a reward."""
 
     steps: int = 160
-    """Gradient steps a round."""
+    """Gradient steps a round, at least 1."""
     reward_weight: float = 0.0
     """λ: how much a standard deviation of reward counts beside the cross-entropy; 0 leaves the gradient of explanations
     out. Alone, without `counterexample_share`, 0.7 did best."""
     learning_rate: float = 2e-3
-    """Of Adam at the round's first step."""
+    """Step size of Adam at the round's first step, greater than 0."""
     schedule: Literal["linear", "constant"] = "linear"
     """Whether the learning rate falls linearly to nothing at the round's last step, or stays."""
     batch_size: int = 64
-    """Images a step for the cross-entropy."""
+    """Images a step for the cross-entropy, at least 1."""
     explain_batch_size: int = 12
-    """Images a step whose explanation is rewarded."""
+    """Images a step whose explanation is rewarded, at least 1; without `reward_weight` there are none."""
     n_samples: int = 48
-    """Masks an explanation in a step, drawn anew each time."""
+    """Masks for each explanation in a step, drawn anew each time: an even number, at least 4."""
     counterexample_share: float = 1.0
-    """The share of the cross-entropy's images whose unwanted superpixels show another training image."""
+    """The share of the cross-entropy's images, in [0, 1], whose irrelevant superpixels show another training image."""
     gradient_penalty: float = 0.0
-    """γ of a penalty on the gradient of the log-probabilities where superpixels are unwanted, on the images of the
-    cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
+    """γ ≥ 0 of a penalty on the gradient of the log-probabilities where superpixels are irrelevant, on the images of
+    the cross-entropy: that of `rrr`, with what the answers taught in place of pixel masks. 0 leaves it out. It needs a
     network with second derivatives, which some of torchvision's lack (mobilenet_v3, vit)."""
     adversarial_epsilon: float = 0.0
-    """The largest change of a pixel by which the cross-entropy's images, counterexamples or not, are made worse for the
-    classifier before it learns from them (Madry et al. 2018), and with them those of the penalties of
+    """The largest change of a pixel, in [0, 1], by which the cross-entropy's images, counterexamples or not, are
+    attacked before the classifier learns from them (Madry et al. 2018), and with them those of the penalties of
     `gradient_penalty`, `rrr` and `input_gradient`; 0 leaves them as they are."""
     adversarial_steps: int = 7
-    """Steps of PGD for each batch."""
+    """Steps of PGD for each batch, at least 1."""
     adversarial_relative_step: float = 0.25
-    """A step of PGD as a share of epsilon."""
+    """A step of PGD as a share of epsilon, greater than 0."""
     significance: float = 0.01
-    """A round's reward is followed only where p ≤ this, in a test of whether it foretells answers that it was not
-    fitted to better than a coin's could be; else the round leaves the classifier as it is. 1 follows every reward."""
+    """A round's reward is followed only where p ≤ this, in (0, 1], in a test of whether it foretells answers that it
+    was not fitted to better than a coin's could be; else the round leaves the classifier as it is. 1 follows every
+    reward."""
 
     def __post_init__(self) -> None:
         positive = (
@@ -72,12 +73,12 @@ class FinetuneSettings:
 
     @property
     def needs_relevance_map(self) -> bool:
-        """Whether anything asks what each place of an image is worth."""
+        """Whether anything depends on how relevant each pixel is."""
         return self.counterexample_share > 0 or self.gradient_penalty > 0
 
 
 DEFAULT = FinetuneSettings()
-"""The reward is followed by exchange alone."""
+"""The reward is followed by counterexamples alone."""
 
 Masks = Literal["relevance", "shortcut"]
 Region = Literal["turned_round", "random"]
@@ -91,14 +92,15 @@ class BaselineSettings:
     """Where the annotator of `wrong_masks` wants the reason: wherever it should not be, or in a region of the right
     size and shape at a random place of each image."""
     rrr_strength: float = 1000 / 255**2
-    """λ of the penalty of `rrr`: its authors' 1,000 for pixels of 0 to 255, on pixels of 0 to 1."""
+    """λ ≥ 0 of the penalty of `rrr`: its authors' 1,000 for pixels of 0 to 255, on pixels of 0 to 1."""
     rrr_masks: Masks = "relevance"
     """What `rrr` is told of each image: the relevant pixels, as the annotator knows them, or the shortcut's alone, as
     in the paper's Decoy MNIST."""
     input_gradient_strength: float = 6.0
-    """λ of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
+    """λ ≥ 0 of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
     adversarial_epsilon: float = 0.1
-    """The largest change of a pixel in `adversarial_training`; its steps are those of `finetune.adversarial_steps`."""
+    """The largest change of a pixel, in (0, 1], in `adversarial_training`; its steps are those of
+    `finetune.adversarial_steps`."""
 
     def __post_init__(self) -> None:
         for name in ("rrr_strength", "input_gradient_strength"):

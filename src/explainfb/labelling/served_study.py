@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from explainfb.core.progress import Progress
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
-from explainfb.results.records import FEEDBACK, RoundResult
+from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Store
+from explainfb.study.asking import Answered
 from explainfb.study.folder import SETTINGS, check_begun
-from explainfb.study.rounds import Loop
 from explainfb.study.settings import StudySettings, read_settings
 from explainfb.study.study import Study
 
@@ -20,7 +19,7 @@ class ServedStudy:
 
     study: Study
     store: Store
-    exhibits: Stimuli
+    stimuli: Stimuli
 
     @classmethod
     def open(cls, folder: Path, *, database: str | None = None, data_dir: Path | None = None) -> "ServedStudy":
@@ -28,7 +27,7 @@ class ServedStudy:
         settings = read_settings(folder / SETTINGS)
         check_begun(folder)
         study = Study.open(folder, settings, data_dir=data_dir, database=database)
-        return cls(study=study, store=Store(study.database), exhibits=Stimuli(folder, study.task))
+        return cls(study=study, store=Store(study.database), stimuli=Stimuli(folder, study.task))
 
     @property
     def settings(self) -> StudySettings:
@@ -49,18 +48,9 @@ class ServedStudy:
         return self.store.rounds().get(self.settings.rounds) is False
 
     def reward_accuracies(self) -> tuple[RoundResult, ...]:
-        """How well the reward of each round that is over foretells held-out answers."""
-        study = self.study
-        loop = Loop(
-            folder=study.folder,
-            task=study.task,
-            settings=study.settings,
-            device=study.device,
-            progress=Progress(),
-            name=FEEDBACK,
-            store=self.store,
-        )
-        return loop.reward_accuracies()
+        """How well the reward of each round that is over predicts held-out answers."""
+        context = self.study.context
+        return Answered(context, context.feedback_folder, self.store).rounds()
 
     def text(self, name: str) -> str | None:
         """What the researchers put in the study's folder as `name`, such as consent.md; None without it."""

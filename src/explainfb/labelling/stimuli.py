@@ -113,7 +113,7 @@ class Stimuli:
 
         self._explanations = lru_cache(KEPT_ROUNDS)(load)
 
-    def exhibit(self, key: ExplanationKey, round_number: int) -> Stimulus:
+    def stimulus(self, key: ExplanationKey, round_number: int) -> Stimulus:
         """The explanation called `key` that round `round_number` asks about.
 
         Raises `InputError` when the study's folder does not hold it.

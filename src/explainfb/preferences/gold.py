@@ -11,6 +11,7 @@ import numpy as np
 
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Comparison, Explanation, ExplanationKey
+from explainfb.explanations.superpixels import coverage
 
 
 def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:
@@ -35,8 +36,7 @@ def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bo
 
     With `good` false, only on the others. Where such superpixels have no weight, they get the same.
     """
-    sizes = np.bincount(explanation.segments.ravel())
-    inside = np.bincount(explanation.segments.ravel(), weights=relevance.ravel()) / sizes
+    inside = coverage(relevance, explanation.segments)  # (d,)
     wanted = inside >= min(0.5, inside.max()) if good else inside < max(0.5, inside.min() + 1e-9)
     strength = np.abs(explanation.weights)
     weights = strength * wanted

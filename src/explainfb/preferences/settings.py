@@ -13,15 +13,16 @@ class QuerySettings:
     """Which comparisons are asked."""
 
     strategy: Choice = "disagreement"
-    """Those that the reward models disagree on most, or any."""
+    """Which candidates are asked: those that the ensemble's members disagree on most, or any, at random."""
     candidates: int = 10
-    """How many times as many candidates as comparisons the choice is made among."""
+    """How many candidates are drawn for each comparison that is asked, at least 1."""
     same_image: float = 0.5
-    """How often a draw from the second round on compares two classifiers on one image; otherwise it is two images. An
-    image has one such pair and many of the other kind, so they are soon used up: at .5 nearly half of what `random`
-    asks are such pairs, and about one in fifteen of the candidates that `disagreement` chooses from."""
+    """The share of draws, in [0, 1], that from the second round on compare two classifiers on one image; the others
+    compare two images. An image has one such pair and many of the other kind, so they are soon used up: at .5 nearly
+    half of what `random` asks are such pairs, and about one in fifteen of the candidates that `disagreement` chooses
+    from."""
     held_out: float = 0.1
-    """The share of images, and of comparisons, that the reward is never fitted to and is judged by."""
+    """The share of images, and of comparisons, in (0, 1), that the reward is never fitted to and is judged by."""
 
     def __post_init__(self) -> None:
         if self.candidates < 1:

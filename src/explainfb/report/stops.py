@@ -25,6 +25,17 @@ def about(results: StudyResults, arm: str) -> str:
     return " ".join(parts)
 
 
+def why(stop: Stopped) -> str:
+    """Why a round did not run to its end, in a sentence."""
+    match stop.reason:
+        case StopReason.NOT_FOLLOWED:
+            return f"The reward was not followed: {evidence(stop)}"
+        case StopReason.NOT_FINITE:
+            return f"Fine-tuning stopped at step {stop.step}: the loss or its gradient was not finite."
+        case StopReason.UNKNOWN:
+            return stop.message
+
+
 def evidence(stop: Stopped) -> str:
     """How many answers a reward foretold that was not followed: a clause and a full stop."""
     if stop.test is None:
@@ -42,17 +53,7 @@ def _by_round(results: StudyResults) -> list[Stopped]:
 
 def sentence(stop: Stopped) -> str:
     """What happened in which round, without the arm."""
-    return f"Round {stop.round}: {_why(stop)}" if stop.round else _why(stop)
-
-
-def _why(stop: Stopped) -> str:
-    match stop.reason:
-        case StopReason.NOT_FOLLOWED:
-            return f"The reward was not followed: {evidence(stop)}"
-        case StopReason.NOT_FINITE:
-            return f"Fine-tuning stopped at step {stop.step}: the loss or its gradient was not finite."
-        case StopReason.UNKNOWN:
-            return stop.message
+    return f"Round {stop.round}: {why(stop)}" if stop.round else why(stop)
 
 
 def _share(some: int, of: int) -> str:

@@ -14,14 +14,16 @@ class RewardSettings:
     """How the reward is learned."""
 
     kind: Kind = "additive"
+    """The model: `additive`, two maps of the image that say what weight on each place is worth, or `free`, a network of
+    image and explanation, whose reward no map explains."""
     scale: Scale = "share"
     """What the reward looks at: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
     members: int = 3
-    """Models that are averaged, each fitted to a bootstrap draw of its own; 1 is no ensemble, and has nothing to
+    """How many models are averaged, each fitted to a bootstrap draw of its own; 1 is no ensemble, and has nothing to
     disagree about when comparisons are chosen."""
     normalised: bool = True
-    """Every member is brought to mean 0 and standard deviation 1 over the explanations it was fitted to, before they
-    are averaged; without, members count by their own scales, and so does finetune.reward_weight."""
+    """Whether every member is brought to mean 0 and standard deviation 1 over the explanations it was fitted to, before
+    they are averaged; if not, members count by their own scales, and so does finetune.reward_weight."""
     learned_from: Literal["comparisons", "utilities"] = "comparisons"
     """What members are fitted to: the answers, or by squared error what a simulated annotator says each compared
     explanation is worth, standardised (the ablation of Christiano et al. 2017, section 3.3). An annotator who errs
@@ -32,12 +34,17 @@ class RewardSettings:
     the reward (Chen et al. 2013). From few answers, which the reward learns by heart, everyone seems reliable: of five
     annotators, hundreds of answers put them in order and a hundred did not."""
     steps: int = 150
+    """Gradient steps of each member, at least 1."""
     batch_size: int = 64
+    """Comparisons a step, at least 1."""
     learning_rate: float = 1e-2
+    """Step size of AdamW (Loshchilov & Hutter 2019), greater than 0."""
     noise: float = 0.1
-    """The share of answers taken to be uniformly random; of each annotator at the start where it is learned."""
+    """The share of answers, in [0, 1), taken to be uniformly random; of each annotator at the start where it is
+    learned."""
     weight_decay: float = 1e-3
-    """At the start; adapted to keep the validation loss between 1.1 and 1.5 times the training loss. 0 stays 0."""
+    """Weight decay at the start, in [0, 10]; adapted to keep the validation loss between 1.1 and 1.5 times the training
+    loss. 0 stays 0."""
 
     def __post_init__(self) -> None:
         for name in ("members", "steps", "batch_size", "learning_rate"):

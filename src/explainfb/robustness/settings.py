@@ -14,6 +14,7 @@ class AttackSettings:
     """
 
     pgd_steps: int = 20
+    """Gradient steps of each start of PGD, on every image."""
     pgd_relative_step: float = 0.2
     """A step of PGD (Madry et al. 2018) as a share of epsilon. Foolbox's .033 for L∞ and .025 for L2 are too short to
     reach the far side of the ball in 20 steps, and leave images standing that fall to this."""
@@ -21,27 +22,37 @@ class AttackSettings:
     """Other shares that are tried first, on a few images at the middle epsilon; the one that breaks most is used. Empty
     for no search."""
     step_search_images: int = 16
+    """On how many images these shares are tried."""
     pgd_restarts: int = 2
-    """The first follows the cross-entropy, the second the margin between the logits, and so on in turn."""
+    """Starts of PGD, each from a random place. The first follows the cross-entropy, the second the margin between the
+    logits, and so on in turn."""
     minimum_norm_steps: int = 20
-    """Of FMN (Pintor et al. 2021) in L∞ and DDN (Rony et al. 2019) in L2; one run serves every epsilon."""
+    """Steps of FMN (Pintor et al. 2021) in L∞ and DDN (Rony et al. 2019) in L2; one run serves every epsilon."""
     targeted_classes: int = 2
     """Towards how many other classes targeted PGD goes, the likeliest first (Gowal et al. 2019)."""
     targeted_images: int = 40
+    """On how many images targeted PGD runs."""
     deepfool_steps: int = 10
-    """Of DeepFool (Moosavi-Dezfooli et al. 2016); one run serves every epsilon."""
+    """Steps of DeepFool (Moosavi-Dezfooli et al. 2016); one run serves every epsilon."""
     deepfool_images: int = 50
+    """On how many images DeepFool runs."""
     transfer_images: int = 50
-    """Images made against the surrogate (Papernot et al. 2017), where one is given."""
+    """For how many images an adversarial one is made against the surrogate (Papernot et al. 2017), where one is
+    given."""
     square_queries: int = 100
+    """How often the square attack (Andriushchenko et al. 2020) asks the classifier about each image."""
     square_images: int = 100
+    """On how many images the square attack runs."""
     hop_skip_jump_steps: int = 4
-    """Of HopSkipJump (Chen et al. 2020), which sees decisions only; each asks some hundred times."""
+    """Steps of HopSkipJump (Chen et al. 2020), which sees decisions only; each asks some hundred times."""
     hop_skip_jump_images: int = 8
+    """On how many images HopSkipJump runs."""
     gen_attack_steps: int = 8
     """Generations of GenAttack (Alzantot et al. 2019), in L∞ alone; each asks ten times."""
     gen_attack_images: int = 4
+    """On how many images GenAttack runs."""
     noise_repeats: int = 10
+    """Draws of random noise, on every image."""
     check_images: int = 32
     """On how many images the honesty checks run PGD anew."""
     check_steps_factor: int = 3
@@ -49,6 +60,7 @@ class AttackSettings:
     check_restarts: int = 1
     """How many restarts more `more_restarts_help` tries."""
     batch_size: int = 256
+    """Images that are attacked at a time; with another number, other random starts are drawn."""
 
     def __post_init__(self) -> None:
         for setting in fields(self):

@@ -24,7 +24,7 @@ follows is stored with the ratings, so that rounds are waited for in the same wa
 
 from explainfb.store.answers import Response
 from explainfb.store.imports import RowError
-from explainfb.store.ratings import Rating, comparisons_from_ratings
+from explainfb.store.ratings import Rating
 from explainfb.store.records import (
     Annotator,
     AnnotatorEvent,
@@ -54,5 +54,4 @@ __all__ = [
     "StoredAnswer",
     "StoredComparison",
     "Visit",
-    "comparisons_from_ratings",
 ]

@@ -68,16 +68,14 @@ def history(connection: Connection, annotator: int, limit: int | None) -> list[S
     return [stored_answer(row) for row in rows]
 
 
-def preferences(
-    connection: Connection, rounds: Iterable[int] | None, leave_out: Sequence[str], *, gold: bool
-) -> list[Preference]:
+def preferences(connection: Connection, rounds: Iterable[int] | None, *, gold: bool) -> list[Preference]:
     """Current answers that count, ordered by round, position and annotator's name."""
     conditions = [CURRENT, schema.answers.c.surplus.is_(False), schema.answers.c.annotator_id.not_in(excluded_ids())]
     if rounds is not None:
         conditions.append(schema.comparisons.c.round.in_(list(rounds)))
     if not gold:
         conditions.append(schema.comparisons.c.gold.is_(None))
-    found = [answer for answer in load_answers(connection, *conditions) if answer.annotator not in leave_out]
+    found = load_answers(connection, *conditions)
     return [answer.preference for answer in sorted(found, key=lambda answer: (answer.comparison.id, answer.annotator))]
 
 

@@ -89,15 +89,13 @@ class Store:
         with self._database.write() as connection:
             return answers.record(connection, preferences, now=datetime.now(UTC))
 
-    def preferences(
-        self, rounds: Iterable[int] | None = None, exclude_annotators: Sequence[str] = (), *, gold: bool = True
-    ) -> list[Preference]:
+    def preferences(self, rounds: Iterable[int] | None = None, *, gold: bool = True) -> list[Preference]:
         """The answers to learn from: current, not surplus, not by excluded annotators; `gold` items on wish.
 
         Ordered by round, position and annotator's name, whenever they were given.
         """
         with self._database.read() as connection:
-            return answers.preferences(connection, rounds, exclude_annotators, gold=gold)
+            return answers.preferences(connection, rounds, gold=gold)
 
     def next_comparison(
         self, annotator: Annotator, *, now: datetime, overlap: int, lease_seconds: float

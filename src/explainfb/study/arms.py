@@ -8,7 +8,6 @@ foretells answers: a coin's is hardly ever followed, so that `random_answers` no
 
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, get_args
@@ -25,7 +24,9 @@ from explainfb.preferences.simulated import Annotator, CoinAnnotator, simulated_
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, ArmDescription
 from explainfb.rewards.dataset import as_seen_by_reward
 from explainfb.store import Store
-from explainfb.study.context import TRAINING_COST, Outcome, StudyContext, first_classifier
+from explainfb.study.asking import SimulatedRounds
+from explainfb.study.context import StudyContext
+from explainfb.study.rounds import TRAINING_COST, Outcome, SteppingRounds, train_first
 from explainfb.study.settings import KnownControl, StudySettings
 from explainfb.tasks.task import Task
 
@@ -63,6 +64,12 @@ class Tuned:
     masks: Callable[[StudySettings], Masks] | None = None
     """Which masks of the training images it cannot do without."""
 
+    def __post_init__(self) -> None:
+        if (self.annotator is None) == (self.method is None):
+            raise InputError(
+                "An arm is tuned by an annotator, whose answers it follows, or by a method; give one of them."
+            )
+
     def describe(self, name: str) -> ArmDescription:
         label = self.label or name.replace("_", " ")
         return ArmDescription(name, label, self.meaning, "reference" if self.reference else "control")
@@ -79,15 +86,15 @@ class Tuned:
         return settings.finetune.steps * settings.rounds
 
     def run(self, name: str, context: StudyContext) -> Outcome:
-        folder = context.folder / "controls" / name
-        first = first_classifier(folder)
-        if not first.is_file():
-            save_classifier(load_classifier(first_classifier(context.folder)), first)
-        with Store(folder / "answers.db") if self.annotator else nullcontext() as store:
-            annotator, method = self.annotator and self.annotator(context), self.method and self.method(context)
-            loop = context.loop(name, folder, store=store, annotator=annotator, method=method)
-            loop.run()
-            return Outcome.of(loop)
+        files, first = context.control_folder(name), context.feedback_folder.classifier_path(0)
+        if not files.classifier_path(0).is_file():
+            save_classifier(load_classifier(first), files.classifier_path(0))
+        if self.method is not None:
+            return SteppingRounds(context=context, name=name, files=files, steps_by=self.method(context)).run()
+        assert self.annotator is not None
+        with Store(files.path / "answers.db") as store:
+            annotator = self.annotator(context)
+            return SimulatedRounds(context=context, name=name, files=files, store=store, annotator=annotator).run()
 
 
 class NoShortcut:
@@ -112,7 +119,7 @@ class NoShortcut:
         assert sound is not None
         assert validation is not None
         task = replace(context.task, train=sound, validation=validation)
-        return context.train(context.folder / "controls" / name, task, "training without the shortcut")
+        return train_first(context, context.control_folder(name), task, "training without the shortcut")
 
 
 def coin(context: StudyContext) -> Annotator:
@@ -128,14 +135,14 @@ def wrong_masks(context: StudyContext) -> Annotator:
 
 
 def cross_entropy(context: StudyContext) -> Method:
-    return partial(finetune, reward=None, lime=context.settings.lime)
+    return baselines.cross_entropy
 
 
 def oracle_reward(context: StudyContext) -> Method:
     """The true utility, normalised over the explanations of the first round of feedback."""
     train = context.task.train
     assert train.relevance is not None
-    explanations = load_explanations(context.feedback().explanations_path(1))
+    explanations = load_explanations(context.feedback_folder.explanations_path(1))
     explained = as_seen_by_reward(explanations, list(explanations), train)
     reward = baselines.OracleReward(train.relevance).normalised(explained)
     return partial(finetune, reward=reward, lime=context.settings.lime, relevance_map=reward.relevance_map)

@@ -8,10 +8,9 @@ from explainfb.core.errors import InputError
 from explainfb.evaluation.evaluator import Evaluation, load_evaluation
 from explainfb.results.json_file import read_results
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, StudyResults
-from explainfb.study.context import first_classifier
+from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.folder import REPORT, RESULTS, SETTINGS, check_data
 from explainfb.study.settings import StudySettings, as_plain, check_same, flatten, read_settings, task_of
-from explainfb.study.study import last_classifier
 from explainfb.tasks.datasets import FOLDER
 
 
@@ -92,9 +91,13 @@ def _finished(folder: Path) -> FinishedStudy:
     if not (folder / RESULTS).is_file():
         raise InputError(f"The study in {folder} is not finished; run the same command that began it again.")
     settings = read_settings(folder / SETTINGS)
-    arms = {BEFORE: first_classifier(folder)}
-    arms |= {name: last_classifier(place) for name in settings.controls if (place := _arm(folder, name)).is_dir()}
-    arms[FEEDBACK] = last_classifier(folder)
+    arms = {BEFORE: ArmFolder(folder).classifier_path(0)}
+    arms |= {
+        name: ArmFolder(place).last_classifier_path
+        for name in settings.controls
+        if (place := _arm(folder, name)).is_dir()
+    }
+    arms[FEEDBACK] = ArmFolder(folder).last_classifier_path
     if NO_SHORTCUT in arms:
         arms[NO_SHORTCUT] = arms.pop(NO_SHORTCUT)
     return FinishedStudy(folder, settings, arms)

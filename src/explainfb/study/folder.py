@@ -8,14 +8,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
-from explainfb.store import Store
 from explainfb.study.settings import StudySettings, read_settings
-from explainfb.tasks.task import Task
+
+if TYPE_CHECKING:
+    from explainfb.store import Store
+    from explainfb.tasks.task import Task
 
 STUDIES = Path("studies")
 SETTINGS = "study.toml"
@@ -75,7 +78,7 @@ def _is_locked(folder: Path) -> bool:
         return True
 
 
-def begin_or_recognise(folder: Path, store: Store, task: Task) -> None:
+def begin_or_recognise(folder: Path, store: "Store", task: "Task") -> None:
     """Mark folder, database and data as belonging together, or check that they are the ones that were marked.
 
     Raises `InputError` for a database of another study and for data that are not what the study was begun with.
@@ -103,7 +106,7 @@ def check_new(folder: Path) -> None:
         )
 
 
-def check_data(folder: Path, task: Task) -> None:
+def check_data(folder: Path, task: "Task") -> None:
     """Raise `InputError` unless the study in `folder` was begun with the data of `task`."""
     if _identity(folder)["data"] != _fingerprint(task):
         raise InputError(f"The data are not those that the study in {folder} was begun with; restore them.")
@@ -122,7 +125,7 @@ def check_begun(folder: Path) -> None:
     _identity(folder)
 
 
-def check_store(folder: Path, store: Store) -> None:
+def check_store(folder: Path, store: "Store") -> None:
     """Raise `InputError` unless the study in `folder` was begun, and with this database."""
     if store.recall(STUDY) != _identity(folder)["study"]:
         raise InputError(f"The study in {folder} was begun with another database; give the same --db as then.")
@@ -139,7 +142,7 @@ def _identity(folder: Path) -> dict[str, str]:
         raise InputError(f"{path} is damaged; restore it, or start a new study.") from error
 
 
-def _fingerprint(task: Task) -> str:
+def _fingerprint(task: "Task") -> str:
     """SHA-256 over every image and label, and the masks."""
     digest = hashlib.sha256()
     for split in (task.train, task.validation, task.clean, task.shifted):

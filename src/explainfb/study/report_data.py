@@ -13,8 +13,7 @@ from explainfb.core.seeding import torch_generator
 from explainfb.core.types import Explanation, OutOfBagTest
 from explainfb.explanations.lime import explain
 from explainfb.report import GalleryItem, ReportData, RewardMaps
-from explainfb.rewards.validation import load_out_of_bag_test
-from explainfb.study.rounds import Loop
+from explainfb.study.context import StudyContext
 from explainfb.tasks.task import Split
 
 GALLERY = 10
@@ -23,13 +22,13 @@ GALLERY_MASKS = 1000
 MAP_IMAGES = 100
 
 
-def collect_report_data(loop: Loop, *, seed: int) -> ReportData:
+def collect_report_data(context: StudyContext) -> ReportData:
     """The same test images explained before and after, and the maps of the last reward."""
-    test = loop.task.test
+    test, seed, files = context.task.test, context.settings.seed, context.feedback_folder
     chosen = torch.randperm(len(test), generator=torch_generator(seed, "gallery"))[:GALLERY]
     some = test.take(chosen)
-    before, after = loop.classifier(0), loop.classifier(loop.settings.rounds)
-    rows = zip(_explained(before, some, loop, seed), _explained(after, some, loop, seed), strict=True)
+    before, after = files.classifier(0), files.classifier(context.settings.rounds)
+    rows = zip(_explained(before, some, context), _explained(after, some, context), strict=True)
     gallery = [
         GalleryItem(
             image=some.images[index].double().numpy(),
@@ -44,40 +43,39 @@ def collect_report_data(loop: Loop, *, seed: int) -> ReportData:
         for index, (first, second) in enumerate(rows)
     ]
     return ReportData(
-        class_names=loop.task.class_names,
+        class_names=context.task.class_names,
         gallery=tuple(gallery),
-        reward_maps=_reward_maps(loop, seed),
-        evidence=_evidence(loop),
+        reward_maps=_reward_maps(context),
+        evidence=_out_of_bag_tests(context),
     )
 
 
-def _evidence(loop: Loop) -> dict[int, OutOfBagTest]:
+def _out_of_bag_tests(context: StudyContext) -> dict[int, OutOfBagTest]:
     """Of the rounds whose reward has it beside it."""
     found = {}
-    for number in range(1, loop.settings.rounds + 1):
+    for number in range(1, context.settings.rounds + 1):
         with suppress(InputError):
-            best = load_out_of_bag_test(loop.reward_path(number))
-            found[number] = OutOfBagTest(best.right, best.asked, best.p_value)
+            found[number] = context.feedback_folder.out_of_bag_test(number)
     return found
 
 
-def _explained(classifier: Classifier, split: Split, loop: Loop, seed: int) -> list[Explanation]:
+def _explained(classifier: Classifier, split: Split, context: StudyContext) -> list[Explanation]:
     targets = predict_logits(classifier, split.images).argmax(1)
-    settings = loop.settings.lime
+    settings = context.settings.lime
     return explain(
         classifier,
         split.images,
         targets=targets,
         settings=replace(settings, n_samples=max(settings.n_samples, GALLERY_MASKS)),
-        background=loop.task.train.images,
-        seed=seed,
+        background=context.task.train.images,
+        seed=context.settings.seed,
     )
 
 
-def _reward_maps(loop: Loop, seed: int) -> RewardMaps | None:
-    train = loop.task.train
-    chosen = torch.randperm(len(train), generator=torch_generator(seed, "reward maps"))[:MAP_IMAGES]
-    maps = loop.ensemble(loop.settings.rounds).maps(train.images[chosen].to(loop.device))
+def _reward_maps(context: StudyContext) -> RewardMaps | None:
+    train, files = context.task.train, context.feedback_folder
+    chosen = torch.randperm(len(train), generator=torch_generator(context.settings.seed, "reward maps"))[:MAP_IMAGES]
+    maps = files.ensemble(context.settings.rounds).maps(train.images[chosen].to(context.device))
     if maps is None:
         return None
     wanted, unwanted = maps.mean(0).double().cpu().numpy()

@@ -3,23 +3,26 @@
 import dataclasses
 import shlex
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import tomli_w
 
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
 from explainfb.preferences.settings import QuerySettings
 from explainfb.rewards.settings import RewardSettings
-from explainfb.tasks.datasets import load_task
-from explainfb.tasks.shortcuts import Kind
-from explainfb.tasks.task import Task
+from explainfb.tasks.settings import Kind
+
+if TYPE_CHECKING:
+    from explainfb.tasks.task import Task
 
 KnownControl = Literal[
     "cross_entropy",
@@ -32,6 +35,11 @@ KnownControl = Literal[
     "adversarial_training",
     "no_shortcut",
 ]
+FORMAT = 2
+"""Of study.toml. Format 1, without a number, has the old names of `core.renamed`."""
+Setting = bool | int | float | str | list[float] | list[str]
+Plain = dict[str, "Setting | Plain"]
+"""Settings as a file holds them, those of a record in a dictionary of their own."""
 Control = KnownControl | str
 """An arm that feedback is compared with: one that comes with explainfb, or one that was put into `arms.ARMS`."""
 
@@ -43,46 +51,56 @@ class StudySettings:
     task: str = "digits-decoy"
     """A task by name, or folder:PATH for your own pictures."""
     annotator: Literal["simulated", "human"] = "simulated"
-    """Who compares: a simulated annotator who knows the masks, or people in a browser."""
+    """Who answers: a simulated annotator who knows the masks, or people in a browser."""
     question: Literal["compare", "rate"] = "compare"
     """What people are asked: which of two explanations is better, or how good each is from 1 to 5."""
     overlap: int = 1
-    """How many different people answer each comparison."""
+    """How many different people answer each comparison, at least 1."""
     gold: float = 0.1
-    """With people, this share of comparisons is added whose answer is known, to see who answers with care; none where
-    the task has no relevance masks. The reward is not fitted to them."""
+    """With people, this share of comparisons, in [0, 1), is added whose answer is known, to see who answers with care;
+    none where the task has no relevance masks. The reward is not fitted to them."""
     colours: Literal["reward", "shared", "own"] = "reward"
     """What the colours of two explanations shown to people mean: on one scale in units of probability (`shared`), each
     on its own (`own`), or as the reward looks at them (`reward`)."""
     lease_minutes: float = 10
-    """For how long a comparison is kept for the person who is being asked it."""
+    """For how many minutes a comparison is kept for the person who is being asked it, more than 0."""
     rounds: int = 4
+    """How often explanations are compared, the reward learned and the classifier fine-tuned, at least 1."""
     comparisons_per_round: int = 250
-    """Comparisons a round."""
+    """How many comparisons are asked in each round, at least 8."""
     seed: int = 0
+    """What every random draw comes from, at least 0; equal seeds give equal results."""
     train_images: int = 10_000
-    """At most this many training images are used."""
+    """How many training images are used at most."""
     shortcut: Kind = "position"
-    """What a -decoy task plants."""
+    """What a -decoy task plants: a white patch whose place tells the class, or a patch whose grey level does."""
     image_size: int = 64
-    """The side to which the pictures of folder:PATH are brought."""
+    """To how many pixels a side the pictures of folder:PATH are brought."""
     error_rate: float = 0.1
-    """The share of the simulated annotator's answers that are turned round; those that call both alike are not."""
+    """The share of the simulated annotator's answers, in [0, 1], that are turned round; those that call both alike are
+    not."""
     crowd: tuple[float, ...] = ()
-    """Error rates of several simulated annotators, who share the comparisons, in place of one with error_rate; those of
-    the arm wrong_masks err as often."""
+    """Error rates, each in [0, 1], of several simulated annotators, who share the comparisons, in place of one with
+    error_rate; those of the arm wrong_masks err as often."""
     controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
     """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
     there, for which learning rates of 1e-4 suit better; trained anew without."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    """How the classifier is trained before any feedback."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=256))
+    """How the explanations that are compared are made."""
     queries: QuerySettings = field(default_factory=QuerySettings)
+    """Which comparisons are asked."""
     reward: RewardSettings = field(default_factory=RewardSettings)
+    """How the reward is learned from the answers."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    """How the classifier follows the reward."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """What is measured on every arm."""
     baselines: BaselineSettings = field(default_factory=BaselineSettings)
+    """How strongly each control does what it does."""
 
     def __post_init__(self) -> None:
         if self.rounds < 1:
@@ -116,8 +134,10 @@ class StudySettings:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons_per_round}.")
 
 
-def task_of(settings: StudySettings, data_dir: Path | None = None) -> Task:
+def task_of(settings: StudySettings, data_dir: Path | None = None) -> "Task":
     """The task that a study of these settings is about."""
+    from explainfb.tasks.datasets import load_task  # with PyTorch, which settings do without
+
     return load_task(
         settings.task,
         data_dir=data_dir,
@@ -128,9 +148,9 @@ def task_of(settings: StudySettings, data_dir: Path | None = None) -> Task:
     )
 
 
-def as_plain(settings: Any) -> dict[str, Any]:
+def as_plain(settings: Any) -> Plain:
     """The settings as nested dictionaries of numbers, strings and lists; a setting that is None is left out."""
-    plain: dict[str, Any] = {}
+    plain: Plain = {}
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if dataclasses.is_dataclass(value):
@@ -140,9 +160,9 @@ def as_plain(settings: Any) -> dict[str, Any]:
     return plain
 
 
-def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(plain: Plain, prefix: str = "") -> dict[str, Setting]:
     """Nested settings by dotted name, such as `finetune.steps`."""
-    flat: dict[str, Any] = {}
+    flat: dict[str, Setting] = {}
     for name, value in plain.items():
         flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
@@ -158,7 +178,7 @@ def command_line(settings: StudySettings) -> str:
     return shlex.join(words)
 
 
-def _option(name: str, value: Any) -> list[str]:
+def _option(name: str, value: Setting) -> list[str]:
     """As tyro takes it: `--a.b VALUE`, and of a switch `--a.b` or `--a.no-b`."""
     if isinstance(value, bool):
         record, dot, switch = name.rpartition(".")
@@ -168,28 +188,60 @@ def _option(name: str, value: Any) -> list[str]:
 
 def write_settings(settings: StudySettings, path: Path) -> None:
     """Write study.toml."""
-    text = tomli_w.dumps(as_plain(settings))
+    text = tomli_w.dumps({"format": FORMAT, **as_plain(settings)})
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def read_settings(path: Path) -> StudySettings:
-    """Read study.toml. Raises `InputError` naming the file when it is missing or damaged."""
+    """Read study.toml, of this format or an earlier one.
+
+    Raises `InputError` naming the file when it is missing, damaged or of a later format.
+    """
+    return _read(path)[0]
+
+
+def upgrade_settings(path: Path) -> StudySettings:
+    """Read study.toml, and write it anew where it is of an earlier format; raises as `read_settings` does."""
+    settings, format = _read(path)
+    if format != FORMAT:
+        with suppress(OSError):  # what may not be written, as in an archive, is understood all the same
+            write_settings(settings, path)
+    return settings
+
+
+def _read(path: Path) -> tuple[StudySettings, int]:
+    """The settings, and the format of the file that they were in."""
     if not path.is_file():
         seeds = sorted(place.parent.name for place in path.parent.glob(f"seed-*/{path.name}"))
         if seeds:
             raise InputError(f"{path.parent} is a sweep of several studies; give one of {', '.join(seeds)} in it.")
         raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
     try:
-        settings: StudySettings = _build(StudySettings, tomllib.loads(path.read_text(encoding="utf-8")))
+        plain = tomllib.loads(path.read_text(encoding="utf-8"))
+        format = plain.pop("format", 1)
+        if format not in (1, FORMAT):
+            raise InputError(f"it has format {format!r}, and this explainfb reads 1 to {FORMAT}")
+        settings: StudySettings = _build(StudySettings, with_new_names(plain) if format == 1 else plain)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, InputError) as error:
         raise InputError(f"{path} is damaged or of another version ({error}); restore it or start a new study.") from (
             error
         )
-    return settings
+    return settings, format
 
 
-def _build(record: Any, plain: dict[str, Any]) -> Any:
-    values = {}
+def with_new_names(plain: Plain, prefix: str = "") -> Plain:
+    """Nested settings of format 1, by the names that they have now."""
+    renamed: Plain = {}
+    for name, value in plain.items():
+        now = RENAMED_SETTINGS.get(prefix + name, name).rpartition(".")[2]
+        if now != name and now in plain:
+            raise InputError(f"it has both {prefix}{name} and {now}, which is its name now")
+        renamed[now] = with_new_names(value, f"{prefix}{name}.") if isinstance(value, dict) else value
+    return renamed
+
+
+def _build(record: Any, plain: Plain) -> Any:
+    values: dict[str, object] = {}
     for name, value in plain.items():
         default = getattr(record(), name) if name in {item.name for item in dataclasses.fields(record)} else None
         if isinstance(value, dict):

@@ -16,15 +16,15 @@ Running the same study again goes on where it was: what has its file is not done
 """
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from explainfb.classifiers.classifier import load_classifier
+from explainfb.core.devices import use_one_thread
 from explainfb.core.environment import Provenance, describe_environment, keep, recall, remember
 from explainfb.core.errors import InputError
 from explainfb.core.files import check_space
@@ -41,9 +41,11 @@ from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, PreferenceR
 from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
 from explainfb.study.arms import ARMS, describe
-from explainfb.study.context import TRAINING_COST, Outcome, StudyContext, first_classifier
+from explainfb.study.asking import Answered, feedback_rounds
+from explainfb.study.context import StudyContext
 from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
 from explainfb.study.report_data import collect_report_data
+from explainfb.study.rounds import TRAINING_COST, Outcome, train_first
 from explainfb.study.settings import (
     Control,
     StudySettings,
@@ -51,8 +53,8 @@ from explainfb.study.settings import (
     check_same,
     command_line,
     flatten,
-    read_settings,
     task_of,
+    upgrade_settings,
     write_settings,
 )
 from explainfb.tasks.task import Task
@@ -69,14 +71,9 @@ Made = tuple[Outcome, Evaluation]
 class Study:
     """One study in its folder; `Study.open` checks everything that can be checked before work starts."""
 
-    folder: Path
-    settings: StudySettings
-    task: Task
-    device: torch.device
+    context: StudyContext
     database: str | Path
     """URL or file of the database that keeps comparisons and answers."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Of the stages under way; they go to provenance.json."""
 
     @classmethod
     def open(
@@ -95,7 +92,7 @@ class Study:
         lacks its masks, and for a full disk.
         """
         folder = Path(folder)
-        stored = read_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
+        stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
         if stored is not None:
             check_same(settings, stored, folder)
         else:
@@ -115,7 +112,8 @@ class Study:
             begin_or_recognise(folder, store, task)
         if stored is None:
             write_settings(settings, folder / SETTINGS)
-        return cls(folder=folder, settings=settings, task=task, device=torch.device(device), database=database)
+        context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device(device))
+        return cls(context=context, database=database)
 
     def run(self, progress: Progress | None = None) -> StudyResults:
         """Do what is left of the study and write results.json and the report; returns what results.json holds.
@@ -127,24 +125,22 @@ class Study:
         for name in self.controls:
             made[name] = self.run_arm(name, progress)
         with Store(self.database) as store:
-            preferences = self._context(progress).feedback(store).preferences()
+            preferences = Answered(self.context, self.context.feedback_folder, store).results()
         if not self.results_path.is_file():
             write_results(self._results(preferences, made), self.results_path)
         return self.report()
 
     def run_feedback(self, progress: Progress | None = None) -> dict[str, Made]:
         """Do what is left of the classifier before any feedback and of feedback, and measure both."""
-        torch.set_num_threads(1)  # sums in another order would differ in the last bit
+        use_one_thread()
         progress = progress or Progress()
-        context = self._context(progress)
+        context = replace(self.context, progress=progress)
         with self._remembered():
-            before = context.train(self.folder, self.task, "training")
+            before = train_first(context, context.feedback_folder, self.task, "training")
             if self.settings.finetune.gradient_penalty > 0:
                 check_twice_differentiable(load_classifier(before.classifier), self.task.train.images[:2])
             with Store(self.database) as store:
-                loop = context.feedback(store)
-                loop.run()
-            outcomes = {BEFORE: before, FEEDBACK: Outcome.of(loop)}
+                outcomes = {BEFORE: before, FEEDBACK: feedback_rounds(context, store).run()}
             return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}
 
     def run_arm(self, name: Control, progress: Progress | None = None) -> Made:
@@ -152,17 +148,16 @@ class Study:
 
         Raises `InputError` when another process is running it.
         """
-        torch.set_num_threads(1)
+        use_one_thread()
         progress = progress or Progress()
         with locked(self.folder / "controls" / name), self._remembered():
-            outcome = ARMS[name].run(name, self._context(progress))
+            outcome = ARMS[name].run(name, replace(self.context, progress=progress))
             return outcome, self._evaluate(name, outcome, progress)
 
     def report(self) -> StudyResults:
         """Write the report from results.json; returns what it holds."""
         results = read_results(self.results_path)
-        material = collect_report_data(self._context(Progress()).feedback(), seed=self.settings.seed)
-        write_report(results, material, self.report_path)
+        write_report(results, collect_report_data(self.context), self.report_path)
         return results
 
     def forget_evaluations(self) -> None:
@@ -185,6 +180,22 @@ class Study:
             raise InputError(
                 f"{evaluations} cannot be removed ({error}); remove it and run the study again."
             ) from error
+
+    @property
+    def folder(self) -> Path:
+        return self.context.folder
+
+    @property
+    def settings(self) -> StudySettings:
+        return self.context.settings
+
+    @property
+    def task(self) -> Task:
+        return self.context.task
+
+    @property
+    def device(self) -> torch.device:
+        return self.context.device
 
     @property
     def results_path(self) -> Path:
@@ -224,10 +235,10 @@ class Study:
         try:
             yield
         finally:
-            if self.seconds:
+            if self.context.seconds:
                 self._adopt()
-                remember(self.folder, Provenance(describe_environment(self.device), dict(self.seconds)))
-                self.seconds.clear()
+                remember(self.folder, Provenance(describe_environment(self.device), dict(self.context.seconds)))
+                self.context.seconds.clear()
                 self.results_path.unlink(missing_ok=True)
 
     def _adopt(self) -> None:
@@ -236,24 +247,14 @@ class Study:
             results = read_results(self.results_path)
             keep(self.folder, Provenance(dict(results.environment), dict(results.seconds)))
 
-    def _context(self, progress: Progress) -> StudyContext:
-        return StudyContext(
-            folder=self.folder,
-            settings=self.settings,
-            task=self.task,
-            device=self.device,
-            progress=progress,
-            seconds=self.seconds,
-        )
-
     def _evaluate(self, name: str, outcome: Outcome, progress: Progress) -> Evaluation:
         path = self.folder / "evaluations" / f"{name}.safetensors"
         if path.is_file():
             progress.skip(EVALUATION_COST)
             return load_evaluation(path)
-        start = time.monotonic()
-        with progress.stage(f"{name}: measuring and attacking", 1, cost=EVALUATION_COST) as step:
-            undefended = first_classifier(self.folder)
+        title = f"{name}: measuring and attacking"
+        with progress.stage(title, 1, cost=EVALUATION_COST) as step, self.context.timed(name + EVALUATION):
+            undefended = self.context.feedback_folder.classifier_path(0)
             evaluation = evaluate(
                 load_classifier(outcome.classifier).to(self.device),
                 self.task,
@@ -263,7 +264,6 @@ class Study:
                 progress=step,
             )
         save_evaluation(evaluation, path)
-        self.seconds[name + EVALUATION] = time.monotonic() - start
         return evaluation
 
     def _results(self, preferences: PreferenceResults, made: dict[str, Made]) -> StudyResults:
@@ -286,11 +286,3 @@ class Study:
             seconds={name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
             stopped=tuple(stop for outcome, _ in made.values() for stop in outcome.stopped),
         )
-
-
-def last_classifier(folder: Path) -> Path:
-    """The file of the classifier of the latest round that is done. Raises `InputError` when there is none."""
-    paths = list((folder / "classifiers").glob("round-*.safetensors"))
-    if not paths:
-        raise InputError(f"The study in {folder} has no classifier yet; run it first.")
-    return max(paths, key=lambda path: int(path.stem.removeprefix("round-")))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from explainfb.core.files import write_whole
-from explainfb.study.context import first_classifier
+from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.folder import same_data
 from explainfb.study.settings import StudySettings, as_plain
 
@@ -57,7 +57,7 @@ def loans(studies: Mapping[Path, StudySettings]) -> dict[Path, tuple[Loan, ...]]
 
 def borrow(folder: Path, allowed: Sequence[Loan]) -> None:
     """Take what there is for a study that has no classifier yet."""
-    if not first_classifier(folder).is_file():
+    if not ArmFolder(folder).classifier_path(0).is_file():
         for loan in allowed:
             loan.take(folder)
 

@@ -28,6 +28,7 @@ class Processes:
     data_dir: Path | None = None
     """Where data sets lie in torchvision's layout; without it they are downloaded to data/."""
     device: DeviceName = "auto"
+    """Where networks run; `auto` is CUDA where there is one, else the CPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,9 @@ class GridSettings(Processes):
     folder: Path
     """One folder a cell, in which there is one study a seed, and grid.json."""
     seeds: int = 5
-    """How many seeds."""
+    """How many seeds, at least 1."""
     first_seed: int = 11
+    """The first seed, at least 0; the others follow it."""
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
@@ -59,10 +61,11 @@ class SweepSettings(GridSettings):
     """Which seeds and arms, and over how many processes."""
 
     folder: Path = Path("studies/sweep")
-    """One study a seed is kept in this folder, and sweep.json."""
+    """Where one study a seed is kept, and sweep.json."""
     first_seed: int = 0
+    """The first seed, at least 0; the others follow it."""
     controls: tuple[Control, ...] = StudySettings().controls
-    """What feedback is compared with on every seed."""
+    """What feedback is compared with on every seed; nothing after --controls switches them off."""
 
     @property
     def path(self) -> Path:

@@ -1,14 +1,9 @@
-"""A summary for a page: its numbers, tables in Markdown, and a figure."""
+"""A summary's numbers as tables in Markdown, for a page."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
-from explainfb.core.files import write_whole
 from explainfb.core.types import ThreatModel
 from explainfb.results.measures import (
     CLEAN,
@@ -22,7 +17,6 @@ from explainfb.results.measures import (
 from explainfb.results.records import FEEDBACK
 from explainfb.statistics.contrasts import Contrast
 from explainfb.sweeps.summary import ArmSummary, CellSummary, GridSummary, OverSeeds
-from explainfb.sweeps.summary_file import write_summary
 
 ATTACKS = (ThreatModel("linf", 0.05), ThreatModel("linf", 0.1), ThreatModel("l2", 1.0))
 COLUMNS = (CLEAN, SHIFTED, ECE, SHORTCUT_SHARE, *map(robust_accuracy_under, ATTACKS))
@@ -115,16 +109,3 @@ def label_of(cell: CellSummary, contrast: Contrast) -> str:
     """What feedback of a cell was tested against: an arm of its own in a few words, or another cell by its name."""
     arm = cell.arms.get(contrast.arm)
     return contrast.arm if arm is None else arm.arm.label
-
-
-def write_page(summary: GridSummary, folder: Path, *, tables: str, drawing: Figure) -> None:
-    """results.json, tables.md and figure.svg in `folder`."""
-    write_summary(summary, folder / "results.json")
-    write_whole(folder / "tables.md", lambda partial: partial.write_text(tables, encoding="utf-8"))
-    save(drawing, folder / "figure.svg")
-
-
-def save(drawing: Figure, path: Path) -> None:
-    """An SVG: the same numbers make the same file."""
-    with mpl.rc_context({"svg.hashsalt": "grid", "svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"]}):
-        write_whole(path, lambda partial: drawing.savefig(partial, format="svg", metadata={"Date": None}))

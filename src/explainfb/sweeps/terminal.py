@@ -12,7 +12,7 @@ from explainfb.statistics.contrasts import LEVEL
 from explainfb.sweeps.summary import ArmSummary, CellSummary, GridSummary
 from explainfb.sweeps.tables import label_of
 
-ABREAST = 5
+ABREAST = 4
 """Arms side by side."""
 
 

@@ -16,16 +16,18 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import derive, numpy_generator, torch_generator
-from explainfb.core.types import LabelledImages
 from explainfb.tasks.image_folder import Part, read_folder
-from explainfb.tasks.shortcuts import Kind, Shortcut
+from explainfb.tasks.settings import Kind
+from explainfb.tasks.shortcuts import Shortcut
 from explainfb.tasks.task import Split, Task
 
 DATA_DIR = Path("data")
 DECOY = "-decoy"
 FOLDER = "folder:"
+LabelledImages = tuple[Tensor, Tensor]
+"""Images (N, C, H, W), uint8 or float in [0, 1], and their labels (N,) int64."""
 Source = tuple[LabelledImages, LabelledImages, tuple[str, ...]]
-"""Training and test images, uint8 or float in [0, 1], with the class names."""
+"""Training and test images with the class names."""
 
 
 def digits() -> Source:

@@ -6,29 +6,22 @@ does not depend on names or order, and a copy of a picture is never on both side
 """
 
 import hashlib
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from explainfb.core.errors import InputError
+from explainfb.core.progress import watched
 from explainfb.tasks.image_io import EXTENSIONS, decode, file_bytes, is_grey, read_mask, square
 
 MASKS = ("relevance", "shortcut")
 PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})
-PATIENCE = 2.0
-"""Seconds of reading before a progress bar appears."""
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +81,7 @@ def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000)
         for label, name in enumerate(class_names)
         for file in _picture_files(folder / name)
     ]
-    pictures = [_look(*file) for file in _watched(files, "Looking at the pictures")]
+    pictures = [_look(*file) for file in watched(files, "Looking at the pictures")]
     _check_copies(pictures)
     masks = [kind for kind in MASKS if _has_masks(pictures, kind)]
     used = _split(pictures, set(parts), root, class_names, train_images)
@@ -222,7 +215,7 @@ def _part(picture: _Picture, given: set[str]) -> str:
 def _read(pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side: int) -> Part:
     images = np.empty((len(pictures), side, side, len(colours)), dtype=np.uint8)
     found = {kind: torch.zeros(len(pictures), side, side, dtype=torch.bool) for kind in masks}
-    for index, picture in enumerate(_watched(pictures, "Reading the pictures")):
+    for index, picture in enumerate(watched(pictures, "Reading the pictures")):
         image = decode(picture.path, colours)
         images[index] = square(image, side).reshape(side, side, -1)
         for kind in masks:
@@ -230,20 +223,3 @@ def _read(pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side
     pixels = torch.from_numpy(images).movedim(-1, 1).contiguous().float().div_(255)
     labels = torch.tensor([picture.label for picture in pictures], dtype=torch.int64)
     return Part(pixels, labels, found.get("relevance"), found.get("shortcut"))
-
-
-def _watched(items: Sequence[T], doing: str) -> Iterator[T]:
-    """The items, with a progress bar on standard error once they have taken longer than `PATIENCE`."""
-    begin, shown = time.monotonic(), False
-    bar = Progress(console=Console(stderr=True), transient=True)
-    line = bar.add_task(doing, total=len(items))
-    try:
-        for item in items:
-            if not shown and time.monotonic() - begin > PATIENCE:
-                bar.start()
-                shown = True
-            yield item
-            bar.advance(line)
-    finally:
-        if shown:
-            bar.stop()

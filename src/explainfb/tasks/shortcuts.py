@@ -5,7 +5,6 @@ the image's frame is the label.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
+from explainfb.tasks.settings import Kind as Kind
 
-Kind = Literal["position", "grey"]
 LEVELS = 250
 """How many of the 8-bit grey levels 255, 254 … 6 can stand for a class."""
 

@@ -1,4 +1,4 @@
-"""The switches of the reward, each seen through a loop of its own: who answers, and what is learned from whom."""
+"""The switches of the reward, each seen through rounds of its own: who answers, and what is learned from whom."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,18 +14,16 @@ from explainfb.classifiers.classifier import save_classifier
 from explainfb.classifiers.training import train
 from explainfb.core.errors import InputError
 from explainfb.preferences.simulated import CoinAnnotator, SimulatedAnnotator
-from explainfb.results.format1 import check_results
 from explainfb.rewards.ensemble import load_ensemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.settings import RewardSettings
 from explainfb.store import Store
-from explainfb.study.context import FEEDBACK, StudyContext, first_classifier
-from explainfb.study.rounds import Loop
+from explainfb.study.asking import SimulatedRounds, feedback_rounds
+from explainfb.study.context import StudyContext
 from explainfb.study.settings import StudySettings, command_line, read_settings, write_settings
 from explainfb.study.study import task_of
 from explainfb.tasks.task import Task
 from explainfb.testing.tiny import TINY
-from results_example import example_results
 
 
 @pytest.fixture(scope="module")
@@ -34,36 +32,34 @@ def task() -> Task:
 
 
 @pytest.fixture(scope="module")
-def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Loop]:
-    """A loop of TINY with some settings of its reward and of the study changed, after its rounds."""
+def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimulatedRounds]:
+    """Rounds of TINY with some settings of its reward and of the study changed, after they ran."""
     trained = train(task, settings=TINY.training, seed=0)
 
     @cache
-    def make(*, rounds: int = 1, crowd: tuple[float, ...] = (), coin: bool = False, **reward: Any) -> Loop:
+    def make(*, rounds: int = 1, crowd: tuple[float, ...] = (), coin: bool = False, **reward: Any) -> SimulatedRounds:
         folder = tmp_path_factory.mktemp("study")
-        first_classifier(folder).parent.mkdir()
-        save_classifier(trained, first_classifier(folder))
         reward_settings, steps = replace(TINY.reward, **reward), replace(TINY.finetune, steps=1)
         settings = replace(TINY, rounds=rounds, crowd=crowd, reward=reward_settings, finetune=steps)
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device("cpu"))
-        store = Store(folder / "study.db")
-        loop = context.feedback(store)
-        if coin:
-            loop = context.loop(FEEDBACK, folder, store=store, annotator=CoinAnnotator(seed=0))
-        loop.run()
-        return loop
+        save_classifier(trained, context.feedback_folder.classifier_path(0))
+        arm = feedback_rounds(context, Store(folder / "study.db"))
+        assert isinstance(arm, SimulatedRounds)
+        arm = replace(arm, annotator=CoinAnnotator(seed=0)) if coin else arm
+        arm.run()
+        return arm
 
     return make
 
 
-def test_one_member_is_no_ensemble_and_works(run: Callable[..., Loop]) -> None:
-    loop = run(members=1, rounds=2)
-    assert len(loop.ensemble(2).members) == 1
-    assert "annotator_reliability" not in loop.preferences()
+def test_one_member_is_no_ensemble_and_works(run: Callable[..., SimulatedRounds]) -> None:
+    arm = run(members=1, rounds=2)
+    assert len(arm.files.ensemble(2).members) == 1
+    assert arm.answered.results().annotator_reliability == {}
 
 
-def test_without_normalisation_members_keep_their_own_scale(run: Callable[..., Loop]) -> None:
-    as_they_are, usual = run(normalised=False).ensemble(1), run().ensemble(1)
+def test_without_normalisation_members_keep_their_own_scale(run: Callable[..., SimulatedRounds]) -> None:
+    as_they_are, usual = run(normalised=False).files.ensemble(1), run().files.ensemble(1)
     assert as_they_are.mean.tolist() == [0, 0]
     assert as_they_are.std.tolist() == [1, 1]
     assert not torch.equal(usual.std, as_they_are.std)
@@ -83,17 +79,11 @@ def test_no_weight_decay_stays_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(set(decays[60:])) > 1
 
 
-def test_a_crowd_answers_under_its_own_names(run: Callable[..., Loop]) -> None:
-    loop = run(crowd=(0.0, 0.5, 1.0), reliability="learned")
-    preferences = loop.preferences()
-    assert preferences["annotators"] == ["simulated-1", "simulated-2", "simulated-3"]
-    assert list(preferences["annotator_reliability"]) == preferences["annotators"]
-    assert all(0 < share < 1 for share in preferences["annotator_reliability"].values())
-    check_results(example_results() | {"preferences": preferences})
-    with pytest.raises(InputError, match="reliability"):
-        check_results(
-            example_results() | {"preferences": preferences | {"annotator_reliability": {"simulated-1": 2.0}}}
-        )
+def test_a_crowd_answers_under_its_own_names(run: Callable[..., SimulatedRounds]) -> None:
+    preferences = run(crowd=(0.0, 0.5, 1.0), reliability="learned").answered.results()
+    assert preferences.annotators == ("simulated-1", "simulated-2", "simulated-3")
+    assert tuple(preferences.annotator_reliability) == preferences.annotators
+    assert all(0 < share < 1 for share in preferences.annotator_reliability.values())
 
 
 def test_reliability_is_kept_in_the_file_and_older_files_say_nothing_of_it(tmp_path: Path) -> None:
@@ -126,15 +116,15 @@ def test_utilities_change_with_neither_scale_nor_origin() -> None:
 
 
 @pytest.mark.parametrize("coin", [False, True])
-def test_comparisons_are_asked_and_judge_a_reward_learned_from_utilities(run: Callable[..., Loop], coin: bool) -> None:
-    loop, usual = run(learned_from="utilities", coin=coin), run(coin=coin)
-    assert isinstance(loop.annotator, CoinAnnotator if coin else SimulatedAnnotator)
-    assert loop.store is not None
-    assert usual.store is not None
-    same = [[(each.comparison, each.answer) for each in arm.store.preferences()] for arm in (loop, usual)]
+def test_comparisons_are_asked_and_judge_a_reward_learned_from_utilities(
+    run: Callable[..., SimulatedRounds], coin: bool
+) -> None:
+    arm, usual = run(learned_from="utilities", coin=coin), run(coin=coin)
+    assert isinstance(arm.annotator, CoinAnnotator if coin else SimulatedAnnotator)
+    same = [[(each.comparison, each.answer) for each in one.store.preferences()] for one in (arm, usual)]
     assert same[0] == same[1]
-    assert loop.preferences()["by_round"][0]["held_out"] == usual.preferences()["by_round"][0]["held_out"]
-    one, other = (next(arm.ensemble(1).parameters()) for arm in (loop, usual))
+    assert arm.answered.rounds()[0].held_out == usual.answered.rounds()[0].held_out
+    one, other = (next(each.files.ensemble(1).parameters()) for each in (arm, usual))
     assert not torch.equal(one, other)
 
 

@@ -1,0 +1,28 @@
+"""The documents as a site: `sphinx-build -c docs . site`, from the top of the repository.
+
+Its source is the whole repository, so that a link from a page to a folder of experiments leads to a page as well.
+"""
+
+project = "explainfb"
+author = "The explainfb authors"
+copyright = "The explainfb authors, MIT licence"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+include_patterns = ["docs/**.md", "docs/**.rst", "experiments/**README.md", "data/README.md"]
+root_doc = "docs/index"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header"]  # a table's heading may skip a level
+
+# docstrings say `Name`, which becomes a link where the reference has that name
+default_role = "py:obj"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": False}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "explainfb"
+html_extra_path = ["redirect"]
+html_show_sourcelink = False
+html_theme_options = {"show_toc_level": 2, "navigation_depth": 2}

@@ -1,0 +1,32 @@
+"""What several commands print."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from explainfb.results.records import StudyResults
+
+
+def say(console: Console, text: str) -> None:
+    """Print a text that holds paths or names, as it is and without breaking lines."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def show(console: Console, results: "StudyResults", folder: Path) -> None:
+    """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
+    from explainfb.report import reach_verdict, table_text, unfinished
+
+    console.print(table_text(results))
+    for message in unfinished(results):
+        console.print(message, markup=False, highlight=False)
+    console.print(reach_verdict(results).sentence)
+    say(console, f"Report: {folder / 'report' / 'index.html'}")
+
+
+def how_to_invite(study: Path, database: str | None) -> str:
+    """What to type for a personal link."""
+    same = "" if database is None else " (and the same --db)"
+    return f"explainfb annotators --study {shlex.quote(str(study))} add NAME{same}"

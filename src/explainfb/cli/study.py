@@ -1,0 +1,137 @@
+"""The commands that run a study, measure it anew and report it.
+
+What they run is imported when they are called: PyTorch and what stands on it take seconds, which neither `--help` nor a
+misspelt option should wait for.
+"""
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from explainfb.classifiers.settings import TrainingSettings
+from explainfb.cli.options import Flat, UsualOptions
+from explainfb.cli.printing import how_to_invite, say, show
+from explainfb.core.devices import DeviceName, resolve_device, use_one_thread
+from explainfb.study.settings import StudySettings, read_settings
+
+if TYPE_CHECKING:
+    from explainfb.study.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The whole loop: train, explain, compare, learn, fine-tune, attack, report. Run it again to go on."""
+
+    study: Path | None = None
+    """Folder of the study; without it, the unfinished one of these settings under studies/, or a new one."""
+    settings: Flat[StudySettings] = field(default_factory=StudySettings)
+    """What the study does."""
+    data_dir: Path | None = None
+    """Where data sets lie in torchvision's layout; without it they are downloaded to data/."""
+    device: DeviceName = "auto"
+    """Where networks run; `auto` is CUDA where there is one, else the CPU."""
+    db: str | None = None
+    """Database for comparisons and answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
+
+    def __call__(self, console: Console) -> int:
+        from explainfb.core.progress import Progress
+        from explainfb.study.folder import locked, new_folder
+
+        use_one_thread()
+        folder = self.study or new_folder(self.settings)
+        with locked(folder):
+            study = self._open(folder)
+            say(console, f"Study in {folder}: {study.describe()}")
+            if self.settings.annotator == "human":
+                same = "" if self.db is None else " (and the same --db)"
+                say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")
+                say(console, f"Personal links: {how_to_invite(folder, self.db)}")
+            with Progress(console, study.cost) as progress:
+                results = study.run(progress)
+        show(console, results, folder)
+        return 0
+
+    def _open(self, folder: Path) -> "Study":
+        from explainfb.study.study import Study
+
+        device = resolve_device(self.device)
+        return Study.open(folder, self.settings, data_dir=self.data_dir, device=device, database=self.db)
+
+
+USUAL_OPTIONS: UsualOptions = {
+    Run: ("study", "data_dir", "device", "db", "settings"),
+    StudySettings: (
+        "task",
+        "annotator",
+        "question",
+        "rounds",
+        "comparisons_per_round",
+        "seed",
+        "train_images",
+        "image_size",
+        "controls",
+        "weights",
+        "training",
+    ),
+    TrainingSettings: ("classifier",),
+}
+"""What `run --help` shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfStudy:
+    """A study that was run."""
+
+    study: Path
+    """Folder of the study."""
+    data_dir: Path | None = None
+    """Where data sets lie, as it was given to run."""
+    device: DeviceName = "auto"
+    """Where networks run; `auto` is CUDA where there is one, else the CPU."""
+    db: str | None = None
+    """The database, as it was given to run."""
+
+    def check(self) -> StudySettings:
+        """The study's settings. Raises `InputError` when there is no study."""
+        from explainfb.study.folder import SETTINGS
+
+        return read_settings(self.study / SETTINGS)
+
+    def open(self) -> "Study":
+        """The study. Raises `InputError` as `Study.open` does."""
+        settings = self.check()
+        from explainfb.study.study import Study
+
+        use_one_thread()
+        device = resolve_device(self.device)
+        return Study.open(self.study, settings, data_dir=self.data_dir, device=device, database=self.db)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(OfStudy):
+    """Measure a finished study's classifiers anew; rewrites results.json and the report."""
+
+    def __call__(self, console: Console) -> int:
+        from explainfb.core.progress import Progress
+        from explainfb.study.folder import locked
+
+        self.check()
+        with locked(self.study):
+            study = self.open()
+            study.forget_evaluations()
+            with Progress(console, study.cost) as progress:
+                results = study.run(progress)
+        show(console, results, self.study)
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(OfStudy):
+    """Write a study's report anew from its results.json."""
+
+    def __call__(self, console: Console) -> int:
+        show(console, self.open().report(), self.study)
+        return 0

@@ -1,0 +1,82 @@
+"""Where an arm keeps the files of its rounds, and reading them; nothing here computes or asks anything."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from explainfb.classifiers.classifier import Classifier, load_classifier
+from explainfb.core.errors import InputError
+from explainfb.core.types import OutOfBagTest
+from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
+from explainfb.results.json_file import read_stopped, write_stopped
+from explainfb.results.records import Stopped
+from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble
+from explainfb.rewards.validation import load_out_of_bag_test
+
+CLASSIFIERS = "classifiers"
+
+
+@dataclass(frozen=True)
+class ArmFolder:
+    """The files of one arm: the study's own folder for feedback, `controls/NAME` for every other arm."""
+
+    path: Path
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    """Where what is read is brought to."""
+
+    def classifier_path(self, number: int) -> Path:
+        """The classifier after round `number`; 0 is the one before any feedback."""
+        return self.path / CLASSIFIERS / f"round-{number}.safetensors"
+
+    def explanations_path(self, number: int) -> Path:
+        """What round `number` compares."""
+        return explanations_path(self.path, number)
+
+    def reward_path(self, number: int) -> Path:
+        """The reward learned in round `number`."""
+        return self.path / "reward" / f"round-{number}.safetensors"
+
+    def curves_path(self, number: int) -> Path:
+        """TensorBoard's curves of round `number`."""
+        return self.path / "tensorboard" / f"round-{number}"
+
+    def classifier(self, number: int) -> Classifier:
+        """The classifier after round `number`, on the device."""
+        return load_classifier(self.classifier_path(number)).to(self.device)
+
+    def ensemble(self, number: int) -> RewardEnsemble:
+        """The reward learned in round `number`, on the device."""
+        return load_ensemble(self.reward_path(number)).to(self.device)
+
+    def out_of_bag_test(self, number: int) -> OutOfBagTest:
+        """How well the reward of round `number` predicts answers that it was not fitted to."""
+        return load_out_of_bag_test(self.reward_path(number))
+
+    def explanations(self, through: int) -> Explanations:
+        """What rounds 1 … `through` compare."""
+        found: Explanations = {}
+        for number in range(1, through + 1):
+            found |= load_explanations(self.explanations_path(number))
+        return found
+
+    def stopped(self) -> tuple[Stopped, ...]:
+        """The rounds that did not run to their end."""
+        paths = [path for end in ("json", "txt") for path in self.path.glob(f"{CLASSIFIERS}/*.stopped.{end}")]
+        return tuple(sorted(map(read_stopped, paths), key=lambda stop: stop.round))
+
+    def keep_stopped(self, number: int, stopped: Stopped | None) -> None:
+        """Keep why round `number` did not run to its end, if so; nothing of an earlier attempt stays."""
+        path = self.classifier_path(number)
+        for stale in path.parent.glob(f"{path.stem}.stopped.*"):
+            stale.unlink()
+        if stopped is not None:
+            write_stopped(stopped, path.with_suffix(".stopped.json"))
+
+    @property
+    def last_classifier_path(self) -> Path:
+        """The classifier of the latest round that is done. Raises `InputError` when there is none."""
+        paths = list((self.path / CLASSIFIERS).glob("round-*.safetensors"))
+        if not paths:
+            raise InputError(f"The study in {self.path} has no classifier yet; run it first.")
+        return max(paths, key=lambda path: int(path.stem.removeprefix("round-")))
