@@ -8,7 +8,7 @@ author = "The explainfb authors"
 copyright = "The explainfb authors, MIT licence"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-include_patterns = ["docs/**.md", "docs/**.rst", "experiments/**README.md", "data/README.md"]
+include_patterns = ["docs/**.md", "docs/**.rst", "experiments/**.md", "data/README.md"]
 root_doc = "docs/index"
 
 myst_enable_extensions = ["dollarmath"]
