@@ -220,7 +220,7 @@ def figure() -> Figure:
         axis.grid(axis="x", alpha=0.3)
         axis.tick_params(labelsize=8)
         for place in range(1, len(STARTS), 2):
-            axis.axhspan(place - 0.5, place + 0.5, color="#000000", alpha=0.04, linewidth=0)
+            axis.axhspan(place - 0.5, place + 0.5, color="#eeeeee", linewidth=0, zorder=0)
     panels[0].set_yticks(range(len(STARTS)), [start.name for start in STARTS])
     panels[0].set_ylim(len(STARTS) - 0.5, -0.5)
     marks = {line.get_label(): line for line in panels[0].get_lines()}
