@@ -144,9 +144,9 @@ def _of_round(each: RoundResult) -> dict[str, float | None]:
         "round": each.round,
         "answers": each.answers,
         "held_out": each.held_out,
-        "reward_accuracy": accuracy and accuracy.estimate,
-        "low": accuracy and accuracy.low,
-        "high": accuracy and accuracy.high,
+        "reward_accuracy": None if accuracy is None else accuracy.estimate,
+        "low": None if accuracy is None else accuracy.low,
+        "high": None if accuracy is None else accuracy.high,
     }
 
 
