@@ -13,7 +13,7 @@ from rich.console import Console
 from explainfb.core.errors import InputError
 from explainfb.core.types import Explanation, Interval
 from explainfb.explanations.superpixels import grid
-from explainfb.report import GalleryItem, ReportData, render_report, table_text, write_report
+from explainfb.report import GalleryItem, ReportData, render_report, summary_table, write_report
 from explainfb.report.numerals import duration, percent, signed
 from explainfb.results.records import (
     ArmDescription,
@@ -194,7 +194,7 @@ def test_test_images_that_carry_their_shortcut_are_not_called_clean() -> None:
 
 def terminal(results: StudyResults) -> str:
     buffer = io.StringIO()
-    Console(file=buffer, width=80).print(table_text(results))
+    Console(file=buffer, width=80).print(summary_table(results))
     return buffer.getvalue()
 
 
