@@ -133,7 +133,7 @@ def _reward(served: ServedStudy) -> None:
     if not rows:
         st.write("Reward: none has been fitted yet.")
         return
-    st.write("How many held-out answers the reward foretells, round by round:")
+    st.write("How many held-out answers the reward predicts, round by round:")
     with st.container(key="reward"):
         st.dataframe(pd.DataFrame([_of_round(each) for each in rows]), hide_index=True, width="stretch")
 
@@ -144,9 +144,9 @@ def _of_round(each: RoundResult) -> dict[str, float | None]:
         "round": each.round,
         "answers": each.answers,
         "held_out": each.held_out,
-        "reward_accuracy": accuracy and accuracy.estimate,
-        "low": accuracy and accuracy.low,
-        "high": accuracy and accuracy.high,
+        "reward_accuracy": None if accuracy is None else accuracy.estimate,
+        "low": None if accuracy is None else accuracy.low,
+        "high": None if accuracy is None else accuracy.high,
     }
 
 

@@ -55,7 +55,7 @@ def test_the_doctors_pictures_of_a_study_lie_in_its_folder(
     study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders: list[Path] = []
-    monkeypatch.setattr("explainfb.study.study.last_classifier", lambda folder: folder)
+    monkeypatch.setattr("explainfb.study.arm_folder.ArmFolder.last_classifier_path", Path("round-1.safetensors"))
     monkeypatch.setattr("explainfb.classifiers.classifier.load_classifier", lambda path: path)
     for name in ("examine", "examine_classifier"):
         monkeypatch.setattr(f"explainfb.doctor.{name}", lambda *given, folder, **named: folders.append(folder) or [])

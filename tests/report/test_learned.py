@@ -39,9 +39,9 @@ def test_a_share_is_given_with_its_numbers(right: int, of: int, ends: tuple[floa
 def test_each_round_has_the_evidence_that_it_was_followed_for() -> None:
     evidence = {1: OutOfBagTest(12, 15, 0.0527), 2: OutOfBagTest(90, 105, 1e-9)}
     assert evidence_sentence(study(), evidence) == (
-        "A round follows its reward where the member that foretells best the answers that it was not fitted to does as "
+        "A round follows its reward where the member that predicts best the answers that it was not fitted to does as "
         "well on a coin’s answers with a probability of 0.01 at most, all members counted: round 1 not followed, with "
-        "12 of 15 foretold (p = 0.053); round 2 followed, with 90 of 105 foretold (p < 0.001)."
+        "12 of 15 predicted (p = 0.053); round 2 followed, with 90 of 105 predicted (p < 0.001)."
     )
 
 
@@ -52,6 +52,6 @@ def test_without_the_numbers_it_is_still_said_which_rounds_were_followed() -> No
 
 
 def test_the_page_says_both() -> None:
-    material = replace(EMPTY, evidence={2: OutOfBagTest(90, 105, 1e-9)})
-    text = Page(render_report(study(), material)).text
+    data = replace(EMPTY, evidence={2: OutOfBagTest(90, 105, 1e-9)})
+    text = Page(render_report(study(), data)).text
     assert text.index("held-out answers") < text.index("round 1 not followed; round 2 followed, with 90 of 105")

@@ -157,10 +157,10 @@ def test_names_from_outside_are_escaped() -> None:
         preferences=replace(results.preferences, annotators=(SCRIPT,)),
         seconds={SCRIPT: 1.0},
     )
-    material = example_material(items=1)
-    names = tuple(f'"{SCRIPT}' for _ in material.class_names)
-    maps = replace(material.reward_maps, computed_on=SCRIPT) if material.reward_maps else None
-    page = Page(render_report(results, replace(material, class_names=names, reward_maps=maps)))
+    data = example_material(items=1)
+    names = tuple(f'"{SCRIPT}' for _ in data.class_names)
+    maps = replace(data.reward_maps, computed_on=SCRIPT) if data.reward_maps else None
+    page = Page(render_report(results, replace(data, class_names=names, reward_maps=maps)))
     assert not page.all("script")
     assert SCRIPT in page.text
     assert all("alert(1)" in str(image["alt"]) for image in page.all("img")[:3])
@@ -237,8 +237,8 @@ def photo(seed: int, side: int) -> GalleryItem:
 
 @pytest.mark.parametrize("side", [63, 224])
 def test_twelve_pictures_stay_under_three_megabytes(side: int) -> None:
-    material = replace(EMPTY, gallery=tuple(photo(seed, side) for seed in range(12)))
-    assert len(render_report(example_results(), material).encode()) < 3_000_000
+    data = replace(EMPTY, gallery=tuple(photo(seed, side) for seed in range(12)))
+    assert len(render_report(example_results(), data).encode()) < 3_000_000
 
 
 def test_material_that_does_not_fit_is_refused() -> None:

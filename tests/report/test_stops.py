@@ -39,7 +39,7 @@ def test_a_reward_that_no_round_followed_is_the_first_sentence() -> None:
     assert found.outcome is Outcome.LEFT
     assert found.sentence == (
         "The classifier was left as it was, because the reward was not followed in any of 4 rounds: in the last one "
-        "the best of its 3 members foretells 14 of 15 answers that it was not fitted to, as a coin's might be. It "
+        "the best of its 3 members predicts 14 of 15 answers that it was not fitted to, as a coin's might be. It "
         "takes more answers: begin another study with more --comparisons-per-round."
     )
 
@@ -48,7 +48,7 @@ def test_an_only_round_is_spoken_of_as_one() -> None:
     results = study(feedback=1)
     results = replace(results, preferences=replace(results.preferences, rounds=results.preferences.rounds[:1]))
     assert (
-        "was not followed in the only round: the best of its 3 members foretells 11 of 15"
+        "was not followed in the only round: the best of its 3 members predicts 11 of 15"
         in reach_verdict(results).sentence
     )
 
@@ -101,8 +101,8 @@ def test_rounds_come_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("members", "test", "sentence"),
     [
-        (3, (12, 15), "the best of its 3 members foretells 12 of 15 answers that it was not fitted to, as a coin's"),
-        (1, (12, 15), "not followed: it foretells 12 of 15 answers that it was not fitted to, as a coin's might be."),
+        (3, (12, 15), "the best of its 3 members predicts 12 of 15 answers that it was not fitted to, as a coin's"),
+        (1, (12, 15), "not followed: it predicts 12 of 15 answers that it was not fitted to, as a coin's might be."),
         (None, None, "The reward was not followed: it was doubted."),
     ],
 )

@@ -103,8 +103,8 @@ def test_the_maps_say_where_weight_is_wanted() -> None:
     ensemble = fit_ensemble(EXPLAINED, judged(0, 200, 300), settings=replace(QUICK, members=2), seed=0)
     maps = ensemble.maps(EXPLAINED.images[:50])
     assert maps is not None
-    unwanted = maps[:, 1].mean(0)
-    assert unwanted[:, 6:].mean() > unwanted[:, :6].mean() + 0.5  # in standard deviations of reward
+    irrelevant = maps[:, 1].mean(0)
+    assert irrelevant[:, 6:].mean() > irrelevant[:, :6].mean() + 0.5  # in standard deviations of reward
     free = fit_ensemble(EXPLAINED, judged(0, 200, 30), settings=RewardSettings(steps=2, kind="free"), seed=0)
     assert free.maps(EXPLAINED.images[:2]) is None
 

@@ -71,8 +71,8 @@ def test_the_additive_reward_is_the_sum_of_its_definition(monkeypatch: pytest.Mo
         by_hand = 0.0
         for label, share in enumerate(shares.tolist()):
             where = explained.segments[row] == label
-            wanted, unwanted = (float(maps[row, kind][where].mean()) for kind in (0, 1))
-            by_hand += share * wanted - abs(share) * unwanted
+            wanted, irrelevant = (float(maps[row, kind][where].mean()) for kind in (0, 1))
+            by_hand += share * wanted - abs(share) * irrelevant
         assert reward.item() == pytest.approx(by_hand, abs=1e-5)
 
 

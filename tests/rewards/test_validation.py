@@ -1,4 +1,4 @@
-"""What an ensemble foretells of answers that it was not fitted to, and that a coin's seldom count as evidence."""
+"""What an ensemble predicts of answers that it was not fitted to, and that a coin's seldom count as evidence."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Each honesty check trips on the fault it is for, and a sound classifier trips none."""
+"""Each sanity check trips on the fault it is for, and a sound classifier trips none."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -47,7 +47,7 @@ def test_what_stopped_is_told_once_for_each_arm() -> None:
     coin = [Stopped("random_answers", each, StopReason.NOT_FOLLOWED, test=test, members=2) for each in (1, 2, 3)]
     stopped = (*coin, Stopped("feedback", 4, StopReason.NOT_FINITE, step=3))
     found = printed(replace(CELL, arms=arms, stopped=stopped))
-    assert "random answers, round 1: The reward was not followed: the best of its 2 members foretells 3 of 6" in found
+    assert "random answers, round 1: The reward was not followed: the best of its 2 members predicts 3 of 6" in found
     assert "(and 2 rounds more; sweep.json has them.)" in found
     assert "round 2" not in found
     assert "after feedback, round 4: Fine-tuning stopped at step 3" in found

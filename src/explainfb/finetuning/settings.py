@@ -8,7 +8,12 @@ from explainfb.core.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSettings:
-    """How a classifier follows a reward."""
+    """How a classifier follows a reward.
+
+    >>> from explainfb import FinetuneSettings
+    >>> FinetuneSettings(steps=480, gradient_penalty=0.01538).counterexample_share
+    1.0
+    """
 
     steps: int = 160
     """Gradient steps a round, at least 1."""
@@ -40,7 +45,7 @@ class FinetuneSettings:
     adversarial_relative_step: float = 0.25
     """A step of PGD as a share of epsilon, greater than 0."""
     significance: float = 0.01
-    """A round's reward is followed only where p ≤ this, in (0, 1], in a test of whether it foretells answers that it
+    """A round's reward is followed only where p ≤ this, in (0, 1], in a test of whether it predicts answers that it
     was not fitted to better than a coin's could be; else the round leaves the classifier as it is. 1 follows every
     reward."""
 
@@ -86,7 +91,12 @@ Region = Literal["turned_round", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSettings:
-    """How strongly each baseline does what it does; pixels lie in [0, 1]."""
+    """How strongly each baseline does what it does; pixels lie in [0, 1].
+
+    >>> from explainfb import BaselineSettings
+    >>> BaselineSettings(rrr_strength=1.538).rrr_masks
+    'relevance'
+    """
 
     wrong_masks: Region = "turned_round"
     """Where the annotator of `wrong_masks` wants the reason: wherever it should not be, or in a region of the right

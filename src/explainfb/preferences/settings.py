@@ -10,7 +10,12 @@ Choice = Literal["disagreement", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class QuerySettings:
-    """Which comparisons are asked."""
+    """Which comparisons are asked.
+
+    >>> from explainfb import QuerySettings
+    >>> QuerySettings(strategy="random").held_out
+    0.1
+    """
 
     strategy: Choice = "disagreement"
     """Which candidates are asked: those that the ensemble's members disagree on most, or any, at random."""

@@ -1,4 +1,4 @@
-"""What the answers taught, in sentences: how many answers the reward foretells, and why it was followed or not."""
+"""What the answers taught, in sentences: how many answers the reward predicts, and why it was followed or not."""
 
 from collections.abc import Mapping
 
@@ -22,10 +22,10 @@ def held_out_sentence(results: StudyResults) -> str:
     return f"The learned reward predicts {how_many} {interval}."
 
 
-def evidence_sentence(results: StudyResults, foretold: Mapping[int, OutOfBagTest]) -> str:
+def evidence_sentence(results: StudyResults, predicted: Mapping[int, OutOfBagTest]) -> str:
     """Why each round's reward was followed or not; empty where nobody knows.
 
-    `foretold` has what the best member of each round's ensemble foretold; rounds may lack.
+    `predicted` has what the best member of each round's ensemble predicted; rounds may lack.
     """
     needed = results.settings.get("finetune.significance")
     if needed == 1:
@@ -34,9 +34,9 @@ def evidence_sentence(results: StudyResults, foretold: Mapping[int, OutOfBagTest
     if not isinstance(needed, float) or not rounds:
         return ""
     ignored = {stop.round for stop in not_followed(results)}
-    told = [_round(number, foretold.get(number), followed=number not in ignored) for number in rounds]
+    told = [_round(number, predicted.get(number), followed=number not in ignored) for number in rounds]
     return (
-        "A round follows its reward where the member that foretells best the answers that it was not fitted to does "
+        "A round follows its reward where the member that predicts best the answers that it was not fitted to does "
         f"as well on a coin’s answers with a probability of {needed:g} at most, all members counted: {'; '.join(told)}."
     )
 
@@ -46,4 +46,4 @@ def _round(number: int, best: OutOfBagTest | None, *, followed: bool) -> str:
     if best is None:
         return f"round {number} {what}"
     probability = f"p = {best.p_value:.2g}" if best.p_value >= LEAST else f"p < {LEAST:g}"
-    return f"round {number} {what}, with {best.right} of {best.asked} foretold ({probability})"
+    return f"round {number} {what}, with {best.right} of {best.asked} predicted ({probability})"

@@ -58,7 +58,7 @@ class RewardMaps:
     should_count: FloatArray
     """A, (H, W): positive where a reason for the class is wanted."""
     should_not_count: FloatArray
-    """B, (H, W): positive where any reason is unwanted."""
+    """B, (H, W): positive where any reason is irrelevant."""
     computed_on: str
     """In words: what the maps were computed on."""
 
@@ -81,13 +81,13 @@ class ReportData:
             raise InputError(f"The gallery shows class {outside[0]}; expected one of {len(self.class_names)} classes.")
 
 
-def write_report(results: StudyResults, material: ReportData, path: Path) -> None:
+def write_report(results: StudyResults, data: ReportData, path: Path) -> None:
     """Write the page to `path`; its folder is made, and a reader never sees half of it."""
-    page = render_report(results, material)
+    page = render_report(results, data)
     write_whole(path, lambda partial: partial.write_text(page, encoding="utf-8"))
 
 
-def render_report(results: StudyResults, material: ReportData) -> str:
+def render_report(results: StudyResults, data: ReportData) -> str:
     """The page as text; all that comes from outside is escaped."""
     environment = Environment(
         loader=PackageLoader("explainfb.report"),
@@ -99,12 +99,10 @@ def render_report(results: StudyResults, material: ReportData) -> str:
     environment.filters |= {"percent": percent, "caption": _caption}
     style = resources.files("explainfb.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     template = environment.get_template("report.html.j2")
-    return template.render(
-        r=results, m=material, style=Markup(style), **_words(results, material), **_pictures(results, material)
-    )
+    return template.render(r=results, m=data, style=Markup(style), **_words(results, data), **_pictures(results, data))
 
 
-def _words(results: StudyResults, material: ReportData) -> dict[str, Any]:
+def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:
     """The verdict, the tables and what was learned."""
     arms, ceiling = results.arms.values(), results.arms.get(NO_SHORTCUT)
     attacks = dict.fromkeys(name for arm in arms for robust in arm.robust_accuracy for name in robust.attacks)
@@ -116,7 +114,7 @@ def _words(results: StudyResults, material: ReportData) -> dict[str, Any]:
         "deciding": deciding(results),
         "findings": findings(results),
         "arms": [arm.arm for arm in arms],
-        "learned": [held_out_sentence(results), evidence_sentence(results, material.evidence)],
+        "learned": [held_out_sentence(results), evidence_sentence(results, data.evidence)],
         "unfinished": stops.unfinished(results),
         "stopped": {name: stops.about(results, name) for name in results.arms if name != FEEDBACK},
         "has_shortcut": has_shortcut(results),
@@ -129,7 +127,7 @@ def _words(results: StudyResults, material: ReportData) -> dict[str, Any]:
     }
 
 
-def _pictures(results: StudyResults, material: ReportData) -> dict[str, Any]:
+def _pictures(results: StudyResults, data: ReportData) -> dict[str, Any]:
     """The charts and the gallery; empty where there is nothing to show."""
     measured = {robust.threat_model.norm for arm in results.arms.values() for robust in arm.robust_accuracy}
     rounds = results.preferences.rounds
@@ -143,8 +141,8 @@ def _pictures(results: StudyResults, material: ReportData) -> dict[str, Any]:
         "robust_curves": _markup([figures.robust_curves(results, norm) for norm in NORM_SIGNS if norm in measured]),
         "reliability": _markup(diagrams),
         "reward_chart": _markup([figures.reward_accuracy_chart(rounds)] if known else []),
-        "gallery": [_gallery_item(item, material.class_names) for item in material.gallery],
-        "reward_maps": _reward_maps(material.reward_maps) if material.reward_maps else [],
+        "gallery": [_gallery_item(item, data.class_names) for item in data.gallery],
+        "reward_maps": _reward_maps(data.reward_maps) if data.reward_maps else [],
         "colours": plots.scale_colours(),
     }
 

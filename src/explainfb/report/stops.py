@@ -37,12 +37,12 @@ def why(stop: Stopped) -> str:
 
 
 def evidence(stop: Stopped) -> str:
-    """How many answers a reward foretold that was not followed: a clause and a full stop."""
+    """How many answers a reward predicted that was not followed: a clause and a full stop."""
     if stop.test is None:
         return stop.message or "it was doubted."
     who = "it" if stop.members in (None, 1) else f"the best of its {stop.members} members"
     return (
-        f"{who} foretells {stop.test.right} of {stop.test.asked} answers that it was not fitted to, as a coin's might "
+        f"{who} predicts {stop.test.right} of {stop.test.asked} answers that it was not fitted to, as a coin's might "
         "be."
     )
 

@@ -147,7 +147,7 @@ def _finding(results: StudyResults, measure: Measure) -> str:
 
 def _no_claim(results: StudyResults, measure: Measure) -> str:
     doubtful = [arm.arm.label for arm in (results.before, results.feedback) if not arm.is_reliable(measure)]
-    why = f"an honesty check failed for {_listed(doubtful)}" if doubtful else "it was not compared in pairs"
+    why = f"an sanity check failed for {_listed(doubtful)}" if doubtful else "it was not compared in pairs"
     return f"no difference is claimed, because {why}"
 
 

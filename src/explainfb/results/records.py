@@ -116,7 +116,7 @@ class StopReason(StrEnum):
     """Why a round did not run to its end."""
 
     NOT_FOLLOWED = "not_followed"
-    """The reward foretold no more than a coin's might, so the classifier was left as it was."""
+    """The reward predicted no more than a coin's might, so the classifier was left as it was."""
     NOT_FINITE = "not_finite"
     """The loss or its gradient was NaN or infinite at a step."""
     UNKNOWN = "unknown"
@@ -144,19 +144,19 @@ class Stopped:
 
 @dataclass(frozen=True)
 class RoundResult:
-    """What was answered up to a round, and how well its reward foretells answers that were held out."""
+    """What was answered up to a round, and how well its reward predicts answers that were held out."""
 
     round: int
     answers: int
     """All rounds so far together."""
     held_out: int
     reward_accuracy: Interval | None
-    """Share of held-out answers that are foretold; None where none was held out."""
+    """Share of held-out answers that are predicted; None where none was held out."""
 
 
 @dataclass(frozen=True)
 class PreferenceResults:
-    """Who answered, how much, and how well the rewards foretell held-out answers."""
+    """Who answered, how much, and how well the rewards predict held-out answers."""
 
     answers: int
     annotators: tuple[str, ...]
@@ -172,7 +172,15 @@ class PreferenceResults:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """Everything that a study measured."""
+    """Everything that a study measured.
+
+    >>> from pathlib import Path
+    >>> from explainfb import read_results
+    >>> results = read_results(Path("studies/first/results.json"))  # of a study that has been run
+    >>> gain = results.feedback.shifted_accuracy.estimate - results.before.shifted_accuracy.estimate
+    >>> sorted(results.arms) == sorted(results.differences.keys() | {"feedback"})
+    True
+    """
 
     task: str
     seed: int

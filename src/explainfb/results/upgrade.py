@@ -34,7 +34,7 @@ DESCRIPTIONS: dict[str, tuple[str, str, str]] = {
     ),
     "random_answers": (
         "random answers",
-        "the same loop with a coin giving the answers, whose reward is followed if it foretells any",
+        "the same loop with a coin giving the answers, whose reward is followed if it predicts any",
         "control",
     ),
     "wrong_masks": ("wrong masks", "the same loop with an annotator who prefers the wrong region", "control"),

@@ -1,1 +1,1 @@
-"""Reward models learned from preferences, their ensemble, and whether one foretells answers that it did not see."""
+"""Reward models learned from preferences, their ensemble, and whether one predicts answers that it did not see."""

@@ -20,7 +20,15 @@ CHUNK = 512
 
 
 class RewardEnsemble(nn.Module):
-    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged."""
+    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged.
+
+    >>> import torch
+    >>> from explainfb import RewardEnsemble
+    >>> from explainfb.rewards.models import build_reward
+    >>> reward = RewardEnsemble([build_reward("additive", channels=1, scale="share") for _ in range(3)])
+    >>> reward.relevance_map(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 28, 28])
+    """
 
     mean: Tensor
     std: Tensor
@@ -62,7 +70,7 @@ class RewardEnsemble(nn.Module):
         return torch.stack(scaled).mean(0) if scaled else None
 
     def relevance_map(self, images: Tensor) -> Tensor:
-        """(B, H, W) what weight of the better sign is worth at each place, |A| − B, averaged over additive members.
+        """(B, H, W) what weight of the better sign is worth at each place, `|A| − B`, averaged over additive members.
 
         Raises `InputError` where a member is a free one, which has no maps.
         """

@@ -85,8 +85,8 @@ class AdditiveReward(nn.Module):
 
     def forward(self, explained: ExplainedImages) -> Tensor:
         weights = to_scale(explained.weights, self.scale)
-        wanted, unwanted = pool(self.maps(explained.images), explained.segments, weights.shape[1]).unbind(1)
-        return (weights * wanted - weights.abs() * unwanted).sum(-1)
+        wanted, irrelevant = pool(self.maps(explained.images), explained.segments, weights.shape[1]).unbind(1)
+        return (weights * wanted - weights.abs() * irrelevant).sum(-1)
 
 
 class FreeReward(nn.Module):

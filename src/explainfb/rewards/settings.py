@@ -11,7 +11,12 @@ Scale = Literal["share", "probability"]
 
 @dataclass(frozen=True, kw_only=True)
 class RewardSettings:
-    """How the reward is learned."""
+    """How the reward is learned.
+
+    >>> from explainfb import RewardSettings
+    >>> RewardSettings(members=5, reliability="learned").kind
+    'additive'
+    """
 
     kind: Kind = "additive"
     """The model: `additive`, two maps of the image that say what weight on each place is worth, or `free`, a network of

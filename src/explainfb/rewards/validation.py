@@ -1,4 +1,4 @@
-"""How well a reward foretells answers that it was not fitted to, and whether a coin's might be foretold as well."""
+"""How well a reward predicts answers that it was not fitted to, and whether a coin's might be predicted as well."""
 
 import json
 from dataclasses import asdict
@@ -22,7 +22,7 @@ from explainfb.statistics.intervals import pair_accuracy_interval
 
 @torch.no_grad()
 def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
-    """(Q,) bool: whether the ensemble foretells each answer that is left or right; equal ones are left out."""
+    """(Q,) bool: whether the ensemble predicts each answer that is left or right; equal ones are left out."""
     return _correct(ensemble(explained), answers)
 
 
@@ -30,11 +30,11 @@ def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answer
 def best_member(
     ensemble: RewardEnsemble, known: PreferenceDataset, *, settings: RewardSettings, seed: int
 ) -> OutOfBagTest:
-    """The member that foretells best what it was not fitted to, in an ensemble fitted with `settings` and `seed`.
+    """The member that predicts best what it was not fitted to, in an ensemble fitted with `settings` and `seed`.
 
     That is what was held out and what is out of its bag (Breiman 1996). To one member these answers are new, so where a
     coin gave them an exact binomial test holds, and over all members with Bonferroni's factor. It does not for all
-    answers together, each foretold by the mean of the members that did not see it: whatever direction a coin's answers
+    answers together, each predicted by the mean of the members that did not see it: whatever direction a coin's answers
     happen to lean to is learned from some and confirmed by others.
 
     Measured on round 1 of digits-decoy, the share of refits in which a test passes at .01: of a coin's 60 answers, this
@@ -53,9 +53,9 @@ def best_member(
     return OutOfBagTest(best[1], best[2], min(1.0, len(found) * best[0]))
 
 
-def save_out_of_bag_test(foretold: OutOfBagTest, reward: Path) -> None:
+def save_out_of_bag_test(predicted: OutOfBagTest, reward: Path) -> None:
     """Keep it beside the file of a reward: answers that are left out later would change what is out of bag."""
-    text = json.dumps(asdict(foretold)) + "\n"
+    text = json.dumps(asdict(predicted)) + "\n"
     write_whole(_beside(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
@@ -73,18 +73,18 @@ def _beside(reward: Path) -> Path:
 
 
 def _coin(right: int, asked: int) -> float:
-    """The probability with which at least `right` of `asked` coins are foretold."""
+    """The probability with which at least `right` of `asked` coins are predicted."""
     return float(binomtest(right, asked, alternative="greater").pvalue) if asked else 1.0
 
 
 def _correct(rewards: Tensor, answers: PreferenceBatch) -> Tensor:
-    """(Q,) bool: whether `rewards`, one for each explanation, foretell each decided answer."""
+    """(Q,) bool: whether `rewards`, one for each explanation, predict each decided answer."""
     decided = answers.take(answers.decided.nonzero().squeeze(1))
     return (rewards[decided.left] > rewards[decided.right]) == (decided.share_left > 0.5)
 
 
 def round_accuracy(number: int, ensemble: RewardEnsemble, known: PreferenceDataset, *, seed: int) -> RoundResult:
-    """How well the reward of round `number` foretells held-out answers."""
+    """How well the reward of round `number` predicts held-out answers."""
     correct = correct_answers(ensemble, known.explained, known.held_out).cpu().double().numpy()
     decided = known.held_out.take(known.held_out.decided.nonzero().squeeze(1))
     left, right = (known.explained.image_index[side].cpu().numpy() for side in (decided.left, decided.right))

@@ -191,6 +191,15 @@ def robust_accuracy(
     classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
     records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat models
     cannot be used.
+
+    >>> from explainfb import ThreatModel, TrainingSettings, load_task, robust_accuracy, train
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=100))
+    >>> few = task.clean.take(slice(10))
+    >>> small = [ThreatModel("linf", 0.05)]
+    >>> (found,) = robust_accuracy(classifier, few.images, few.labels, threat_models=small, seed=0)
+    >>> found.n, found.accuracy.low <= found.accuracy.estimate <= found.accuracy.high
+    (10, True)
     """
     check_inputs(classifier, images, labels, threat_models)
     images, labels = images.to(classifier.device), labels.to(classifier.device)

@@ -24,7 +24,7 @@ class RobustCurve:
     held: BoolArray
     """(epsilons, N): whether no attack broke the image at this size or a smaller one."""
     flags: tuple[tuple[str, ...], ...]
-    """For each epsilon the honesty checks that failed."""
+    """For each epsilon the sanity checks that failed."""
 
     def __post_init__(self) -> None:
         ascending = all(small < large for small, large in zip(self.epsilons, self.epsilons[1:], strict=False))

@@ -1,4 +1,4 @@
-"""What the honesty checks look at, gathered from a classifier and from the attacks on it."""
+"""What the sanity checks look at, gathered from a classifier and from the attacks on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ def held_from_scratch(attacker: Attacker, checked: IntArray, epsilons: Sequence[
 def gather_diagnostics(
     attacker: Attacker, clean: Clean, broken: Mapping[str, Broken], order: IntArray, epsilons: Sequence[float]
 ) -> list[AttackDiagnostics]:
-    """What the honesty checks need, for each epsilon of the attacker's norm; `order` is the images at random."""
+    """What the sanity checks need, for each epsilon of the attacker's norm; `order` is the images at random."""
     checked = order[~clean.wrong[order]][: attacker.settings.check_images]
     held = held_from_scratch(attacker, checked, (*epsilons, large_epsilon(attacker.norm, attacker.images)))
     evidence = []

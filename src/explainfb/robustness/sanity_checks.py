@@ -1,4 +1,4 @@
-"""Honesty checks: signs that a robust accuracy is too high because the attacks failed, not because the images held.
+"""Sanity checks: signs that a robust accuracy is too high because the attacks failed, not because the images held.
 
 After Carlini et al. 2019, Athalye et al. 2018 and the flags of AutoAttack (Croce & Hein 2020). Each check is a function
 from the evidence to whether it trips; its name is the flag, its docstring's first line what the flag means in a

@@ -10,7 +10,11 @@ class AttackSettings:
     """How hard to attack, and on how many images.
 
     A field that ends in `_images` says on how many of the correctly classified images, drawn at random, an attack runs:
-    the dear ones on few, and 0 leaves the attack out. The honesty checks cannot be left out.
+    the dear ones on few, and 0 leaves the attack out. The sanity checks cannot be left out.
+
+    >>> from explainfb import AttackSettings
+    >>> AttackSettings(pgd_steps=100, pgd_restarts=6).square_queries
+    100
     """
 
     pgd_steps: int = 20
@@ -54,7 +58,7 @@ class AttackSettings:
     noise_repeats: int = 10
     """Draws of random noise, on every image."""
     check_images: int = 32
-    """On how many images the honesty checks run PGD anew."""
+    """On how many images the sanity checks run PGD anew."""
     check_steps_factor: int = 3
     """How many times more steps `more_steps_help` tries, each shorter by the square root of it: finer, and farther."""
     check_restarts: int = 1
@@ -69,7 +73,7 @@ class AttackSettings:
                 if not all(share > 0 for share in value):
                     raise InputError(f"AttackSettings.{setting.name} must be greater than 0 each; found {value}.")
             elif setting.name == "check_images" and not value >= 1:
-                raise InputError(f"Honesty checks need AttackSettings.check_images of at least 1; found {value}.")
+                raise InputError(f"Sanity checks need AttackSettings.check_images of at least 1; found {value}.")
             elif setting.name.endswith("_images") and not value >= 0:
                 raise InputError(f"AttackSettings.{setting.name} must be at least 0; found {value}.")
             elif not setting.name.endswith("_images") and not value > 0:
@@ -86,7 +90,7 @@ BRIEF = AttackSettings(
     hop_skip_jump_images=0,
     gen_attack_images=0,
 )
-"""For many classifiers that are compared with each other: what breaks most images, and the honesty checks."""
+"""For many classifiers that are compared with each other: what breaks most images, and the sanity checks."""
 EVERY = 1_000_000
 THOROUGH = AttackSettings(
     pgd_steps=100,

@@ -3,7 +3,7 @@
 `ARMS` has them by name, each with all that is said of it, and takes further ones: `ARMS["mine"] = arm`. All but
 `no_shortcut`, which is trained anew, start from the classifier before any feedback and have as many rounds. Those that
 ask nobody take every step of these rounds; those that ask learn a reward, and follow it in those rounds in which it
-foretells answers: a coin's is hardly ever followed, so that `random_answers` normally ends where it began.
+predicts answers: a coin's is hardly ever followed, so that `random_answers` normally ends where it began.
 """
 
 import re
@@ -50,7 +50,14 @@ class Arm(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
     """As many rounds as feedback, with another annotator, whose reward is followed as feedback's is, or with a method
-    that asks nobody."""
+    that asks nobody.
+
+    >>> from explainfb import Tuned
+    >>> from explainfb.finetuning import baselines
+    >>> plain = Tuned(label="my arm", meaning="no reward", method=lambda context: baselines.cross_entropy)
+    >>> plain.describe("my_arm").role
+    'control'
+    """
 
     label: str = ""
     """In a few words, for tables; its name without one."""
@@ -218,7 +225,7 @@ ARMS = Arms(
         ),
         "random_answers": Tuned(
             label="random answers",
-            meaning="the same loop with a coin giving the answers, whose reward is followed if it foretells any",
+            meaning="the same loop with a coin giving the answers, whose reward is followed if it predicts any",
             annotator=coin,
         ),
         "wrong_masks": Tuned(
@@ -257,4 +264,9 @@ ARMS = Arms(
         NO_SHORTCUT: NoShortcut(),
     }
 )
-"""All that is known of an arm stands in its entry here."""
+"""All that is known of an arm stands in its entry here.
+
+>>> from explainfb import ARMS
+>>> ARMS["rrr"].describe("rrr").label
+'pixel masks (RRR)'
+"""

@@ -78,5 +78,5 @@ def _reward_maps(context: StudyContext) -> RewardMaps | None:
     maps = files.ensemble(context.settings.rounds).maps(train.images[chosen].to(context.device))
     if maps is None:
         return None
-    wanted, unwanted = maps.mean(0).double().cpu().numpy()
-    return RewardMaps(np.asarray(wanted), np.asarray(unwanted), computed_on=f"the mean over {len(chosen)} images")
+    wanted, irrelevant = maps.mean(0).double().cpu().numpy()
+    return RewardMaps(np.asarray(wanted), np.asarray(irrelevant), computed_on=f"the mean over {len(chosen)} images")

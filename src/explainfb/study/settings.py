@@ -46,7 +46,12 @@ Control = KnownControl | str
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """What a study does. With the data, these settings decide its results on the CPU to the last bit."""
+    """What a study does. With the data, these settings decide its results on the CPU to the last bit.
+
+    >>> from explainfb import LimeSettings, StudySettings
+    >>> StudySettings(rounds=2, lime=LimeSettings(n_samples=64), controls=("random_exchange",)).comparisons_per_round
+    250
+    """
 
     task: str = "digits-decoy"
     """A task by name, or folder:PATH for your own pictures."""

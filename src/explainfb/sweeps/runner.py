@@ -44,7 +44,18 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> G
 
 
 def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> GridSummary:
-    """Run every cell on every seed, as far as it is not done; returns what grid.json holds."""
+    """Run every cell on every seed, as far as it is not done; returns what grid.json holds.
+
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from rich.console import Console
+    >>> from explainfb import Grid, GridSettings, run_grid
+    >>> from explainfb.testing.tiny import TINY  # settings so small that this takes seconds
+    >>> grid = Grid(cells={"tiny": replace(TINY, rounds=1, controls=())})
+    >>> summary = run_grid(grid, GridSettings(folder=Path("studies/tiny"), seeds=1, jobs=1), Console(quiet=True))
+    >>> list(summary.cells), summary.seeds
+    (['tiny'], (11,))
+    """
     cells = ", ".join(grid.cells)
     _say(console, f"Grid in {wanted.folder}: {_seeds(wanted)}; cells: {cells}; processes: {wanted.jobs}.")
     return _run(grid, {name: wanted.folder / name for name in grid.cells}, wanted, console)
