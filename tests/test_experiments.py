@@ -75,16 +75,34 @@ def test_what_a_script_runs_is_what_its_results_were_run_with(folder: str) -> No
         assert [*cell.seeds] == [*read.sweep.all_seeds]
 
 
+def settings_of(folder: str) -> type:
+    """What the script of a folder reads from its command line."""
+    known = vars(import_module(f"experiments.{folder}.run"))
+    found: type = known["Settings"] if "Settings" in known else known[folder.title().replace("_", "")]
+    return found
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_every_script_tells_its_options(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = import_module(f"experiments.{folder}.run")
-    settings = next(
-        kind for name, kind in vars(module).items() if name == "Settings" or name.lower() == folder.replace("_", "")
-    )
     with pytest.raises(SystemExit) as ended:
-        tyro.cli(settings, args=["--help"], description=module.__doc__)
+        tyro.cli(settings_of(folder), args=["--help"])
     assert ended.value.code == 0
     assert "--" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_commands_of_a_readme_can_be_typed(folder: str) -> None:
+    text = (EXPERIMENTS / folder / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in text.splitlines() if line.startswith("    ")]
+    assert lines
+    for program, *words in lines:
+        if program == "explainfb":
+            tyro.cli(Command, args=words)
+        elif program == "python":
+            assert words[0] == "-m"
+            _, name, script = words[1].split(".")
+            assert script == "run"
+            tyro.cli(settings_of(name), args=words[2:])
 
 
 def test_results_of_a_study_through_the_app_can_still_be_read() -> None:
