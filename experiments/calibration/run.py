@@ -77,7 +77,7 @@ def measure(study: FinishedStudy, data_dir: Path | None) -> list[OfSeed]:
     task, seed = task_of(study.settings, data_dir), study.settings.seed
     found = []
     for arm, path in study.arms.items():
-        own = task.sound_validation if arm == "no_shortcut" and task.sound_validation is not None else task.validation
+        own = (task.validation_without_shortcut if arm == "no_shortcut" else None) or task.validation
         fitted = fit_temperature(predict_logits(load_classifier(path), own.images), own.labels)
         measured = study.evaluation(arm)
         sets: dict[Images, Tensor | None] = {"shifted": measured.shifted_logits, "clean": measured.clean_logits}

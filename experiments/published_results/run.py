@@ -97,8 +97,8 @@ def measure(run: Run, settings: Settings) -> Trained:
 
 def training_images(task: Task, run: Run) -> Split:
     """All 60,000 where they are wanted: nothing here needs validation images."""
-    sound = run.arm == "no_shortcut"
-    split, rest = (task.sound_train, task.sound_validation) if sound else (task.train, task.validation)
+    without = task.train_without_shortcut, task.validation_without_shortcut
+    split, rest = without if run.arm == "no_shortcut" else (task.train, task.validation)
     assert split is not None
     assert rest is not None
     if run.images < FULL:

@@ -42,7 +42,7 @@ def test_adding_someone_prints_a_link_that_opens_the_app(say: Say, study: Path, 
 def test_a_link_has_the_address_of_the_app_and_stays_in_one_line(say: Say, study: Path) -> None:
     address = "https://study.example.org/" + "long/" * 30
     with Store(study / "study.db") as store:
-        store.remember(ADDRESS, address)
+        store.write_setting(ADDRESS, address)
     _, link, beside = say("annotators", "add", "Ann")
     assert link.startswith(f"{address}?link=")
     assert beside == ""
@@ -226,4 +226,4 @@ def test_label_does_not_take_a_port_from_another(
     assert f"Cannot listen on 127.0.0.1 port {port}" in " ".join(capsys.readouterr().err.split())
     assert server.environment is None
     with Store(study / "study.db") as store:
-        assert store.recall(ADDRESS) is None
+        assert store.read_setting(ADDRESS) is None

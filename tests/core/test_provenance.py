@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from explainfb.core import environment
-from explainfb.core.environment import Provenance, both, describe_environment, keep, recall, remember
+from explainfb.core.environment import (
+    Provenance,
+    add_provenance,
+    describe_environment,
+    merge_environments,
+    read_provenance,
+    write_provenance,
+)
 from explainfb.core.errors import InputError
 from explainfb.results.json_file import read_results, write_results
 from explainfb.study import finished as finished_module
@@ -43,10 +50,10 @@ def folder(ended: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def slow(folder: Path) -> None:
     """Everything in the study took a thousand seconds, which nothing that is measured anew here can."""
-    known, path = recall(folder), folder / "results.json"
+    known, path = read_provenance(folder), folder / "results.json"
     assert known is not None
     took = dict.fromkeys(known.seconds, 1000.0)
-    keep(folder, replace(known, seconds=took))
+    write_provenance(folder, replace(known, seconds=took))
     write_results(replace(read_results(path), seconds=took), path)
 
 
@@ -54,7 +61,7 @@ def slow(folder: Path) -> None:
 def upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another version of PyTorch from here on."""
     here = environment.describe_environment
-    monkeypatch.setattr(study_module, "describe_environment", lambda device=None: here(device) | {"torch": "9.9"})
+    monkeypatch.setattr(environment, "describe_environment", lambda device=None: here(device) | {"torch": "9.9"})
 
 
 @pytest.mark.usefixtures("upgraded")
@@ -108,7 +115,7 @@ def test_an_interrupted_study_keeps_what_it_did(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(study_module, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Study.open(tmp_path, SMALL).run()
-    known = recall(tmp_path)
+    known = read_provenance(tmp_path)
     assert known is not None
     assert known.seconds.keys() >= {"training", "feedback: fine-tuning"}
 
@@ -116,9 +123,9 @@ def test_an_interrupted_study_keeps_what_it_did(tmp_path: Path, monkeypatch: pyt
 def test_environments_are_named_where_they_differ() -> None:
     here, there = {"torch": "2.1", "python": "3.12"}, {"torch": "2.2", "python": "3.12", "device": "cpu"}
     joined = {"torch": "2.1; 2.2", "python": "3.12", "device": "not recorded; cpu"}
-    assert both(here, there) == joined
-    assert both(joined, there) == joined
-    assert both({}, there) == both(there, {}) == there
+    assert merge_environments(here, there) == joined
+    assert merge_environments(joined, there) == joined
+    assert merge_environments({}, there) == merge_environments(there, {}) == there
     assert describe_environment(torch.device("cpu")) == describe_environment() | {"device": "cpu"}
 
 
@@ -134,12 +141,12 @@ def test_the_processor_on_which_rounding_depends_is_named(monkeypatch: pytest.Mo
 
 
 def test_times_add_up_and_a_damaged_file_is_named(tmp_path: Path) -> None:
-    remember(tmp_path, Provenance({"torch": "1"}, {"training": 2.0, "answers": 1.0}))
-    assert remember(tmp_path, Provenance({"torch": "1"}, {"training": 0.5})) == recall(tmp_path)
-    assert recall(tmp_path) == Provenance({"torch": "1"}, {"training": 2.5, "answers": 1.0})
+    add_provenance(tmp_path, Provenance({"torch": "1"}, {"training": 2.0, "answers": 1.0}))
+    assert add_provenance(tmp_path, Provenance({"torch": "1"}, {"training": 0.5})) == read_provenance(tmp_path)
+    assert read_provenance(tmp_path) == Provenance({"torch": "1"}, {"training": 2.5, "answers": 1.0})
     (tmp_path / "provenance.json").write_text("{")
     with pytest.raises(InputError, match=r"provenance\.json is damaged"):
-        recall(tmp_path)
+        read_provenance(tmp_path)
 
 
 @pytest.mark.parametrize("lost", ["all", "results.json and report"])

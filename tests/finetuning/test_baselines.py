@@ -41,6 +41,7 @@ from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.attacks import AttackSettings
 from explainfb.robustness.pgd import attack_batch, pgd_attack, random_change
 from explainfb.robustness.square import margin
+from explainfb.study import arms
 from explainfb.study.arms import ARMS
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split
@@ -51,10 +52,10 @@ SHORT = replace(QUICK, steps=3)
 LIME = LimeSettings(n_samples=100)
 DEFAULT = BaselineSettings()
 assert TASK.train.relevance is not None
-assert TASK.sound_train is not None
-assert TASK.sound_validation is not None
+assert TASK.train_without_shortcut is not None
+assert TASK.validation_without_shortcut is not None
 IRRELEVANT = ~TASK.train.relevance
-SOUND = replace(TASK, train=TASK.sound_train, validation=TASK.sound_validation)
+SOUND = replace(TASK, train=TASK.train_without_shortcut, validation=TASK.validation_without_shortcut)
 """The same images without the shortcut."""
 SEEN = TASK.validation.take(slice(0, 100))
 """Images that no step is made on; they carry the shortcut as the training images do."""
@@ -425,10 +426,11 @@ def test_random_exchange_is_feedback_with_a_random_relevance_map(trained: Classi
 
 
 def test_the_classifier_without_the_shortcut_is_given_the_same_images_and_takes_no_notice_of_the_patch(
-    trained: Classifier, sound: Classifier
+    trained: Classifier, sound: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Any] = []
-    context = SimpleNamespace(task=TASK, folder=Path(), train=lambda folder, task, what: given.append(task))
+    monkeypatch.setattr(arms, "train_first", lambda context, files, task, title: given.append(task))
+    context = SimpleNamespace(task=TASK, control_folder=Path)
     ARMS["no_shortcut"].run("no_shortcut", context)  # type: ignore[arg-type]
     for with_patch, without in ((TASK.train, given[0].train), (TASK.validation, given[0].validation)):
         assert with_patch.shortcut is not None

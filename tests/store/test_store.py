@@ -206,11 +206,11 @@ def test_excluding_an_annotator_leaves_the_answers_out_and_opens_their_slots(sto
 
 
 def test_settings_are_shared_and_the_last_one_holds(store: Store, url: str) -> None:
-    assert store.recall("overlap") is None
-    store.remember("overlap", "2")
-    store.remember("overlap", "3")
+    assert store.read_setting("overlap") is None
+    store.write_setting("overlap", "2")
+    store.write_setting("overlap", "3")
     with Store(url) as other:
-        assert other.recall("overlap") == "3"
+        assert other.read_setting("overlap") == "3"
 
 
 def rating(image: int, value: int, *, annotator: str = "Ann", round: int = 1, token: str | None = None) -> Rating:

@@ -259,7 +259,7 @@ def test_pictures_need_a_few_pixels(tmp_path: Path) -> None:
 def test_a_progress_bar_appears_when_reading_takes_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], patience: float, shown: bool
 ) -> None:
-    monkeypatch.setattr("explainfb.core.progress.PATIENCE", patience)
+    monkeypatch.setattr("explainfb.core.progress.SECONDS_BEFORE_BAR", patience)
     monkeypatch.setenv("FORCE_COLOR", "1")
     read_folder(fill(tmp_path), image_size=8)
     out, err = capfd.readouterr()

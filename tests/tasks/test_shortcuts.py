@@ -51,7 +51,7 @@ def test_the_patch_is_where_the_mask_says_and_nowhere_else(kind: Kind, shape: tu
     changed = planted != images
     assert torch.equal(changed, mask[:, None].expand_as(changed) & changed)
     assert (mask.flatten(1).sum(1) == shortcut.side**2).all()
-    assert not (mask & ~shortcut.territory()).any()
+    assert not (mask & ~shortcut.possible_area()).any()
     for image, where in zip(planted, mask, strict=True):
         assert len(image[:, where].unique()) == 1
         rows, columns = where.nonzero().T
@@ -136,12 +136,12 @@ def test_every_size_keeps_places_apart_and_leaves_an_inside(height: int, width: 
     _, mask = shortcut.plant(torch.zeros(classes, 1, height, width), torch.arange(classes), seed=0)
     assert (mask.flatten(1).sum(1) == shortcut.side**2).all()
     assert kind == "grey" or int(mask.sum(0).max()) == 1
-    assert not (mask & ~shortcut.territory()).any()
-    assert not shortcut.territory().all()
+    assert not (mask & ~shortcut.possible_area()).any()
+    assert not shortcut.possible_area().all()
 
 
-def test_the_territory_is_the_frame_or_its_corners() -> None:
-    frame, corners = (Shortcut(kind, 10, 28, 28).territory() for kind in KINDS)
+def test_the_possible_area_is_the_frame_or_its_corners() -> None:
+    frame, corners = (Shortcut(kind, 10, 28, 28).possible_area() for kind in KINDS)
     assert not frame[4:-4, 4:-4].any()
     assert int(frame.sum()) == 28 * 28 - 20 * 20
     assert int(corners.sum()) == 4 * 4 * 4

@@ -82,13 +82,13 @@ def test_digits_are_stratified() -> None:
 
 def test_a_task_is_the_same_every_time() -> None:
     first, second = load_task("digits-decoy", shortcut="grey"), load_task("digits-decoy", shortcut="grey")
-    for name in ("train", "validation", "clean", "shifted", "sound_train", "sound_validation"):
+    for name in ("train", "validation", "clean", "shifted", "train_without_shortcut", "validation_without_shortcut"):
         assert equal(getattr(first, name), getattr(second, name)), name
 
 
 def test_the_seed_moves_the_shortcuts_and_nothing_else() -> None:
     first, second = (load_task("digits-decoy", shortcut="grey", seed=seed) for seed in (0, 1))
-    for name in ("clean", "sound_train", "sound_validation"):
+    for name in ("clean", "train_without_shortcut", "validation_without_shortcut"):
         assert equal(getattr(first, name), getattr(second, name)), name
     for name in ("train", "validation", "shifted"):
         one, other = getattr(first, name), getattr(second, name)
@@ -107,8 +107,8 @@ def test_the_seed_leaves_position_alone_in_training() -> None:
 def test_decoys_of_digits_carry_what_the_arms_need() -> None:
     task, sound = load_task("digits-decoy"), load_task("digits")
     assert equal(task.clean, sound.clean)
-    assert equal(task.sound_train, sound.train)
-    assert equal(task.sound_validation, sound.validation)
+    assert equal(task.train_without_shortcut, sound.train)
+    assert equal(task.validation_without_shortcut, sound.validation)
     assert task.test is task.shifted
     for split in (task.train, task.validation, task.shifted):
         assert split is not None

@@ -63,7 +63,7 @@ class Label:
 
             ServedStudy.open(self.study, database=self.db, data_dir=self.data_dir).store.close()
             old, new = _address_of(store), self.url or address(self.host, self.port)
-            store.remember(ADDRESS, new)
+            store.write_setting(ADDRESS, new)
             return old, new, any(person.has_link for person in store.annotators.all())
 
 
@@ -103,7 +103,7 @@ class Annotators:
 
         token = store.annotators.add(name, role=Role.RESEARCHER if self.researcher else Role.ANNOTATOR)
         say(console, link(_address_of(store), token))
-        if store.recall(ADDRESS) is None:
+        if store.read_setting(ADDRESS) is None:
             say(
                 Console(stderr=True),
                 "The app was not served yet: if explainfb label is given --port, --host or --url, only what stands "
@@ -113,7 +113,7 @@ class Annotators:
 
 def _address_of(store: "Store") -> str:
     """Where the app was served last, or is served without options."""
-    return store.recall(ADDRESS) or address(LOCALHOST, PORT)
+    return store.read_setting(ADDRESS) or address(LOCALHOST, PORT)
 
 
 def people_table(people: "Sequence[Annotator]", given: Mapping[str, int]) -> "Table":

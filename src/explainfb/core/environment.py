@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGES = ("explainfb", "torch", "torchvision", "foolbox", "lime", "numpy", "scipy", "scikit-learn", "torchmetrics")
 PROVENANCE = "provenance.json"
 BETWEEN = "; "
-"""Between the values of an environment that was several."""
+"""Between the values of several environments."""
 UNKNOWN = "not recorded"
 
 
@@ -31,18 +31,19 @@ def describe_environment(device: "torch.device | None" = None) -> dict[str, str]
     """
     versions = {name: metadata.version(name) for name in PACKAGES}
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    made = {"machine": machine, "processor": _processor(), "python": platform.python_version()}
-    return made | versions | _named(device)
+    system = {"machine": machine, "processor": _processor(), "python": platform.python_version()}
+    return system | versions | _device_entry(device)
 
 
 def _processor() -> str:
-    """Its model, on which rounding depends, as the system tells it."""
-    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
-    models = [line.partition(":")[2].strip() for line in told.splitlines() if line.startswith("model name")]
+    """Its model, on which rounding depends, as the system names it."""
+    # `platform.processor` is empty on many Linux systems
+    listed = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
+    models = [line.partition(":")[2].strip() for line in listed.splitlines() if line.startswith("model name")]
     return next(iter(models), platform.processor() or UNKNOWN)
 
 
-def _named(device: "torch.device | None") -> dict[str, str]:
+def _device_entry(device: "torch.device | None") -> dict[str, str]:
     if device is None:
         return {}
     import torch
@@ -50,15 +51,18 @@ def _named(device: "torch.device | None") -> dict[str, str]:
     return {"device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type}
 
 
-def both(earlier: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:
-    """The environment of what was computed in two: where they differ, every value that was met, the earlier first."""
+def merge_environments(earlier: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:
+    """Of what was computed in two environments: where they differ, each value, the earlier first.
+
+    Neither replaces the other, because some files of the study were made in each.
+    """
     if not earlier or not later:
         return dict(earlier or later)
     names = dict.fromkeys([*earlier, *later])
-    return {name: _either(earlier.get(name, UNKNOWN), later.get(name, UNKNOWN)) for name in names}
+    return {name: _merge_values(earlier.get(name, UNKNOWN), later.get(name, UNKNOWN)) for name in names}
 
 
-def _either(earlier: str, later: str) -> str:
+def _merge_values(earlier: str, later: str) -> str:
     return BETWEEN.join(dict.fromkeys([*earlier.split(BETWEEN), *later.split(BETWEEN)]))
 
 
@@ -67,32 +71,38 @@ class Provenance:
     """Where the files of a study come from."""
 
     environment: dict[str, str]
-    """Every one in which something was computed, as `both` says it."""
+    """Every one in which something was computed, as `merge_environments` writes them."""
     seconds: dict[str, float]
     """Wall-clock time by stage, added up over interruptions."""
+
+    @classmethod
+    def here(cls, device: "torch.device", seconds: Mapping[str, float]) -> "Provenance":
+        """Of what this process computed on `device` in so many `seconds` by stage."""
+        return cls(describe_environment(device), dict(seconds))
 
     def then(self, later: "Provenance") -> "Provenance":
         """With what was computed since."""
         spent = {name: self.seconds.get(name, 0.0) + seconds for name, seconds in later.seconds.items()}
-        return Provenance(both(self.environment, later.environment), self.seconds | spent)
+        return Provenance(merge_environments(self.environment, later.environment), self.seconds | spent)
 
 
-def remember(folder: Path, computed: Provenance) -> Provenance:
+def add_provenance(folder: Path, computed: Provenance) -> Provenance:
     """Add what was computed to provenance.json in `folder`, from whichever process; returns what it holds then."""
+    # each arm may run in a process of its own, and without a lock one would overwrite what another has just added
     with FileLock(folder / "provenance.lock"):
-        known = recall(folder)
+        known = read_provenance(folder)
         whole = computed if known is None else known.then(computed)
-        keep(folder, whole)
+        write_provenance(folder, whole)
     return whole
 
 
-def keep(folder: Path, provenance: Provenance) -> None:
+def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write provenance.json, whatever it held."""
     text = json.dumps(asdict(provenance), indent=1) + "\n"
     write_whole(folder / PROVENANCE, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def recall(folder: Path) -> Provenance | None:
+def read_provenance(folder: Path) -> Provenance | None:
     """What provenance.json in `folder` holds; None without one. Raises `InputError` naming it when it is damaged."""
     path = folder / PROVENANCE
     if not path.is_file():

@@ -13,21 +13,24 @@ from explainfb.core.errors import InputError
 LEAST_SPACE = 200 * 2**20
 """Bytes that must be free before a study starts."""
 
-RESTORE = "restore it from a copy; that of a round without a classifier may be deleted, and is made again"
-"""What to do about a damaged file on which a later one of its round rests."""
+RESTORE = "restore it from a copy; where its round has no classifier yet, delete it and it is made again"
+"""What to do about a damaged file from which later files of its round were made."""
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` on a name beside `path`, bring it to the disk, then rename: `path` is never half of it, not even
     after the power failed."""
+    # in the same folder, because a file cannot be renamed into another file system
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         write(partial)
+        # a rename may reach the disk before the bytes do; after a power cut the file would be there, and empty
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
+        # safetensors' own error has no errno; the number stands in its text alone
         if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
             raise InputError(f"No space is left on the disk for {path}; make room and run the same command.") from error
         raise

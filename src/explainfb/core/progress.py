@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 T = TypeVar("T")
-PATIENCE = 2.0
-"""Seconds of work before `watched` shows a bar."""
+SECONDS_BEFORE_BAR = 2.0
+"""Seconds of work before `with_progress_bar` shows a bar: one that only flashes up tells nobody anything."""
 Step = Callable[[float], None]
 """Called with how much more of a stage is done."""
 
@@ -63,14 +63,14 @@ class Progress:
         self._bars.advance(self._whole, cost)
 
 
-def watched(items: Sequence[T], doing: str) -> Iterator[T]:
-    """The items, with a progress bar on standard error once they have taken longer than `PATIENCE`."""
+def with_progress_bar(items: Sequence[T], doing: str) -> Iterator[T]:
+    """The items, with a progress bar on standard error once they have taken longer than `SECONDS_BEFORE_BAR`."""
     begin, shown = time.monotonic(), False
-    bar = Bars(console=Console(stderr=True), transient=True)
+    bar = Bars(console=Console(stderr=True), transient=True)  # standard output is for what a command is asked for
     line = bar.add_task(doing, total=len(items))
     try:
         for item in items:
-            if not shown and time.monotonic() - begin > PATIENCE:
+            if not shown and time.monotonic() - begin > SECONDS_BEFORE_BAR:
                 bar.start()
                 shown = True
             yield item

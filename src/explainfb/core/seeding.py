@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def derive(seed: int, *names: object) -> int:
     """A seed in [0, 2⁶³) for the stream called `names`; the same on every machine and in every process."""
+    # not Python's `hash`, which is salted anew in each process
     address = "/".join(str(name) for name in (seed, *names))
     return int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big") >> 1
 
@@ -45,6 +46,6 @@ def torch_globally(seed: int, *names: object, device: "str | torch.device" = "cp
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(derive(seed, *names))
         if device.type == "cuda":
-            with torch.cuda.device(device):
+            with torch.cuda.device(device):  # `manual_seed` seeds the current device alone
                 torch.cuda.manual_seed(derive(seed, *names))
         yield

@@ -1,4 +1,4 @@
-"""The words the floors above speak to each other: plain frozen records, checked when they are made."""
+"""The records that all packages share: frozen, and checked when they are made."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,8 @@ import numpy.typing as npt
 from explainfb.core.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor  # the store and the commands about people use these records, and do without torch
+    # not at run time: the store and the commands about people use these records, and start seconds sooner without torch
+    from torch import Tensor
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -35,7 +36,7 @@ def check_images(images: "Tensor") -> None:
         raise InputError(f"Pixels must lie in [0, 1]; found [{low:g}, {high:g}]. Divide 8-bit pictures by 255.")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # two arrays compare to an array, which is neither true nor false
 class Explanation:
     """Why a classifier gives an image a class: one weight for each superpixel (Ribeiro et al. 2016).
 
@@ -249,7 +250,7 @@ class RobustAccuracy:
     survived: tuple[bool, ...] = ()
     """Image by image, whether no attack succeeded; what pairs two classifiers that were attacked on the same images."""
     attack_images: dict[str, int] = field(default_factory=dict)
-    """How many images each attack ran on: all that are classified correctly, or for the dear ones a few of these."""
+    """How many images each attack ran on: all that are classified correctly, or for slow ones a few of these."""
     cross_check: CrossCheck | None = None
     """A second opinion, which is no part of `accuracy`."""
 

@@ -69,10 +69,9 @@ def _counts(split: Split, classes: int) -> IntArray:
 def separate_splits(setup: Setup) -> Finding:
     """No image stands in two splits; images are compared at 8 bits a pixel, without the planted shortcut."""
     task = setup.task
-    train, validation, test = (
-        _fingerprints(split)
-        for split in (task.sound_train or task.train, task.sound_validation or task.validation, task.clean)
-    )
+    trained = task.train_without_shortcut or task.train
+    validated = task.validation_without_shortcut or task.validation
+    train, validation, test = (_fingerprints(split) for split in (trained, validated, task.clean))
     repeats = {
         f"{len(validation)} validation images in training": _shared(validation, train) / len(validation),
         f"{len(test)} test images in training": _shared(test, train) / len(test),
@@ -99,7 +98,7 @@ def _fingerprints(split: Split) -> list[bytes]:
 def labels_follow_images(setup: Setup) -> Finding:
     """Neighbours in pixel space, or a linear model, tell the labels better than chance, in each split."""
     task = setup.task
-    train, reference = setup.sample(SAMPLE), setup.sample(SAMPLE, split=task.sound_train)
+    train, reference = setup.sample(SAMPLE), setup.sample(SAMPLE, split=task.train_without_shortcut)
     seen, passed = [], True
     for name, known, asked in (
         ("training", train, None),

@@ -80,9 +80,9 @@ def simple_models_beaten(setup: Setup) -> Finding:
     linear = fit_linear(setup.sample(LINEAR_IMAGES), classes)
     with_all = torch.from_numpy(linear.right(task.validation))
     bar, named = with_all, f"linear model {_percent(with_all)}"
-    if task.sound_train is not None and task.sound_validation is not None:
-        sound = fit_linear(setup.sample(LINEAR_IMAGES, split=task.sound_train), classes)
-        bar = torch.from_numpy(sound.right(task.sound_validation))
+    if task.train_without_shortcut is not None and task.validation_without_shortcut is not None:
+        blind_to_it = fit_linear(setup.sample(LINEAR_IMAGES, split=task.train_without_shortcut), classes)
+        bar = torch.from_numpy(blind_to_it.right(task.validation_without_shortcut))
         named += f" with the shortcut, {_percent(bar)} without it"
     commonest = task.validation.labels == task.train.labels.mode().values
     right = setup.right(setup.finished, task.validation)

@@ -198,13 +198,13 @@ class Store:
         with self._database.read() as connection:
             return ratings.load(connection, annotator, round)
 
-    def remember(self, name: str, value: str) -> None:
+    def write_setting(self, name: str, value: str) -> None:
         """Keep a setting that several processes share, such as the overlap."""
         with self._database.write() as connection:
             connection.execute(delete(schema.settings).where(schema.settings.c.name == name))
             connection.execute(insert(schema.settings).values(name=name, value=value))
 
-    def recall(self, name: str) -> str | None:
-        """What `remember` kept last; None when nothing."""
+    def read_setting(self, name: str) -> str | None:
+        """What `write_setting` wrote last; None when nothing."""
         with self._database.read() as connection:
             return connection.execute(select(schema.settings.c.value).where(schema.settings.c.name == name)).scalar()

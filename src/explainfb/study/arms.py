@@ -113,7 +113,7 @@ class NoShortcut:
 
     def check(self, name: str, settings: StudySettings, task: Task) -> None:
         """A task without a shortcut goes without this arm; a classifier that is not trained has no such twin."""
-        if settings.training.steps == 0 and task.sound_train is not None:
+        if settings.training.steps == 0 and task.train_without_shortcut is not None:
             raise InputError(
                 f"The arm {name} is trained as the classifier was, and training.steps is 0; leave it out of --controls."
             )
@@ -122,10 +122,10 @@ class NoShortcut:
         return TRAINING_COST * settings.training.steps
 
     def run(self, name: str, context: StudyContext) -> Outcome:
-        sound, validation = context.task.sound_train, context.task.sound_validation
-        assert sound is not None
+        images, validation = context.task.train_without_shortcut, context.task.validation_without_shortcut
+        assert images is not None
         assert validation is not None
-        task = replace(context.task, train=sound, validation=validation)
+        task = replace(context.task, train=images, validation=validation)
         return train_first(context, context.control_folder(name), task, "training without the shortcut")
 
 

@@ -85,10 +85,10 @@ def begin_or_recognise(folder: Path, store: "Store", task: "Task") -> None:
     """
     path = folder / IDENTITY
     if not path.is_file():
-        if store.recall(STUDY) is not None or store.comparisons():
+        if store.read_setting(STUDY) is not None or store.comparisons():
             raise InputError(f"The database given for {folder} holds another study; give every study one of its own.")
         study = secrets.token_hex(16)
-        store.remember(STUDY, study)
+        store.write_setting(STUDY, study)
         text = json.dumps({"study": study, "data": _fingerprint(task)}) + "\n"
         write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
         return
@@ -127,7 +127,7 @@ def check_begun(folder: Path) -> None:
 
 def check_store(folder: Path, store: "Store") -> None:
     """Raise `InputError` unless the study in `folder` was begun, and with this database."""
-    if store.recall(STUDY) != _identity(folder)["study"]:
+    if store.read_setting(STUDY) != _identity(folder)["study"]:
         raise InputError(f"The study in {folder} was begun with another database; give the same --db as then.")
 
 

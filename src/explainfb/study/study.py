@@ -25,7 +25,7 @@ import torch
 
 from explainfb.classifiers.classifier import load_classifier
 from explainfb.core.devices import use_one_thread
-from explainfb.core.environment import Provenance, describe_environment, keep, recall, remember
+from explainfb.core.environment import Provenance, add_provenance, read_provenance, write_provenance
 from explainfb.core.errors import InputError
 from explainfb.core.files import check_space
 from explainfb.core.progress import Progress
@@ -143,7 +143,7 @@ class Study:
         use_one_thread()
         progress = progress or Progress()
         context = replace(self.context, progress=progress)
-        with self._remembered():
+        with self._recorded_provenance():
             before = train_first(context, context.feedback_folder, self.task, "training")
             if self.settings.finetune.gradient_penalty > 0:
                 check_twice_differentiable(load_classifier(before.classifier), self.task.train.images[:2])
@@ -158,7 +158,7 @@ class Study:
         """
         use_one_thread()
         progress = progress or Progress()
-        with locked(self.folder / "controls" / name), self._remembered():
+        with locked(self.folder / "controls" / name), self._recorded_provenance():
             outcome = ARMS[name].run(name, replace(self.context, progress=progress))
             return outcome, self._evaluate(name, outcome, progress)
 
@@ -175,10 +175,10 @@ class Study:
         """
         if not self.results_path.is_file():
             raise InputError(f"The study in {self.folder} is not finished; run it first.")
-        self._adopt()
-        if (known := recall(self.folder)) is not None:
+        self._adopt_old_provenance()
+        if (known := read_provenance(self.folder)) is not None:
             others = {name: took for name, took in known.seconds.items() if not name.endswith(EVALUATION)}
-            keep(self.folder, Provenance(known.environment, others))
+            write_provenance(self.folder, Provenance(known.environment, others))
         self.results_path.unlink()
         evaluations = self.folder / "evaluations"
         try:
@@ -226,7 +226,8 @@ class Study:
     @property
     def controls(self) -> list[Control]:
         """The controls that are run; `no_shortcut` only where there is a shortcut."""
-        return [name for name in self.settings.controls if name != NO_SHORTCUT or self.task.sound_train is not None]
+        has_shortcut = self.task.train_without_shortcut is not None
+        return [name for name in self.settings.controls if name != NO_SHORTCUT or has_shortcut]
 
     @property
     def cost(self) -> float:
@@ -237,23 +238,23 @@ class Study:
         return feedback + arms + EVALUATION_COST * (2 + len(self.controls))
 
     @contextmanager
-    def _remembered(self) -> Iterator[None]:
+    def _recorded_provenance(self) -> Iterator[None]:
         """What is computed within goes to provenance.json even if it is interrupted; results.json is then out of date,
         and removed."""
         try:
             yield
         finally:
             if self.context.seconds:
-                self._adopt()
-                remember(self.folder, Provenance(describe_environment(self.device), dict(self.context.seconds)))
+                self._adopt_old_provenance()
+                add_provenance(self.folder, Provenance.here(self.device, self.context.seconds))
                 self.context.seconds.clear()
                 self.results_path.unlink(missing_ok=True)
 
-    def _adopt(self) -> None:
+    def _adopt_old_provenance(self) -> None:
         """Of a study from before there was a provenance.json, keep what results.json says."""
-        if recall(self.folder) is None and self.results_path.is_file():
+        if read_provenance(self.folder) is None and self.results_path.is_file():
             results = read_results(self.results_path)
-            keep(self.folder, Provenance(dict(results.environment), dict(results.seconds)))
+            write_provenance(self.folder, Provenance(dict(results.environment), dict(results.seconds)))
 
     def _evaluate(self, name: str, outcome: Outcome, progress: Progress) -> Evaluation:
         path = self.folder / "evaluations" / f"{name}.safetensors"
@@ -281,7 +282,7 @@ class Study:
             for name, (outcome, evaluation) in made.items()
         ]
         others = {name: evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
-        provenance = remember(self.folder, Provenance(describe_environment(self.device), {}))
+        provenance = add_provenance(self.folder, Provenance.here(self.device, {}))
         return StudyResults(
             task=self.task.name,
             seed=seed,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from explainfb.core.environment import both
+from explainfb.core.environment import merge_environments
 from explainfb.core.errors import InputError
 from explainfb.results.records import StudyResults
 from explainfb.study.finished import finished_results
@@ -111,7 +111,7 @@ def _summary_of(grid: Grid, folders: Mapping[str, Path], wanted: GridSettings, d
         )
         for name, studies in done.items()
     }
-    return GridSummary(tuple(wanted.all_seeds), reduce(both, environments, {}), cells)
+    return GridSummary(tuple(wanted.all_seeds), reduce(merge_environments, environments, {}), cells)
 
 
 def _all_but_seed(settings: StudySettings) -> dict[str, object]:

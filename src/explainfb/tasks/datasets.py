@@ -40,6 +40,7 @@ def digits() -> Source:
     small = torch.tensor(bunch.images / 16, dtype=torch.float32)[:, None]
     large = F.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False).clamp(0, 1)
     images, labels = F.pad(large, (4, 4, 4, 4)), torch.tensor(bunch.target, dtype=torch.int64)
+    # seed 0, not the study's: the test images are the same in every study
     order = torch.from_numpy(numpy_generator(0, "digits", "split").permutation(len(labels)))
     turn = torch.empty_like(labels)
     for label in range(10):
@@ -68,6 +69,7 @@ def torchvision_set(name: str, data_dir: Path | None) -> Source:
         found = "is damaged or incomplete" if there else "is not there and could not be downloaded"
         found = "does not exist" if data_dir is not None and not there else found
         raise InputError(f"{dataset.__name__} was expected in {root / folder}, which {found}; {get}.") from error
+    # torchvision calls MNIST's classes "0 - zero", "1 - one" and so on
     return train, test, tuple(class_name.split(" - ")[0] for class_name in splits[0].classes)
 
 
@@ -125,17 +127,17 @@ def load_task(
     if train_images < 10:
         raise InputError(f"--train-images must be at least 10; found {train_images}.")
     if name.startswith(FOLDER):
-        return _own(name, image_size, train_images)
+        return _folder_task(name, image_size, train_images)
     base = name.removesuffix(DECOY)
     if base not in SOURCES:
         near = difflib.get_close_matches(name.lower(), task_names(), n=1)
         known = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(task_names())}."
         raise InputError(f"Unknown task {name!r}; {known} Or give folder:PATH for your own pictures.")
-    task = _official(base, data_dir, train_images)
+    task = _named_task(base, data_dir, train_images)
     return _with_shortcut(task, shortcut, seed) if name.endswith(DECOY) else task
 
 
-def _own(name: str, image_size: int, train_images: int) -> Task:
+def _folder_task(name: str, image_size: int, train_images: int) -> Task:
     path = name.removeprefix(FOLDER)
     if not path:
         raise InputError("folder: needs a path, such as folder:pictures, to a folder of pictures for each class.")
@@ -147,16 +149,16 @@ def _own(name: str, image_size: int, train_images: int) -> Task:
     return Task(name, folder.class_names, split(folder.train), split(folder.validation), split(folder.test))
 
 
-def _official(name: str, data_dir: Path | None, train_images: int) -> Task:
+def _named_task(name: str, data_dir: Path | None, train_images: int) -> Task:
     (images, labels), test, class_names = SOURCES[name](data_dir)
     used = min(train_images, len(images))
     spare = max(1, used // 10)
     start = min(used, len(images) - spare)
     parts = [(images[:start], labels[:start]), (images[start:][:spare], labels[start:][:spare]), test]
-    return Task(name, class_names, *(_official_split(name, *part) for part in parts))
+    return Task(name, class_names, *(_named_split(name, *part) for part in parts))
 
 
-def _official_split(name: str, images: Tensor, labels: Tensor) -> Split:
+def _named_split(name: str, images: Tensor, labels: Tensor) -> Split:
     pixels = images.float() / (255 if images.dtype == torch.uint8 else 1)
     return Split(pixels, labels, relevance=near_ink(pixels) if name in ON_BLACK else None)
 
@@ -165,9 +167,10 @@ def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
     _, height, width = task.image_shape
     shortcut = Shortcut(kind, len(task.class_names), height, width)
 
-    def mark(split: Split, name: str, hints: Tensor) -> Split:
-        images, mask = shortcut.plant(split.images, hints, seed=derive(seed, "shortcut", name))
-        relevance = (~shortcut.territory()).expand(len(split), -1, -1)
+    def mark(split: Split, name: str, shown_classes: Tensor) -> Split:
+        images, mask = shortcut.plant(split.images, shown_classes, seed=derive(seed, "shortcut", name))
+        # every place that a patch can have, so that an image's mask does not tell its class
+        relevance = (~shortcut.possible_area()).expand(len(split), -1, -1)
         return Split(images, split.labels, relevance, mask)
 
     random_class = torch.randint(
@@ -179,6 +182,6 @@ def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
         train=mark(task.train, "train", task.train.labels),
         validation=mark(task.validation, "validation", task.validation.labels),
         shifted=mark(task.clean, "shifted", random_class),
-        sound_train=task.train,
-        sound_validation=task.validation,
+        train_without_shortcut=task.train,
+        validation_without_shortcut=task.validation,
     )

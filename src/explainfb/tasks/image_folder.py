@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from explainfb.core.errors import InputError
-from explainfb.core.progress import watched
+from explainfb.core.progress import with_progress_bar
 from explainfb.tasks.image_io import EXTENSIONS, decode, file_bytes, is_grey, read_mask, square
 
 MASKS = ("relevance", "shortcut")
 PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})
+"""What desktops and archives leave in folders without being asked."""
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 
 
@@ -51,7 +52,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class _Picture:
-    """A picture that has been looked at but not decoded."""
+    """A picture whose header was read, and which is not decoded yet."""
 
     path: Path
     part: str
@@ -81,10 +82,12 @@ def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000)
         for label, name in enumerate(class_names)
         for file in _picture_files(folder / name)
     ]
-    pictures = [_look(*file) for file in watched(files, "Looking at the pictures")]
+    # a folder may hold many more pictures than are used: only those are decoded
+    pictures = [_inspect(*file) for file in with_progress_bar(files, "Looking at the pictures")]
     _check_copies(pictures)
     masks = [kind for kind in MASKS if _has_masks(pictures, kind)]
     used = _split(pictures, set(parts), root, class_names, train_images)
+    # by all pictures, used or not: how many are used must not change the number of channels
     colours = "L" if all(picture.grey for picture in pictures) else "RGB"
     return Folder(class_names, *(_read(used[part], masks, colours, image_size) for part in used))
 
@@ -92,7 +95,7 @@ def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000)
 def _layout(root: Path) -> dict[str, Path]:
     """Where the classes of each part are; the one key `all` where the folder is not split.
 
-    A class may be called train: then pictures lie in it, where a part holds folders only.
+    A class may be called train. Then there are pictures in it; a part holds folders only.
     """
     folders = {entry.name: entry for entry in _visible(root.iterdir(), root) if entry.is_dir()}
     foreign = sorted(folders.keys() - PARTS.keys())
@@ -160,7 +163,7 @@ def _mask_file(picture: Path, kind: str) -> Path:
     return picture.with_name(f"{picture.stem}.{kind}.png")
 
 
-def _look(file: Path, part: str, label: int) -> _Picture:
+def _inspect(file: Path, part: str, label: int) -> _Picture:
     content = file_bytes(file)
     return _Picture(file, part, label, hashlib.sha256(content).digest(), is_grey(file, content))
 
@@ -189,6 +192,7 @@ def _split(
 ) -> dict[str, list[_Picture]]:
     """The pictures to decode of each part, in the order of their hashes."""
     parts: dict[str, list[_Picture]] = {"train": [], "validation": [], "test": []}
+    # by path too, because copies within a class have the same digest
     for picture in sorted(pictures, key=lambda picture: (picture.digest, picture.path)):
         parts[_part(picture, given)].append(picture)
     parts["train"] = parts["train"][:train_images]
@@ -207,6 +211,7 @@ def _split(
 def _part(picture: _Picture, given: set[str]) -> str:
     if picture.part not in ("", "train"):
         return picture.part
+    # by its own content alone, so that one more picture moves no other to another side
     place = int.from_bytes(picture.digest[:8], "big") / 2**64
     drawn = "test" if place < TEST_SHARE else "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"
     return "train" if drawn in given else drawn
@@ -215,7 +220,7 @@ def _part(picture: _Picture, given: set[str]) -> str:
 def _read(pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side: int) -> Part:
     images = np.empty((len(pictures), side, side, len(colours)), dtype=np.uint8)
     found = {kind: torch.zeros(len(pictures), side, side, dtype=torch.bool) for kind in masks}
-    for index, picture in enumerate(watched(pictures, "Reading the pictures")):
+    for index, picture in enumerate(with_progress_bar(pictures, "Reading the pictures")):
         image = decode(picture.path, colours)
         images[index] = square(image, side).reshape(side, side, -1)
         for kind in masks:

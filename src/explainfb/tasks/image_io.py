@@ -40,7 +40,7 @@ def decode(file: Path, colours: str, *, background: str = "white") -> Image.Imag
     content = file_bytes(file)
     try:
         with Image.open(io.BytesIO(content)) as raw:
-            image = ImageOps.exif_transpose(raw)
+            image = ImageOps.exif_transpose(raw)  # phones store how they were held instead of turning the pixels
             if image.mode == "F" or image.mode.startswith("I"):
                 image = _eight_bits(image, file)
             if image.has_transparency_data:
@@ -49,7 +49,7 @@ def decode(file: Path, colours: str, *, background: str = "white") -> Image.Imag
             return image.convert(colours)
     except InputError:
         raise
-    except Exception as error:  # as above
+    except Exception as error:  # of any kind, as above
         raise _unreadable(file, error) from error
 
 
@@ -58,6 +58,7 @@ def _unreadable(file: Path, error: Exception) -> InputError:
 
 
 def _eight_bits(image: Image.Image, file: Path) -> Image.Image:
+    # Pillow's own conversion does not scale: 16-bit levels above 255 all become white, floats below 1 black
     levels = np.asarray(image).astype(np.float64)
     white = 1.0 if image.mode == "F" else 65535.0
     if not (levels.min() >= 0 and levels.max() <= white):
@@ -88,4 +89,5 @@ def read_mask(file: Path, size: tuple[int, int], side: int) -> Tensor:
         )
     if 0 < np.asarray(mask).max() < 128:
         raise InputError(f"The mask {file} has no white pixel but dark grey ones; white (255) means yes, black (0) no.")
+    # nearest, because a blend of black and white at an edge would be neither
     return torch.from_numpy(square(mask, side, resampling=Image.Resampling.NEAREST) >= 128)

@@ -58,8 +58,8 @@ class Shortcut:
     def _starts(self, length: int) -> list[int]:
         return [int(start) for start in np.linspace(0, length - self.side, length // self.side).round()]
 
-    def plant(self, images: Tensor, hints: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
-        """Draw on copies of `images` (N, C, H, W) the patch that says `hints` (N,).
+    def plant(self, images: Tensor, shown_classes: Tensor, *, seed: int) -> tuple[Tensor, Tensor]:
+        """Draw on copies of `images` (N, C, H, W) the patch that stands for `shown_classes` (N,).
 
         Returns the images and a mask (N, H, W) of where the patch is. Raises `InputError` for images of another size.
         """
@@ -69,22 +69,23 @@ class Shortcut:
             )
         images = images.clone()
         mask = torch.zeros(len(images), self.height, self.width, dtype=torch.bool)
-        for index, (row, column, value) in enumerate(self._patches(hints, seed)):
+        for index, (row, column, value) in enumerate(self._patches(shown_classes, seed)):
             area = (slice(row, row + self.side), slice(column, column + self.side))
             images[(index, slice(None), *area)] = value
             mask[(index, *area)] = True
         return images, mask
 
-    def _patches(self, hints: Tensor, seed: int) -> list[tuple[int, int, float]]:
+    def _patches(self, shown_classes: Tensor, seed: int) -> list[tuple[int, int, float]]:
         frame = self.frame_corners()
         if self.kind == "position":
-            return [(*frame[int(hint) * len(frame) // self.classes], 1.0) for hint in hints]
-        corners = torch.randint(4, (len(hints),), generator=torch_generator(seed, "grey corner")).tolist()
+            return [(*frame[int(shown) * len(frame) // self.classes], 1.0) for shown in shown_classes]
+        corners = torch.randint(4, (len(shown_classes),), generator=torch_generator(seed, "grey corner")).tolist()
         places = [(row, column) for row in (0, self.height - self.side) for column in (0, self.width - self.side)]
         step = LEVELS / self.classes
-        return [(*places[corner], (255 - step * int(hint)) / 255) for corner, hint in zip(corners, hints, strict=True)]
+        drawn = zip(corners, shown_classes, strict=True)
+        return [(*places[corner], (255 - step * int(shown)) / 255) for corner, shown in drawn]
 
-    def territory(self) -> Tensor:
+    def possible_area(self) -> Tensor:
         """(H, W) mask of wherever the patch of any class can be: the frame, or its four corners."""
         mask = torch.zeros(self.height, self.width, dtype=torch.bool)
         mask[: self.side] = mask[-self.side :] = True

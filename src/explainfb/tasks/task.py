@@ -76,9 +76,9 @@ class Task:
     """Test images without a shortcut."""
     shifted: Split | None = None
     """The same test images, each with the shortcut of a random class; None without a shortcut."""
-    sound_train: Split | None = None
+    train_without_shortcut: Split | None = None
     """The training images without the patch, for the `no_shortcut` arm."""
-    sound_validation: Split | None = None
+    validation_without_shortcut: Split | None = None
 
     def __post_init__(self) -> None:
         for name in ("train", "validation", "clean"):

@@ -94,9 +94,9 @@ def copy_study(template: Path, folder: Path) -> Path:
 def move_to_database(folder: Path, url: str) -> None:
     """Put the study's questions into another database, as if it had been begun with it."""
     with Store(folder / "study.db") as old, Store(url) as new:
-        identity = old.recall(STUDY)
+        identity = old.read_setting(STUDY)
         assert identity is not None
-        new.remember(STUDY, identity)
+        new.write_setting(STUDY, identity)
         seed = WAITING.seed
         new.add_comparisons([stored.comparison for stored in old.comparisons()], seed=seed)
 
