@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from test_report import EMPTY, Page
 
 from explainfb.core.types import Interval, OutOfBagTest
 from explainfb.report import render_report
 from explainfb.report.learned import evidence_sentence, held_out_sentence
 from explainfb.results.records import RoundResult, Stopped, StopReason, StudyResults
+from report_page import EMPTY, Page
 from results_example import example_results
 
 STOPPED = (Stopped("feedback", 1, StopReason.NOT_FOLLOWED, test=OutOfBagTest(12, 15, 0.0527), members=3),)
@@ -38,10 +38,11 @@ def test_a_share_is_given_with_its_numbers(right: int, of: int, ends: tuple[floa
 
 def test_each_round_has_the_evidence_that_it_was_followed_for() -> None:
     evidence = {1: OutOfBagTest(12, 15, 0.0527), 2: OutOfBagTest(90, 105, 1e-9)}
-    assert evidence_sentence(study(), evidence) == (
-        "A round follows its reward where the member that predicts best the answers that it was not fitted to does as "
-        "well on a coin’s answers with a probability of 0.01 at most, all members counted: round 1 not followed, with "
-        "12 of 15 predicted (p = 0.053); round 2 followed, with 90 of 105 predicted (p < 0.001)."
+    found = evidence_sentence(study(), evidence)
+    assert "a probability of 0.01 at most" in found
+    assert found.endswith(
+        ": round 1 not followed, with 12 of 15 predicted (p = 0.053); "
+        "round 2 followed, with 90 of 105 predicted (p < 0.001)."
     )
 
 

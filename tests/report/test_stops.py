@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from test_report import EMPTY, Page
 
 from explainfb.cli.printing import show
 from explainfb.core.types import OutOfBagTest
@@ -14,6 +13,7 @@ from explainfb.report import reach_verdict, render_report, unfinished
 from explainfb.report.stops import about, not_followed, why
 from explainfb.report.verdict import Outcome
 from explainfb.results.records import Stopped, StopReason, StudyResults
+from report_page import EMPTY, Page
 from results_example import example_results
 
 NOT_FINITE = "Fine-tuning stopped at step 3: the loss or its gradient was not finite."
@@ -37,11 +37,13 @@ def study(*stopped: Stopped, feedback: int = 0, coin: int = 0) -> StudyResults:
 def test_a_reward_that_no_round_followed_is_the_first_sentence() -> None:
     found = reach_verdict(study(feedback=4))
     assert found.outcome is Outcome.LEFT
-    assert found.sentence == (
-        "The classifier was left as it was, because the reward was not followed in any of 4 rounds: in the last one "
-        "the best of its 3 members predicts 14 of 15 answers that it was not fitted to, as a coin's might be. It "
-        "takes more answers: begin another study with more --comparisons-per-round."
-    )
+    for part in (
+        "was left as it was",
+        "any of 4 rounds",
+        "3 members predicts 14 of 15",
+        "more --comparisons-per-round",
+    ):
+        assert part in found.sentence
 
 
 def test_an_only_round_is_spoken_of_as_one() -> None:

@@ -6,18 +6,18 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from explainfb.report import write_report
-from results_example import example_material, example_results
+from results_example import example_report_data, example_results
 
 NUMBERS = {"evaluation.attacks.step_search_images": 16, "baselines.rrr_strength": 0.015378700499807767}
 PATH = "folder:/home/somebody/pictures/" + "quite_a_long_name/" * 8
 
 
-@pytest.fixture(scope="module", params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
+@pytest.fixture(scope="module", params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Page:
     path = tmp_path_factory.mktemp("report") / "index.html"
     seconds = {"adversarial_training: measuring and attacking": 28.8}
     results = replace(example_results(), task=PATH, settings=NUMBERS, seconds=seconds)
-    write_report(results, example_material(items=2), path)
+    write_report(results, example_report_data(items=2), path)
     width, height = request.param
     found = browser.new_page(viewport={"width": width, "height": height})
     found.goto(path.as_uri())

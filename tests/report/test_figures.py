@@ -3,11 +3,10 @@
 import re
 from dataclasses import replace
 
-from test_report import EMPTY
-
 from explainfb.report import figures, render_report
 from explainfb.report.figures import MARKERS, SERIES, VARIABLES, robust_curves, strokes
 from explainfb.results.records import StudyResults
+from report_page import EMPTY
 from results_example import example_results, with_arm, with_twins, without_arms
 
 EIGHT = (

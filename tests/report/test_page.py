@@ -1,20 +1,16 @@
-"""The page: one file, readable by everyone, safe whatever a class is called."""
+"""The page: one file, readable by everyone, safe whatever a class is called; each thing by one name."""
 
-import io
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Explanation, Interval
 from explainfb.explanations.superpixels import grid
-from explainfb.report import GalleryItem, ReportData, render_report, summary_table, write_report
-from explainfb.report.numerals import duration, percent, signed
+from explainfb.report import GalleryItem, ReportData, reach_verdict, render_report, write_report
 from explainfb.results.records import (
     ArmDescription,
     ArmDifference,
@@ -24,55 +20,23 @@ from explainfb.results.records import (
     StopReason,
     StudyResults,
 )
+from report_page import EMPTY, Page, terminal
 from results_example import (
     MODELS,
-    example_material,
+    example_report_data,
     example_results,
     with_arm,
     with_flag,
-    with_twins,
     without_arms,
     without_shortcut,
 )
 
-EMPTY = ReportData(class_names=("a", "b"))
 SCRIPT = "\">'<script>alert(1)</script>"
-
-
-class Page(HTMLParser):
-    """What the tests ask of a page: its tags with their attributes, its ids, what is left open, its text."""
-
-    void = frozenset({"meta", "img", "br", "link", "input", "hr"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.void:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    return render_report(example_results(), example_material(items=3))
+    return render_report(example_results(), example_report_data(items=3))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +68,7 @@ def test_nothing_is_loaded_from_elsewhere(page: Page, text: str) -> None:
 
 def test_every_picture_has_alternative_text(page: Page) -> None:
     pictures = [image.get("alt") for image in page.all("img")] + [chart.get("aria-label") for chart in page.all("svg")]
-    assert len(pictures) == 3 * 3 + 2 + 3 + 2 + 2 + 1  # gallery, maps, differences, curves, reliability, reward
+    assert len(pictures) > 3 * 3
     assert all(pictures)
 
 
@@ -117,24 +81,16 @@ def test_charts_take_their_colours_from_the_page(text: str) -> None:
     assert used <= set(re.findall(r"(--[a-z0-9-]+):", text))
 
 
-def test_the_page_says_what_it_must(page: Page) -> None:
-    for words in (
-        "Did the feedback help?",
-        "Yes, the feedback helped, beyond every control:",
-        "--comparisons-per-round 250 --seed 0",
-        "Attacks without gradients break images that attacks with gradients could not",
-        "Expected calibration error",
-        "full colour is a weight of ±",
-        "185 of the 240 held-out answers, 77.2\N{NO-BREAK SPACE}% (95 % interval 71.6 to 82.4)",
-        "torchvision",
-        "mask count",
-    ):
-        assert words in page.text, words
+def test_the_page_has_what_it_takes_to_repeat_the_study(page: Page) -> None:
+    results = example_results()
+    assert results.command in " ".join(page.text.split())
+    for fact in (*results.environment.values(), *(name.replace("_", " ") for name in results.settings)):
+        assert fact in page.text, fact
 
 
 def test_the_verdict_is_the_first_sentence(page: Page) -> None:
-    body = page.text.partition("Did the feedback help?")[2].partition("Did the feedback help?")[2]
-    assert body.strip().startswith("Yes, the feedback helped")
+    body = page.text.rpartition("Did the feedback help?")[2]
+    assert body.strip().startswith(reach_verdict(example_results()).sentence)
 
 
 def test_unreliable_numbers_are_marked(page: Page) -> None:
@@ -157,7 +113,7 @@ def test_names_from_outside_are_escaped() -> None:
         preferences=replace(results.preferences, annotators=(SCRIPT,)),
         seconds={SCRIPT: 1.0},
     )
-    data = example_material(items=1)
+    data = example_report_data(items=1)
     names = tuple(f'"{SCRIPT}' for _ in data.class_names)
     maps = replace(data.reward_maps, computed_on=SCRIPT) if data.reward_maps else None
     page = Page(render_report(results, replace(data, class_names=names, reward_maps=maps)))
@@ -169,7 +125,7 @@ def test_names_from_outside_are_escaped() -> None:
 def test_a_message_about_what_stopped_is_near_the_top() -> None:
     results = replace(example_results(), stopped=(Stopped("feedback", 3, StopReason.NOT_FINITE, step=7),))
     text = Page(render_report(results, EMPTY)).text
-    assert text.index("Round 3: Fine-tuning stopped at step 7") < text.index("The numbers")
+    assert 0 < text.index("stopped at step 7") < text.index("The numbers")
 
 
 def test_a_task_without_shortcut_has_no_shortcut_columns() -> None:
@@ -186,16 +142,9 @@ def test_test_images_that_carry_their_shortcut_are_not_called_clean() -> None:
     text = Page(render_report(results, EMPTY)).text
     assert not re.search("clean|shifted", text, re.IGNORECASE)
     assert "Accuracy on test images rose" in text or "Accuracy on test images went" in text
-    assert "it cannot show what the shortcut does; the shortcut share can." in text
     assert "0 % means it is ignored" in text
     assert "test, %" in terminal(results)
     assert "clean" not in terminal(results)
-
-
-def terminal(results: StudyResults) -> str:
-    buffer = io.StringIO()
-    Console(file=buffer, width=80).print(summary_table(results))
-    return buffer.getvalue()
 
 
 def test_a_bare_study_has_a_page() -> None:
@@ -219,7 +168,7 @@ def test_one_round_without_answers_can_be_drawn() -> None:
 
 def test_the_file_is_written_whole_and_always_the_same(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        write_report(example_results(), example_material(items=2), tmp_path / "report" / name / "index.html")
+        write_report(example_results(), example_report_data(items=2), tmp_path / "report" / name / "index.html")
     first, second = ((tmp_path / "report" / name / "index.html").read_bytes() for name in ("a", "b"))
     assert first == second
     assert [file.name for file in (tmp_path / "report" / "a").iterdir()] == ["index.html"]
@@ -241,7 +190,7 @@ def test_twelve_pictures_stay_under_three_megabytes(side: int) -> None:
     assert len(render_report(example_results(), data).encode()) < 3_000_000
 
 
-def test_material_that_does_not_fit_is_refused() -> None:
+def test_report_data_that_do_not_fit_together_are_refused() -> None:
     item = photo(0, 28)
     with pytest.raises(InputError, match="class 1; expected one of 1"):
         ReportData(class_names=("only",), gallery=(item,))
@@ -249,43 +198,6 @@ def test_material_that_does_not_fit_is_refused() -> None:
         replace(item, image=np.zeros((3, 20, 20)))
     with pytest.raises(InputError, match="shape"):
         replace(item, image=np.zeros((28, 28)))
-
-
-def test_the_terminal_table_fits_eighty_characters() -> None:
-    printed = terminal(example_results())
-    assert "…" not in printed
-    assert max(len(line) for line in printed.splitlines()) <= 80
-    assert re.search(r"shifted, % +41\.6 +29\.8 +26\.1 +89\.9 +95\.0", printed)
-    assert "31.0 (a)" in printed
-    assert "(a) not to be relied on: Attacks without gradients" in printed
-
-
-def test_with_every_arm_the_terminal_table_fits_eighty_characters() -> None:
-    others = ("wrong_masks", "oracle_reward", "rrr", "input_gradient", "adversarial_training")
-    printed = terminal(with_twins(example_results(), *others))
-    assert "…" not in printed
-    assert max(len(line) for line in printed.splitlines()) <= 80
-    assert printed.count("41.6") == 6
-    assert "adversarial" in printed
-
-
-def test_what_it_cost_stands_beside_each_arm(page: Page) -> None:
-    printed = terminal(example_results())
-    assert re.search(r"k images forward +64\.0 +61\.4 +1,058\.0 +1,058\.0 +64\.0", printed)
-    assert re.search(r"k images backward +64\.0 +61\.4 +614\.0 +614\.0 +64\.0", printed)
-    assert "1,058.0" in page.text
-    without = example_results()
-    for name in without.arms:
-        without = with_arm(without, name, compute=None)
-    assert "images forward" not in Page(render_report(without, EMPTY)).text
-
-
-def test_numbers_are_written_for_readers() -> None:
-    assert percent(0.4163) == "41.6\N{NO-BREAK SPACE}%"
-    assert [signed(value, digits=1) for value in (0.25, -0.26, -0.04)] == ["+0.2", "−0.3", "0.0"]
-    assert [duration(value).replace("\N{NO-BREAK SPACE}", " ") for value in (3.21, 96.2, 3725)] == [
-        "3.2 s", "1 min 36 s", "1 h 2 min 5 s",
-    ]  # fmt: skip
 
 
 def test_what_was_learned_of_each_annotator_is_told(text: str) -> None:
@@ -296,3 +208,36 @@ def test_what_was_learned_of_each_annotator_is_told(text: str) -> None:
     assert re.search(r"as learned beside the reward: Ada 97\.0\s%", told)
     assert SCRIPT in told
     assert "as learned beside the reward" not in Page(text).text
+
+
+def test_task_and_seed_are_listed_once() -> None:
+    for recorded in ({}, {"task": "digits-decoy", "seed": 0}):
+        text = render_report(replace(example_results(), settings=recorded), EMPTY)
+        assert text.count("<dt>task</dt>") == text.count("<dt>seed</dt>") == 1
+
+
+def study(controls: list[str]) -> StudyResults:
+    return replace(
+        example_results(),
+        settings={"controls": controls},
+        seconds={"random_answers: fine-tuning": 1.0, "no_shortcut: evaluation": 2.0, "feedback: answers": 3.0},
+        stopped=(Stopped("random_answers", 1, StopReason.NOT_FINITE, step=3),),
+    )
+
+
+def test_an_arm_has_one_name_in_the_page() -> None:
+    text = Page(render_report(study(["cross_entropy", "random_answers", "no_shortcut"]), EMPTY)).text
+    assert "cross-entropy only, random answers, no shortcut (ceiling)" in text
+    assert "no shortcut (ceiling): evaluation" in text
+    assert "feedback: answers" in text
+    assert not re.search("random_answers|no_shortcut|the ceiling|no shortcut(?! \\(ceiling)", text)
+    assert re.search(r"controls\s*none", Page(render_report(study([]), EMPTY)).text)
+
+
+def test_an_arm_is_called_what_the_results_call_it() -> None:
+    """Not what today's registry would: results come from other versions and other people."""
+    arm = ArmDescription("cross_entropy", "as if nothing was said", "steps alone", "control")
+    text = Page(render_report(with_arm(example_results(), "cross_entropy", arm=arm), EMPTY)).text
+    assert "steps alone" in text
+    assert "as if nothing was said" in text
+    assert "cross-entropy only" not in text
