@@ -154,7 +154,7 @@ def a_contrast(p: float, *, difference: float = 0.1) -> Contrast:
 
 def test_one_correction_of_all_tests_leaves_fewer_differences() -> None:
     tests = [a_contrast(0.004), a_contrast(0.0001), a_contrast(0.004), a_contrast(0.5)]
-    assert [test.is_one for test in tests] == [True, True, True, False]
+    assert [test.is_significant for test in tests] == [True, True, True, False]
     assert LEVEL < 3 * 0.004
     assert overview.remaining(tests) == [False, True, False, False]
 

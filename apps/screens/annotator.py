@@ -5,7 +5,7 @@ import streamlit as st
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Annotator
-from screens import closing, history, practice, welcome, work
+from screens import closing, history, practice, question, welcome
 
 
 def show(served: ServedStudy, person: Annotator) -> None:
@@ -17,14 +17,14 @@ def show(served: ServedStudy, person: Annotator) -> None:
         practice.show(served, person, visit.practised)
     elif visit.paused:
         closing.paused(served, session)
-    elif st.session_state.get(work.HISTORY):
+    elif st.session_state.get(question.HISTORY):
         history.show(served, session)
     elif served.settings.question == "rate":
         asked = session.next_to_rate()
-        work.rate(served, session, *asked) if asked else _nothing_to_ask(served, session)
+        question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session)
     else:
         lease = session.next()
-        work.compare(served, session, lease) if lease else _nothing_to_ask(served, session)
+        question.compare(served, session, lease) if lease else _nothing_to_ask(served, session)
 
 
 def _nothing_to_ask(served: ServedStudy, session: AnnotationSession) -> None:

@@ -23,7 +23,7 @@ from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies
 from explainfb.study.settings import task_of, write_settings
 from explainfb.study.study import Study
-from explainfb.sweeps.executor import run_studies
+from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Processes
 from explainfb.testing.tiny import TINY
 

@@ -18,8 +18,8 @@ from explainfb.rewards.ensemble import load_ensemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.settings import RewardSettings
 from explainfb.store import Store
-from explainfb.study.asking import SimulatedRounds, feedback_rounds
 from explainfb.study.context import StudyContext
+from explainfb.study.reward_rounds import SimulatedRounds, feedback_rounds
 from explainfb.study.settings import StudySettings, command_line, read_settings, write_settings
 from explainfb.study.study import task_of
 from explainfb.tasks.task import Task
@@ -55,7 +55,7 @@ def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., S
 def test_one_member_is_no_ensemble_and_works(run: Callable[..., SimulatedRounds]) -> None:
     arm = run(members=1, rounds=2)
     assert len(arm.files.ensemble(2).members) == 1
-    assert arm.answered.results().annotator_reliability == {}
+    assert arm.answers.results().annotator_reliability == {}
 
 
 def test_without_normalisation_members_keep_their_own_scale(run: Callable[..., SimulatedRounds]) -> None:
@@ -80,7 +80,7 @@ def test_no_weight_decay_stays_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_crowd_answers_under_its_own_names(run: Callable[..., SimulatedRounds]) -> None:
-    preferences = run(crowd=(0.0, 0.5, 1.0), reliability="learned").answered.results()
+    preferences = run(crowd=(0.0, 0.5, 1.0), reliability="learned").answers.results()
     assert preferences.annotators == ("simulated-1", "simulated-2", "simulated-3")
     assert tuple(preferences.annotator_reliability) == preferences.annotators
     assert all(0 < share < 1 for share in preferences.annotator_reliability.values())
@@ -123,7 +123,7 @@ def test_comparisons_are_asked_and_judge_a_reward_learned_from_utilities(
     assert isinstance(arm.annotator, CoinAnnotator if coin else SimulatedAnnotator)
     same = [[(each.comparison, each.answer) for each in one.store.preferences()] for one in (arm, usual)]
     assert same[0] == same[1]
-    assert arm.answered.rounds()[0].held_out == usual.answered.rounds()[0].held_out
+    assert arm.answers.rounds()[0].held_out == usual.answers.rounds()[0].held_out
     one, other = (next(each.files.ensemble(1).parameters()) for each in (arm, usual))
     assert not torch.equal(one, other)
 

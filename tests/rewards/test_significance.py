@@ -18,8 +18,8 @@ from explainfb.results.records import Stopped, StopReason
 from explainfb.rewards import validation
 from explainfb.rewards.settings import RewardSettings
 from explainfb.store import Store
-from explainfb.study.asking import SimulatedRounds
 from explainfb.study.context import StudyContext
+from explainfb.study.reward_rounds import SimulatedRounds
 from explainfb.study.settings import StudySettings
 from explainfb.study.study import Study, task_of
 from explainfb.tasks.task import Task

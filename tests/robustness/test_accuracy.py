@@ -12,12 +12,12 @@ from explainfb.classifiers.classifier import Classifier, clone
 from explainfb.core.errors import InputError
 from explainfb.core.types import RobustAccuracy, ThreatModel
 from explainfb.robustness.accuracy import break_at_once, climb, robust_accuracy, search_step
+from explainfb.robustness.attacked_model import AttackedModel, attacked, verified
 from explainfb.robustness.attacks import Attacker, cross_entropy, foolbox
 from explainfb.robustness.diagnostics import Broken, only_by
 from explainfb.robustness.pgd import pgd_attack, random_change
 from explainfb.robustness.settings import ATTACKS, THOROUGH, AttackSettings
 from explainfb.robustness.square import square_attack
-from explainfb.robustness.target import Target, target_of, verified
 from sound_digits import changed, digits, trained
 
 IMAGES, LABELS = (part[:100] for part in digits())
@@ -32,7 +32,7 @@ def records() -> list[RobustAccuracy]:
 
 
 def attacker(classifier: nn.Module, norm: str = "linf", settings: AttackSettings | None = None) -> Attacker:
-    return Attacker(Target(classifier).eval(), IMAGES, LABELS, norm, settings or AttackSettings(), 0)
+    return Attacker(AttackedModel(classifier).eval(), IMAGES, LABELS, norm, settings or AttackSettings(), 0)
 
 
 def correct() -> np.ndarray:
@@ -93,7 +93,7 @@ def test_pgd_breaks_all_that_foolbox_breaks_from_the_same_start(norm: str, epsil
     attack = {"linf": foolbox.attacks.LinfPGD, "l2": foolbox.attacks.L2PGD}[norm]
     model = foolbox.PyTorchModel(trained(), bounds=(0, 1), device="cpu")
     plain = attack(steps=20, rel_stepsize=0.2, random_start=False)(model, images, labels, epsilons=epsilon)
-    broken = verified(Target(trained()), images, ours, labels, norm, epsilon)
+    broken = verified(AttackedModel(trained()), images, ours, labels, norm, epsilon)
     success = plain[2].numpy()
     assert (broken >= success).all()
     assert 0 < success.sum() <= broken.sum() < len(broken)
@@ -154,7 +154,7 @@ def test_the_step_that_breaks_most_is_used() -> None:
 def test_every_attack_breaks_something_that_the_clean_image_does_not(norm: str) -> None:
     epsilon = 0.3 if norm == "linf" else 2.0
     strong = AttackSettings(hop_skip_jump_steps=8, gen_attack_steps=60)
-    attack = replace(attacker(trained(), norm, strong), surrogate=Target(trained()).eval())
+    attack = replace(attacker(trained(), norm, strong), surrogate=AttackedModel(trained()).eval())
     chosen = correct()[:12]
     found = {
         "one_step": attack.one_step(chosen, epsilon),
@@ -171,7 +171,7 @@ def test_every_attack_breaks_something_that_the_clean_image_does_not(norm: str) 
 def test_images_made_against_a_surrogate_are_made_without_asking_the_target() -> None:
     asked = []
     counted = changed(lambda forward, images: asked.append(len(images)) or forward(images))
-    attack = replace(attacker(counted), surrogate=Target(trained()).eval())
+    attack = replace(attacker(counted), surrogate=AttackedModel(trained()).eval())
     assert attack.transfer(correct(), 0.2).sum() > 10
     assert sum(asked) == len(correct())
 
@@ -245,7 +245,7 @@ def test_the_classifier_is_given_back_as_it_came() -> None:
 
 def test_the_classifier_is_given_back_when_an_attack_fails() -> None:
     classifier = clone(trained()).train()
-    manager = target_of(classifier)
+    manager = attacked(classifier)
     assert not manager.__enter__().training
     assert not classifier.training
     assert manager.__exit__(RuntimeError, RuntimeError("planted"), None) is not True
@@ -280,9 +280,9 @@ def test_only_real_adversarials_are_believed(candidate: Callable[[Tensor], Tenso
             return always_wrong(images)
 
     images, labels = IMAGES[:20], LABELS[:20]
-    found = verified(Target(Fooled()), images, candidate(images), labels, "linf", 0.1)
+    found = verified(AttackedModel(Fooled()), images, candidate(images), labels, "linf", 0.1)
     assert found.tolist() == [believed] * 20
-    assert not verified(Target(trained()), images, images, labels, "linf", 0.1)[correct()[correct() < 20]].any()
+    assert not verified(AttackedModel(trained()), images, images, labels, "linf", 0.1)[correct()[correct() < 20]].any()
 
 
 def test_l2_length_is_measured_over_the_whole_image() -> None:
@@ -293,7 +293,7 @@ def test_l2_length_is_measured_over_the_whole_image() -> None:
     image = torch.full((1, 1, 8, 8), 0.5)
     for length, believed in ((0.99, True), (1.01, False)):
         moved = image + length / 8
-        assert verified(Target(Fooled()), image, moved, LABELS[:1], "l2", 1.0).tolist() == [believed]
+        assert verified(AttackedModel(Fooled()), image, moved, LABELS[:1], "l2", 1.0).tolist() == [believed]
 
 
 def test_an_attack_that_claims_success_with_nan_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +337,7 @@ def test_square_attack_beats_noise_without_a_gradient(norm: str, epsilon: float)
     generator = torch.Generator().manual_seed(0)
     options = {"norm": norm, "epsilon": epsilon, "queries": 100, "generator": generator}
     moved = square_attack(forward, IMAGES[chosen], LABELS[chosen], **options)
-    found = verified(Target(trained()), IMAGES[chosen], moved, LABELS[chosen], norm, epsilon)
+    found = verified(AttackedModel(trained()), IMAGES[chosen], moved, LABELS[chosen], norm, epsilon)
     wrong = (trained()(moved).argmax(1) != LABELS[chosen]).numpy()
     assert (found == wrong).all()
     assert len(calls) <= 100

@@ -18,7 +18,7 @@ from explainfb.results.json_file import read_results
 from explainfb.results.records import Compute
 from explainfb.study import arms
 from explainfb.study import study as study_module
-from explainfb.study.arms import ARMS, Arms, Tuned
+from explainfb.study.arms import ARMS, Arms, FinetunedArm
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
@@ -142,7 +142,7 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
 ) -> None:
     monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
     monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
-    arms.ARMS["halved"] = Tuned(label="half of it", meaning="every weight halved", method=lambda context: halved)
+    arms.ARMS["halved"] = FinetunedArm(label="half of it", meaning="every weight halved", method=lambda context: halved)
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
     wanted = SweepSettings(folder=tmp_path, seeds=1, controls=("random_exchange", "halved"), jobs=1)
     summary = sweep(wanted, settings, Console(quiet=True))
@@ -170,7 +170,7 @@ def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["cross_entropy", "feedback", "before", "after", "ceiling", "No Name", "../up", "1st"])
 def test_an_arms_name_is_its_own_and_can_name_a_folder(name: str) -> None:
     with pytest.raises(InputError, match=rf"There is a {name} already|small letters, digits and underscores"):
-        Arms(ARMS)[name] = Tuned(annotator=arms.coin)
+        Arms(ARMS)[name] = FinetunedArm(annotator=arms.coin)
 
 
 def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Path) -> None:

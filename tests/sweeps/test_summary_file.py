@@ -79,7 +79,7 @@ OLD_CONTRAST = {
     "p_seeds": None,
     "p_images": 0.5,
     "p": None,
-    "is_one": False,
+    "is_significant": False,
 }
 
 
@@ -96,7 +96,7 @@ def test_a_mean_and_a_difference_have_the_encoding_of_every_interval(tmp_path: P
     assert found["arm_descriptions"]["feedback"]["label"] == "after feedback"
     assert set(cell["arms"]["before"]["robust_accuracy linf 0.1"]) == {"estimate", "low", "high", "values"}
     assert cell["contrasts"][0]["difference"]["estimate"] == -0.1
-    assert cell["contrasts"][0]["is_one"] is False
+    assert cell["contrasts"][0]["is_significant"] is False
 
 
 def test_what_is_no_number_is_not_written(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_committed_summary_is_read_to_the_last_digit(path: Path, tmp_path: Pat
     contrasts = [each for cell in found.cells.values() for each in cell.contrasts]
     tests = [each for part in (old, *cells) for each in part.get("contrasts", ())]
     assert len(contrasts) == len(tests) // (1 if "cells" in old else 2)
-    assert sum(each.is_one for each in contrasts) == sum(each["is_one"] for each in tests[: len(contrasts)])
+    assert sum(each.is_significant for each in contrasts) == sum(each["is_one"] for each in tests[: len(contrasts)])
     for cell in found.cells.values():
         assert all(measure_of(each.measure).key == each.measure for each in cell.contrasts)
         assert all(arm.measures for arm in cell.arms.values())

@@ -33,7 +33,7 @@ class Perturber:
         self.background = background
         self.fill = fill
         self.pixels = segments.flatten(1).unsqueeze(1)  # (B, 1, H·W)
-        self.still = _still_fill(fill, images, segments)
+        self.still = _fixed_fill(fill, images, segments)
 
     def __call__(self, masks: Tensor, generator: torch.Generator) -> Tensor:
         """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden."""
@@ -64,7 +64,7 @@ def _check_background(background: Tensor | None, images: Tensor) -> None:
         )
 
 
-def _still_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
+def _fixed_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
     """What every mask shows where it hides, (B, 1, C, H, W) or a shape that broadcasts to it; None if it is drawn."""
     match fill:
         case "zero":

@@ -37,8 +37,8 @@ def worked_example() -> Example:
     image, shape = _picture("circle")
     return Example(
         "worked example",
-        _exhibit(image, "circle", shape),
-        _exhibit(image, "circle", _corner()),
+        _stimulus(image, "circle", shape),
+        _stimulus(image, "circle", _corner()),
         Answer.LEFT,
         "On the left the classifier looked at the circle itself. On the right it looked at the white mark in the "
         "corner, which has nothing to do with being a circle.",
@@ -54,24 +54,24 @@ def practice_examples() -> list[Example]:
     return [
         Example(
             "the shape, not the mark",
-            _exhibit(triangle, "triangle", _corner()),
-            _exhibit(triangle, "triangle", triangle_shape),
+            _stimulus(triangle, "triangle", _corner()),
+            _stimulus(triangle, "triangle", triangle_shape),
             Answer.RIGHT,
             "The right one points at the triangle. The left one points at the mark in the corner, which is no reason "
             "to call this a triangle.",
         ),
         Example(
             "purple on the shape",
-            _exhibit(cross, "cross", cross_shape),
-            _exhibit(cross, "cross", _corner(), against=cross_shape),
+            _stimulus(cross, "cross", cross_shape),
+            _stimulus(cross, "cross", _corner(), against=cross_shape),
             Answer.LEFT,
             "The left one counts the cross as a reason for “cross”. In the right one the cross is purple: it speaks "
             "against “cross”, although it is one.",
         ),
         Example(
             "both on the shape",
-            _exhibit(square, "square", square_shape),
-            _exhibit(circle, "circle", circle_shape),
+            _stimulus(square, "square", square_shape),
+            _stimulus(circle, "circle", circle_shape),
             Answer.EQUAL,
             "Both point at the shape itself. The pictures may differ; only the reasons are compared.",
         ),
@@ -103,7 +103,7 @@ def _corner() -> BoolArray:
     return where
 
 
-def _exhibit(image: FloatArray, name: str, counted: BoolArray, against: BoolArray | None = None) -> Stimulus:
+def _stimulus(image: FloatArray, name: str, counted: BoolArray, against: BoolArray | None = None) -> Stimulus:
     segments = grid(SIZE, SIZE, CELLS * CELLS)
     sizes = np.bincount(segments.ravel())
     weights = SPEAKS_FOR * np.bincount(segments.ravel(), weights=counted.ravel()) / sizes

@@ -1,7 +1,7 @@
 """What a reader sees: the answer in a sentence, the tables, and one page that needs nothing else."""
 
 from explainfb.report.page import GalleryItem, ReportData, RewardMaps, render_report, write_report
-from explainfb.report.stops import unfinished
+from explainfb.report.stopped_rounds import unfinished
 from explainfb.report.tables import summary_table
 from explainfb.report.verdict import reach_verdict
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from explainfb.core.types import CrossCheck, Interval, RobustAccuracy, ThreatModel
 from explainfb.report.measures import clean, difference, direction, robustness, threat_models
-from explainfb.report.numerals import plain, signed
+from explainfb.report.number_format import plain, signed
 from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, SHORTCUT_SHARE, Measure
 from explainfb.results.records import ArmDescription, ArmResult, Compute, StudyResults
 from explainfb.robustness.sanity_checks import meanings

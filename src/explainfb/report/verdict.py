@@ -23,8 +23,8 @@ from explainfb.report.measures import (
     write_change,
     write_interval,
 )
-from explainfb.report.numerals import NO_BREAK
-from explainfb.report.stops import evidence, not_followed
+from explainfb.report.number_format import NO_BREAK
+from explainfb.report.stopped_rounds import evidence, not_followed
 from explainfb.results.measures import ECE, SHIFTED, SHORTCUT_SHARE, Measure
 from explainfb.results.records import ArmResult, StudyResults
 

@@ -176,13 +176,13 @@ def _reason(text: str) -> Json:
     if found := NOT_FOLLOWED.fullmatch(text):
         members = {} if found[1] is None else {"members": int(found[1])}
         right, asked = int(found[2]), int(found[3])
-        p_value = min(1.0, int(found[1] or 1) * _coin(right, asked))
+        p_value = min(1.0, int(found[1] or 1) * _binomial_p_value(right, asked))
         return {"reason": "not_followed", "test": {"right": right, "asked": asked, "p_value": p_value}, **members}
     if found := NO_TEST.fullmatch(text):
         return {"reason": "not_followed", **({"message": found[1]} if found[1] else {})}
     return {"reason": "unknown", "message": text}
 
 
-def _coin(right: int, asked: int) -> float:
+def _binomial_p_value(right: int, asked: int) -> float:
     """The probability with which at least `right` of `asked` coins are foretold, which a sentence does not tell."""
     return sum(comb(asked, number) for number in range(right, asked + 1)) / (1 << asked)

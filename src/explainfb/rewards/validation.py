@@ -27,7 +27,7 @@ def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answer
 
 
 @torch.no_grad()
-def best_member(
+def best_member_test(
     ensemble: RewardEnsemble, known: PreferenceDataset, *, settings: RewardSettings, seed: int
 ) -> OutOfBagTest:
     """The member that predicts best what it was not fitted to, in an ensemble fitted with `settings` and `seed`.
@@ -49,7 +49,7 @@ def best_member(
         new = (known.fitted.take(own.nonzero().squeeze(1)), known.held_out)
         correct = torch.cat([_correct(rewards, answers) for answers in new])
         found.append((int(correct.sum()), len(correct)))
-    best = min((_coin(right, asked), right, asked) for right, asked in found)
+    best = min((_binomial_p_value(right, asked), right, asked) for right, asked in found)
     return OutOfBagTest(best[1], best[2], min(1.0, len(found) * best[0]))
 
 
@@ -72,7 +72,7 @@ def _beside(reward: Path) -> Path:
     return reward.with_suffix(".foretold.json")
 
 
-def _coin(right: int, asked: int) -> float:
+def _binomial_p_value(right: int, asked: int) -> float:
     """The probability with which at least `right` of `asked` coins are predicted."""
     return float(binomtest(right, asked, alternative="greater").pvalue) if asked else 1.0
 

@@ -12,6 +12,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import IntArray, RobustAccuracy, ThreatModel, check_images
 from explainfb.robustness import sanity_checks
+from explainfb.robustness.attacked_model import BoolArray, attacked
 from explainfb.robustness.attacks import MINIMUM_NORM, Attacker, seeded
 from explainfb.robustness.diagnostics import (
     ITERATED,
@@ -23,7 +24,6 @@ from explainfb.robustness.diagnostics import (
     inspect_clean,
 )
 from explainfb.robustness.settings import ATTACKS, AttackSettings
-from explainfb.robustness.target import BoolArray, target_of
 from explainfb.statistics.intervals import accuracy_interval
 
 Attempt = Callable[[IntArray, float], BoolArray]
@@ -212,8 +212,8 @@ def robust_accuracy(
 
     with ExitStack() as stack:
         stack.enter_context(seeded(images.device, derive(seed, "robust accuracy")))
-        target = stack.enter_context(target_of(classifier))
-        undefended = None if surrogate is None else stack.enter_context(target_of(surrogate.to(classifier.device)))
+        target = stack.enter_context(attacked(classifier))
+        undefended = None if surrogate is None else stack.enter_context(attacked(surrogate.to(classifier.device)))
         clean = inspect_clean(target, images, labels, settings.batch_size)
         for norm in norms:
             epsilons = sorted({threat_model.epsilon for threat_model in threat_models if threat_model.norm == norm})

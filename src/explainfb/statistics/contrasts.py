@@ -47,7 +47,7 @@ class Contrast:
     0 for another measure."""
 
     @property
-    def is_one(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether it may be called a difference."""
         return self.reliable and self.p is not None and self.p < LEVEL and abs(self.difference) > self.noise
 

@@ -41,10 +41,10 @@ from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, PreferenceR
 from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
 from explainfb.study.arms import ARMS, describe
-from explainfb.study.asking import Answered, feedback_rounds
 from explainfb.study.context import StudyContext
 from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
 from explainfb.study.report_data import collect_report_data
+from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
 from explainfb.study.rounds import TRAINING_COST, Outcome, train_first
 from explainfb.study.settings import (
     Control,
@@ -133,7 +133,7 @@ class Study:
         for name in self.controls:
             made[name] = self.run_arm(name, progress)
         with Store(self.database) as store:
-            preferences = Answered(self.context, self.context.feedback_folder, store).results()
+            preferences = ArmAnswers(self.context, self.context.feedback_folder, store).results()
         if not self.results_path.is_file():
             write_results(self._results(preferences, made), self.results_path)
         return self.report()

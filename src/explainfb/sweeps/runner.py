@@ -22,7 +22,7 @@ from explainfb.results.records import StudyResults
 from explainfb.study.finished import finished_results
 from explainfb.study.settings import StudySettings, as_plain, command_line, flatten
 from explainfb.sweeps.contrasts import Studies, grid_contrasts
-from explainfb.sweeps.executor import run_studies
+from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import MEASURES, Grid, GridSettings, SweepSettings
 from explainfb.sweeps.summary import CellSummary, GridSummary, summarise
 from explainfb.sweeps.summary_file import write_summary

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from explainfb.core.types import OutOfBagTest
-from explainfb.report.numerals import percent
-from explainfb.report.stops import not_followed
+from explainfb.report.number_format import percent
+from explainfb.report.stopped_rounds import not_followed
 from explainfb.results.records import StudyResults
 
 LEAST = 0.001

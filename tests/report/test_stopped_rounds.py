@@ -10,7 +10,7 @@ from rich.console import Console
 from explainfb.cli.printing import show
 from explainfb.core.types import OutOfBagTest
 from explainfb.report import reach_verdict, render_report, unfinished
-from explainfb.report.stops import about, not_followed, why
+from explainfb.report.stopped_rounds import about, not_followed, why
 from explainfb.report.verdict import Outcome
 from explainfb.results.records import Stopped, StopReason, StudyResults
 from report_page import EMPTY, Page

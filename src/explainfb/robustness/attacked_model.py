@@ -16,7 +16,7 @@ ROUNDING = 1e-6
 """By how much a float32 image may overstep epsilon."""
 
 
-class Target(nn.Module):
+class AttackedModel(nn.Module):
     """A classifier as attacks see it: always with a gradient, if only zero, and watched for outputs not finite."""
 
     def __init__(self, classifier: nn.Module) -> None:
@@ -44,13 +44,13 @@ def wrong_outputs(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 @contextmanager
-def target_of(classifier: Classifier) -> Iterator[Target]:
+def attacked(classifier: Classifier) -> Iterator[AttackedModel]:
     """The classifier in evaluation mode with its parameters frozen; afterwards both are as they were."""
     modes = [(module, module.training) for module in classifier.modules()]
     required = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
     try:
         classifier.requires_grad_(False)
-        yield Target(classifier).eval()
+        yield AttackedModel(classifier).eval()
     finally:
         for module, training in modes:
             module.training = training
@@ -59,7 +59,7 @@ def target_of(classifier: Classifier) -> Iterator[Target]:
 
 
 def verified(
-    target: Target, images: Tensor, candidates: Tensor, labels: Tensor, norm: Norm, epsilon: float
+    target: AttackedModel, images: Tensor, candidates: Tensor, labels: Tensor, norm: Norm, epsilon: float
 ) -> BoolArray:
     """(N,): which candidates are adversarial: finite, in [0, 1], within `epsilon`, and the decision is wrong."""
     pixels = candidates.flatten(1)

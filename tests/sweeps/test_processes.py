@@ -13,8 +13,8 @@ from explainfb.results.json_file import read_results
 from explainfb.results.records import StudyResults
 from explainfb.study.folder import locked
 from explainfb.study.study import Study
-from explainfb.sweeps import executor
-from explainfb.sweeps.executor import run_studies
+from explainfb.sweeps import processes
+from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Processes
 from explainfb.testing.tiny import TINY
 
@@ -67,13 +67,13 @@ def test_each_study_is_given_when_its_last_arm_is_done(tmp_path: Path, monkeypat
     """So that what there is can be looked at half-way, and an interruption loses no study that ended."""
     few = {tmp_path / str(seed): replace(SMALL, seed=seed, controls=("cross_entropy",)) for seed in (0, 1)}
     plain = {tmp_path / "plain": replace(SMALL, controls=())}
-    whole, begun = executor._arm, []
+    whole, begun = processes._arm, []
 
     def arm(*given: object) -> object:
         begun.append(given[1])
         return whole(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(executor, "_arm", arm)
+    monkeypatch.setattr(processes, "_arm", arm)
     running = run_studies(few | plain, Processes(jobs=1))
     assert next(running)[1].settings["controls"] == []
     assert begun == []
@@ -91,7 +91,7 @@ def test_studies_that_borrow_wait_for_those_that_lend(monkeypatch: pytest.Monkey
         order.append(folder.name)
         return folder, None
 
-    monkeypatch.setattr(executor, "_feedback", feedback)
+    monkeypatch.setattr(processes, "_feedback", feedback)
     plain = replace(SMALL, controls=())
     studies = {
         Path("lends"): plain,
@@ -134,10 +134,10 @@ def test_the_cluster_of_dask_is_closed_whatever_happens(monkeypatch: pytest.Monk
             state.append("closed")
 
     monkeypatch.setitem(sys.modules, "distributed", SimpleNamespace(Client=Client))
-    monkeypatch.setattr(executor.joblib, "parallel_config", lambda **_: nullcontext())
+    monkeypatch.setattr(processes.joblib, "parallel_config", lambda **_: nullcontext())
 
     def interrupted() -> None:
-        with executor._backend(Processes(jobs=2, backend="dask")):
+        with processes._backend(Processes(jobs=2, backend="dask")):
             assert state == ["open"]
             raise KeyboardInterrupt
 

@@ -1,6 +1,6 @@
 """How numbers are written."""
 
-from explainfb.report.numerals import duration, percent, signed
+from explainfb.report.number_format import duration, percent, signed
 
 
 def test_numbers_are_written_for_readers() -> None:

@@ -27,7 +27,7 @@ from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, 
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, save_ensemble
 from explainfb.rewards.fitting import fit_ensemble
-from explainfb.rewards.validation import best_member, round_accuracy, save_out_of_bag_test
+from explainfb.rewards.validation import best_member_test, round_accuracy, save_out_of_bag_test
 from explainfb.store import Store
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.compute import counted
@@ -36,7 +36,7 @@ from explainfb.study.rounds import Rounds
 
 
 @dataclass(frozen=True)
-class Answered:
+class ArmAnswers:
     """What was answered in the rounds of an arm, and how well the rewards learned from it predict held-out answers."""
 
     context: StudyContext
@@ -81,7 +81,7 @@ class Answered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskingRounds(Rounds):
+class RewardRounds(Rounds):
     """Rounds that learn a reward from answers. Who answers is left to subclasses."""
 
     store: Store
@@ -94,11 +94,11 @@ class AskingRounds(Rounds):
     def method(self, number: int) -> Method:
         """Follow the reward of the round; where there is a doubt, leave the classifier as it is."""
         reward = self._learn(number)
-        if self.doubt(number) is not None:
+        if self.reason_not_followed(number) is not None:
             return no_update
         return partial(finetune, reward=reward, lime=self.context.settings.lime)
 
-    def doubt(self, number: int) -> Stopped | None:
+    def reason_not_followed(self, number: int) -> Stopped | None:
         """A reward is not followed that predicts unseen answers no better than a coin's might be predicted."""
         settings = self.context.settings
         if settings.finetune.significance == 1:
@@ -114,8 +114,8 @@ class AskingRounds(Rounds):
         return [*explained, *self.classifiers_made()]
 
     @property
-    def answered(self) -> "Answered":
-        return Answered(self.context, self.files, self.store)
+    def answers(self) -> "ArmAnswers":
+        return ArmAnswers(self.context, self.files, self.store)
 
     def comparisons(self, pool: Pool) -> list[Comparison]:
         """What a round asks, in the order in which it is asked."""
@@ -138,9 +138,7 @@ class AskingRounds(Rounds):
     def _learn(self, number: int) -> RewardEnsemble:
         """Everything of a round up to its reward, as far as it is not done."""
         settings, timed = self.context.settings, self.context.timed
-        pool = draw_pool(
-            number, settings.comparisons_per_round, self.answered.held_out, settings.queries, settings.seed
-        )
+        pool = draw_pool(number, settings.comparisons_per_round, self.answers.held_out, settings.queries, settings.seed)
         if not self.files.explanations_path(number).is_file():
             with timed(self.stage("explaining")):
                 self._explain(pool)
@@ -173,7 +171,7 @@ class AskingRounds(Rounds):
 
     def _fit_reward(self, number: int) -> None:
         settings, seed = self.context.settings.reward, derive(self.context.settings.seed, "reward", number)
-        known = self.answered.dataset(number)
+        known = self.answers.dataset(number)
         with self.context.progress.stage(self.title(number, "fitting the reward"), settings.members) as step:
             ensemble = fit_ensemble(
                 known.explained,
@@ -183,13 +181,13 @@ class AskingRounds(Rounds):
                 utilities=self.utilities(number, known.keys),
                 on_member=lambda: step(1),
             )
-        test = best_member(ensemble, known, settings=settings, seed=seed)
+        test = best_member_test(ensemble, known, settings=settings, seed=seed)
         save_out_of_bag_test(test, self.files.reward_path(number))
         save_ensemble(ensemble, self.files.reward_path(number))
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimulatedRounds(AskingRounds):
+class SimulatedRounds(RewardRounds):
     """A simulated annotator answers at once."""
 
     annotator: Annotator
@@ -207,13 +205,13 @@ class SimulatedRounds(AskingRounds):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeopleRounds(AskingRounds):
+class PeopleRounds(RewardRounds):
     """People answer in a browser, in their own time."""
 
     def gather(self, number: int) -> None:
         overlap = self.context.settings.overlap
         size = self.store.progress(number, overlap=overlap).asked
-        check = partial(check_decided, held_out=self.answered.held_out)
+        check = partial(check_decided, held_out=self.answers.held_out)
         with self.context.progress.stage(self.title(number, "waiting for answers"), size) as step:
             wait_for_people(self.store, number, overlap=overlap, step=step, check=check)
 
@@ -227,7 +225,7 @@ class PeopleRounds(AskingRounds):
         return [mixed[index] for index in numpy_generator(seed, "mixing", pool.round).permutation(len(mixed))]
 
 
-def feedback_rounds(context: StudyContext, store: Store) -> AskingRounds:
+def feedback_rounds(context: StudyContext, store: Store) -> RewardRounds:
     """The rounds of feedback itself: the study's own annotator is asked."""
     settings, files = context.settings, context.feedback_folder
     if settings.annotator == "human":

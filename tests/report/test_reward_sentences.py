@@ -6,7 +6,7 @@ import pytest
 
 from explainfb.core.types import Interval, OutOfBagTest
 from explainfb.report import render_report
-from explainfb.report.learned import evidence_sentence, held_out_sentence
+from explainfb.report.reward_sentences import evidence_sentence, held_out_sentence
 from explainfb.results.records import RoundResult, Stopped, StopReason, StudyResults
 from report_page import EMPTY, Page
 from results_example import example_results

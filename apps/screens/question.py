@@ -11,7 +11,7 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession, Side, time_left
 from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
 from explainfb.store import Kind, Lease, StoredComparison
-from screens import answers, pair
+from screens import answer_buttons, pair
 from screens.guard import allowed, guarded, tell
 from screens.wording import COMPARE, RATE
 
@@ -27,7 +27,7 @@ def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> No
     shown_at = first_shown(lease.token)
     progress(session)
     st.markdown(f"##### {COMPARE.question}")
-    answers.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
+    answer_buttons.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
     show(served, left, right, name=lease.token)
     comment(lease.token)
     footer(served, session, name=lease.token)
@@ -40,7 +40,7 @@ def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Si
     shown_at = first_shown(name)
     progress(session)
     st.markdown(f"##### {RATE.question}")
-    answers.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
+    answer_buttons.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
     pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
     comment(name)
     footer(served, session, name=name)
