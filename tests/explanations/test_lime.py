@@ -64,7 +64,7 @@ QUICK = LimeSettings(n_samples=60, n_segments=9)
     classes=st.integers(2, 6),
     fill=st.sampled_from(["zero", "mean", "blur", "noise", "data"]),
     sampling=st.sampled_from(["lime", "kernelshap"]),
-    masks=st.integers(2, 100).map(lambda half: 2 * half),
+    n_samples=st.integers(2, 100).map(lambda half: 2 * half),
     alpha=st.sampled_from([0.01, 1.0, 30.0]),
     seed=st.integers(0, 1000),
 )
@@ -78,7 +78,8 @@ def test_the_closed_form_is_the_fit_of_the_lime_package(shape, segments, classes
     [theirs] = explain(classifier, image[None], settings=replace(closed, backend="lime"), **given)
     np.testing.assert_allclose(ours.weights, theirs.weights, rtol=0, atol=1e-6)
     assert ours.intercept == pytest.approx(theirs.intercept, abs=1e-6)
-    assert ours.fit == pytest.approx(theirs.fit, abs=1e-6)
+    if np.abs(ours.weights).max() > 1e-12:  # R² of a constant output is 0 / 0, of which scikit-learn makes 0 or 1
+        assert ours.fit == pytest.approx(theirs.fit, abs=1e-6)
     assert ours.probability == theirs.probability
 
 

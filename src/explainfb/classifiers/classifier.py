@@ -25,8 +25,8 @@ from explainfb.core.seeding import torch_globally
 
 HEADER = "architecture"
 OWN = "own:"
-"""How the name of a network begins that `wrap` was given; nobody but its owner can build it."""
-HOW_TO_NAME = "put what builds it into explainfb.classifiers.BUILDERS and train it by that name"
+"""How the architecture's name begins for a network that was given to `wrap`: it cannot be built by name."""
+HOW_TO_NAME = "put what builds it into explainfb.BUILDERS and train it by that name"
 EVALUATION_PIXELS = 2**20
 """Pixels a channel that are sent through a network at a time when nothing is learned: 20 images of ImageNet's size."""
 
@@ -51,6 +51,7 @@ class Classifier(nn.Module):
         self.grey_as_colour = grey_as_colour
         self.architecture = architecture
         self.network = network
+        # not persistent, because the architecture already keeps them in the file
         self.register_buffer("mean", torch.tensor(architecture.mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(architecture.std).view(-1, 1, 1), persistent=False)
 
@@ -76,7 +77,7 @@ class Classifier(nn.Module):
 
 
 def check_classifier(found: object) -> None:
-    """Raise `InputError` for what is no `Classifier`, such as a network that nobody has wrapped."""
+    """Raise `InputError` for what is no `Classifier`, such as a bare network."""
     if not isinstance(found, Classifier):
         raise InputError(
             f"Expected a classifier of explainfb; found {type(found).__name__}. Wrap a network of your own: "
@@ -100,6 +101,7 @@ def build_classifier(architecture: Architecture, seed: int = 0) -> Classifier:
         )
     if name not in BUILDERS and architecture.channels not in (1, CHANNELS):
         raise InputError(f"{name} takes images of 1 or 3 channels; found {architecture.channels}. Use one of {OURS}.")
+    # torch's initialisers take no generator
     with torch_globally(seed, "build", name):
         if name in BUILDERS:
             network = BUILDERS[name](architecture)
@@ -114,7 +116,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises `RuntimeError` when a tensor is missing, left over or of another shape.
     """
     weights = OrderedDict(tensors)
-    # without the layout's version MNASNet refuses its weights
+    # the tensors come without the version of their layout, and MNASNet refuses weights that have none
     weights._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
     module.load_state_dict(weights)
 
@@ -131,7 +133,7 @@ def clone(classifier: Classifier) -> Classifier:
 def save_classifier(classifier: Classifier, path: Path) -> None:
     """Write the weights and the architecture to one safetensors file; a reader never sees half of it.
 
-    Raises `InputError` naming the file when it cannot be written, and for a network that `load` could not build.
+    Raises `InputError` naming the file when it cannot be written, and for a network that could not be built again.
     """
     name = classifier.architecture.name
     if name not in classifier_names():
@@ -140,6 +142,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
             f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
         )
     metadata = {HEADER: json.dumps(asdict(classifier.architecture))}
+    # safetensors writes no tensor that lies in channels-last order
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in classifier.state_dict().items()}
     try:
         write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
@@ -150,9 +153,9 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
 
 
 def load_classifier(path: Path) -> Classifier:
-    """The classifier that `save` wrote, on the CPU in evaluation mode.
+    """The classifier that `save_classifier` wrote, on the CPU in evaluation mode.
 
-    Raises `InputError` naming the file when it is missing, damaged or not written by `save`, and when its network is
+    Raises `InputError` naming the file when it is missing, damaged or another kind of file, and when its network is
     not known here.
     """
     if not path.is_file():
@@ -169,7 +172,7 @@ def load_classifier(path: Path) -> Classifier:
         ) from error
     raise InputError(
         f"{path} holds a network called {architecture.name!r}, which is not known here; put what builds it into "
-        "explainfb.classifiers.classifier.BUILDERS first."
+        "explainfb.BUILDERS first."
     )
 
 

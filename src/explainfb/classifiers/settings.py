@@ -20,7 +20,7 @@ class TrainingSettings:
 
     classifier: str = "lenet"
     """`lenet`, `mlp`, `pooled_lenet` or a torchvision classifier; from Python also a name put into
-    `classifiers.BUILDERS`."""
+    `explainfb.BUILDERS`."""
     pixels: Pixels = "normalised"
     """What the network is fed: pixels with the training images' mean and deviation taken out, or `raw` values from 0 to
     255, as some papers have it, or `unit`, from 0 to 1; the last two not for torchvision's classifiers."""

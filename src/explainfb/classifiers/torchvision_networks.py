@@ -69,7 +69,8 @@ def body_and_head(name: str, side: int) -> tuple[dict[str, torch.Size], tuple[st
 
     The head is what depends on the number of classes: a linear layer for most, a convolution for SqueezeNet.
     """
-    # RegNets work their widths out with tensors, which the meta device cannot
+    # only shapes are wanted, and the meta device has no weights to draw; RegNets work their widths out with tensors,
+    # which the meta device cannot
     with torch.device("cpu" if name.startswith("regnet") else "meta"), torch.random.fork_rng(devices=[]):
         state = build_network(name, PROBE_CLASSES, side).state_dict()
     head = tuple(key for key, tensor in state.items() if tensor.shape[:1] == (PROBE_CLASSES,))

@@ -1,4 +1,4 @@
-"""Training a classifier on a task, watched on validation images."""
+"""Training a classifier on a task; validation images decide when it ends."""
 
 import copy
 import math
@@ -20,11 +20,11 @@ from explainfb.tasks.task import Split, Task
 
 @dataclass(frozen=True)
 class TrainingPoint:
-    """One look at the validation images."""
+    """One measurement on the validation images."""
 
     step: int
     train_loss: float
-    """Mean over the steps since the last look."""
+    """Mean over the steps since the last measurement."""
     validation_loss: float
     validation_accuracy: float
 
@@ -41,6 +41,7 @@ def architecture_for(task: Task, name: str, pixels: Pixels = "normalised") -> Ar
     mean, std = (0.0,) * channels, (1 / 255 if pixels == "raw" else 1.0,) * channels
     if pixels == "normalised":
         mean = tuple(float(value) for value in images.mean((0, 2, 3)))
+        # a channel that is the same everywhere has a deviation of 0
         std = tuple(max(float(value), 1e-3) for value in images.std((0, 2, 3)))
     resize = None
     if name not in BUILDERS and name in classifier_names():
@@ -91,30 +92,32 @@ def fit(
 ) -> Classifier:
     """Train `classifier` in place on its parameters that require a gradient; returns it in evaluation mode.
 
-    It ends as it was at the look with the lowest validation loss. Everything else, running statistics included, keeps
-    its value. Raises `InputError` when the training loss stops being a number, or no look has one.
+    It ends as it was when its validation loss was lowest. Everything else, running statistics included, keeps its
+    value. Raises `InputError` when the training loss stops being a number, or no validation loss is one.
     """
     parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     generator = torch_generator(seed, "train", "batches")
-    best_loss, best_state, looks_since = math.inf, copy.deepcopy(classifier.state_dict()), 0
+    # copied deeply, because a state dict holds the tensors themselves, which the next step changes in place
+    best_loss, best_state, validations_since = math.inf, copy.deepcopy(classifier.state_dict()), 0
     losses: list[float] = []
+    # dropout takes no generator
     with torch_globally(seed, "train", "dropout", device=classifier.device):
         for step in range(1, settings.steps + 1):
             losses.append(_step(classifier, train_split, settings.batch_size, optimiser, generator))
             _check_loss("training", losses[-1], step, settings)
-            if step % settings.validate_every and step < settings.steps:
+            if step % settings.validate_every and step < settings.steps:  # the last step is validated in any case
                 continue
             loss, accuracy = validate(classifier, validation)
             if on_validation is not None:
                 on_validation(TrainingPoint(step, sum(losses) / len(losses), loss, accuracy))
             losses.clear()
-            looks_since += 1
+            validations_since += 1
             if loss < best_loss:
-                best_loss, best_state, looks_since = loss, copy.deepcopy(classifier.state_dict()), 0
-            if looks_since >= settings.patience:
+                best_loss, best_state, validations_since = loss, copy.deepcopy(classifier.state_dict()), 0
+            if validations_since >= settings.patience:
                 break
-    if settings.steps and best_loss == math.inf:
+    if settings.steps and best_loss == math.inf:  # NaN is never lower than the best
         _check_loss("validation", loss, step, settings)
     classifier.load_state_dict(best_state)
     return classifier.eval()

@@ -76,7 +76,7 @@ class Pretrained:
         if layers not in ("head", "all"):
             raise InputError(f"Unknown layers {layers!r}; expected 'head' or 'all'.")
         classifier = build_classifier(self._architecture(task), seed)
-        load_weights(classifier.network, {**classifier.network.state_dict(), **self.body})
+        load_weights(classifier.network, {**classifier.network.state_dict(), **self.body})  # the head as it was drawn
         for name, parameter in classifier.network.named_parameters():
             parameter.requires_grad_(layers == "all" or name in self.head)
         fit(
@@ -155,7 +155,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             found: Any = safetensors.torch.load_file(path)
         else:
-            with warnings.catch_warnings(action="ignore"):  # of pickles that it then refuses
+            with warnings.catch_warnings(action="ignore"):  # torch warns of pickles that it then refuses
+                # a pickle may run any code when it is loaded
                 found = torch.load(path, map_location="cpu", weights_only=True)
     except UNREADABLE as error:
         raise InputError(

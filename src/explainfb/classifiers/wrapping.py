@@ -22,7 +22,7 @@ def wrap(
 
     It is fed the task's pixels in [0, 1] as they are, or less `mean` and divided by `std`, one value for all channels
     or one each. Whatever else it wants done to its input it must do itself. It is not copied; it stays on its device,
-    and comes into evaluation mode. Such a classifier is not kept in a file: `classifiers.save` refuses it. Raises
+    and comes into evaluation mode. Such a classifier is not kept in a file: `save_classifier` refuses it. Raises
     `InputError` where the network cannot be fed the task's images, or returns no logits of the task's classes.
 
     >>> from torch import nn
@@ -53,12 +53,12 @@ def _check_normalisation(mean: Sequence[float], std: Sequence[float], channels: 
 
 
 def _try(classifier: Classifier, task: Task, name: str) -> Tensor:
-    """What it says of a few training images."""
+    """Its outputs on a few training images."""
     try:
         with torch.no_grad():
             found: Tensor = classifier(task.train.images[:TRIED].to(classifier.device))
             return found
-    except (RuntimeError, TypeError, ValueError, LookupError) as error:
+    except (RuntimeError, TypeError, ValueError, LookupError) as error:  # what PyTorch raises where shapes do not fit
         raise InputError(
             f"{name} cannot be fed {task.name}, float32 images (N, {', '.join(map(str, task.image_shape))}): {error}. "
             "Put what it wants done to them, such as a change of size or of colours, into its forward."

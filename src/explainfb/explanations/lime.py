@@ -51,15 +51,17 @@ def fit_linear(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float 
 
     Differentiable with respect to `outputs`. A superpixel that is never hidden gets the weight 0.
     """
+    # float64, in which lime and scikit-learn compute as well: the weights are to be theirs
     masks, outputs, similarity = masks.double(), outputs.double(), similarity.double()
     share = (similarity / similarity.sum(-1, keepdim=True)).unsqueeze(-2)  # (..., 1, N)
     mask_mean, output_mean = share @ masks, share @ outputs
-    centred = masks - mask_mean
+    centred = masks - mask_mean  # so that the penalty leaves the intercept free
     weighted = centred.mT * similarity.unsqueeze(-2)  # (..., d, N)
     gram = weighted @ centred + alpha * torch.eye(masks.shape[-1], dtype=masks.dtype, device=masks.device)
     weights = torch.cholesky_solve(weighted @ outputs, torch.linalg.cholesky(gram))
     residual = (share @ (outputs - output_mean - centred @ weights) ** 2).squeeze(-2)
     total = (share @ (outputs - output_mean) ** 2).squeeze(-2)
+    # a constant output is fitted perfectly, where R² would be one rounding error over another
     rounding = torch.finfo(total.dtype).tiny + (16 * torch.finfo(total.dtype).eps * output_mean.squeeze(-2)) ** 2
     fit = torch.where(total > rounding, 1 - residual / total.clamp_min(rounding), 1.0)
     return LinearFit(weights, (output_mean - mask_mean @ weights).squeeze(-2), fit)
@@ -67,11 +69,12 @@ def fit_linear(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float 
 
 def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = 1.0) -> LinearFit:
     """The same regression of outputs (N, K) by the `lime` package, one output at a time; not differentiable."""
-    base = LimeBase(kernel_fn=lambda distances: distances)  # it is handed similarities in place of distances
+    base = LimeBase(kernel_fn=lambda distances: distances)  # it is given similarities in place of distances
     ridge = Ridge(alpha=alpha)
     arrays = [part.double().cpu().numpy() for part in (masks, outputs, similarity)]
     weights, intercepts, fits = np.empty((masks.shape[1], outputs.shape[1])), [], []
     for output in range(outputs.shape[1]):
+        # "none", because lime's other ways select features first, by further fits
         intercept, pairs, fit, _ = base.explain_instance_with_data(
             *arrays, output, masks.shape[1], feature_selection="none", model_regressor=ridge
         )
@@ -84,7 +87,7 @@ def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: flo
 
 @dataclass(frozen=True, eq=False)
 class PerturbationSample:
-    """What a classifier says of an image and of its perturbed copies: enough to explain any class."""
+    """A classifier's outputs on an image and on its perturbed copies: enough to explain any class."""
 
     segments: IntArray
     """(H, W) labels 0 … d−1."""
@@ -124,14 +127,15 @@ def sample_perturbations(
     segments: IntArray | None = None,
     seed: int = 0,
 ) -> PerturbationSample:
-    """The classifier, in evaluation mode, asked about one image (C, H, W) under `settings.masks` masks.
+    """The classifier's outputs, in evaluation mode, on one image (C, H, W) under `settings.n_samples` masks.
 
     Other arguments as for `explain`. For several classes at the cost of one pass:
-    `near = sample_perturbations(classifier, image); explanations = [near.explain(target) for target in range(10)]`.
+    `sample = sample_perturbations(classifier, image); explanations = [sample.explain(target) for target in range(10)]`.
     """
     check_classifier(classifier)
     check_images(image[None])
     segments = _own_segments(image, segments, settings)
+    # a stream for each image, named by its pixels: the images explained before or beside it change nothing
     content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
     generator = torch_generator(seed, "explain", content)
     masks = draw_masks(settings.n_samples, int(segments.max()) + 1, settings.sampling, generator)
@@ -140,7 +144,7 @@ def sample_perturbations(
     perturber = Perturber(images, labels, settings.fill, background)
     most = CHUNK_BYTES // (image.numel() * image.element_size())
     chunk = max(1, min(CHUNK_IMAGES, classifier.comfortable_batch, most))
-    parts = asked.unsqueeze(0).tensor_split(-(-len(asked) // chunk), dim=1)
+    parts = asked.unsqueeze(0).tensor_split(-(-len(asked) // chunk), dim=1)  # with no small one at the end
     classifier.eval()
     outputs = torch.cat([classifier(perturber(part, generator)[0]).softmax(1) for part in parts]).cpu()
     return PerturbationSample(segments, masks, outputs[1:], outputs[0], settings)
@@ -206,7 +210,7 @@ def differentiable_weights(
     background: Tensor | None,
     generator: torch.Generator,
 ) -> Tensor:
-    """(B, d) weights that the classifier's parameters can be followed through.
+    """(B, d) weights, differentiable with respect to the classifier's parameters.
 
     images (B, C, H, W); segments (B, H, W), d the largest number of superpixels among them: an image with fewer gets
     zeros for the rest; targets (B,). Masks are drawn anew at each call from `generator`.

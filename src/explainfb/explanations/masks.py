@@ -1,4 +1,4 @@
-"""Which superpixels are hidden: masks, and how much each counts."""
+"""Which superpixels are hidden: masks, and the weight of each in the regression."""
 
 from collections.abc import Sequence
 
@@ -20,6 +20,7 @@ def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torc
     complement of every mask (Lundberg & Lee 2017; Covert & Lee 2021), which needs an even `count`.
     """
     if sampling == "lime":
+        # float32, because a mask is multiplied with pixels and regressed on
         masks = torch.randint(2, (count, superpixels), generator=generator).float()
         masks[0] = 1
         return masks
@@ -28,6 +29,7 @@ def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torc
     sizes = torch.arange(1, superpixels)
     chances = 1.0 / (sizes * (superpixels - sizes))
     shown = sizes[torch.multinomial(chances, count // 2, replacement=True, generator=generator)]
+    # the order of random keys is a random permutation; float64, so that two keys are hardly ever equal
     keys = torch.rand(count // 2, superpixels, generator=generator, dtype=torch.float64)
     order = torch.from_numpy(keys.numpy().argsort(1))  # NumPy sorts short rows several times faster than torch
     first_shown = (torch.arange(superpixels) < shown[:, None]).float()
@@ -53,7 +55,7 @@ def draw_padded_masks(
 ) -> tuple[Tensor, Tensor]:
     """Masks (B, count, d) and their weights π (B, count) for B images with these numbers of superpixels.
 
-    d is the largest of the numbers; what an image does not have is always shown, and so explains nothing.
+    d is the largest of the numbers. A superpixel that an image does not have is always shown, so its weight is 0.
     """
     drawn = [draw_masks(count, own, sampling, generator) for own in superpixels]
     padded = [F.pad(masks, (0, max(superpixels) - masks.shape[1]), value=1.0) for masks in drawn]

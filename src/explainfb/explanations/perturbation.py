@@ -33,20 +33,22 @@ class Perturber:
         self.background = background
         self.fill = fill
         self.pixels = segments.flatten(1).unsqueeze(1)  # (B, 1, H·W)
-        self.still = _fixed_fill(fill, images, segments)
+        self.fixed = _fixed_fill(fill, images, segments)
 
     def __call__(self, masks: Tensor, generator: torch.Generator) -> Tensor:
         """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden."""
         batch, count = masks.shape[:2]
         shown = masks.to(self.images).gather(2, self.pixels.expand(-1, count, -1))  # (B, N, H·W)
         shown = shown.view(batch, count, 1, *self.images.shape[2:])
-        if self.still is not None:
-            return torch.lerp(self.still, self.images.unsqueeze(1), shown)  # exact where shown is 0 or 1
+        if self.fixed is not None:
+            # exact where shown is 0 or 1, and one new tensor where z ⊙ x + (1 − z) ⊙ b needs several
+            return torch.lerp(self.fixed, self.images.unsqueeze(1), shown)
         return self._draw(count, generator).lerp_(self.images.unsqueeze(1), shown)
 
     def _draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """(B, count, C, H, W), a tensor of its own."""
+        """(B, count, C, H, W), a tensor that may be overwritten."""
         batch, *shape = self.images.shape
+        # drawn on the CPU wherever the images are, so that every device hides with the same pixels
         if self.background is None or self.fill == "noise":
             return torch.rand(batch, count, *shape, generator=generator).to(self.images)
         chosen = torch.randint(len(self.background), (batch * count,), generator=generator)
@@ -65,7 +67,7 @@ def _check_background(background: Tensor | None, images: Tensor) -> None:
 
 
 def _fixed_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
-    """What every mask shows where it hides, (B, 1, C, H, W) or a shape that broadcasts to it; None if it is drawn."""
+    """The same for every mask: (B, 1, C, H, W) or a shape that broadcasts to it; None where it is drawn for each."""
     match fill:
         case "zero":
             return images.new_zeros(1, 1, 1, 1, 1)
@@ -76,7 +78,7 @@ def _fixed_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
         case "blur":
             side = min(images.shape[2:]) / 8
             size = 2 * max(1, round(side)) + 1
-            rows = TF.gaussian_blur(images, [1, size], sigma=side / 2)  # one direction at a time is far quicker
+            rows = TF.gaussian_blur(images, [1, size], sigma=side / 2)  # one direction at a time is far faster
             both: Tensor = TF.gaussian_blur(rows, [size, 1], sigma=side / 2)
             return both.unsqueeze(1)
     return None

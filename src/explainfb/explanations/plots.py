@@ -26,7 +26,7 @@ COUNTED = 0.1
 GAP = 8
 """Pixels between an image and its explanation in a file."""
 HIDDEN = 0.5
-"""The grey of what did not count."""
+"""The grey of superpixels that did not count."""
 COLOURS = "PuOr_r"
 """Brewer's purple to orange: purple speaks against the class, orange for it."""
 
@@ -132,7 +132,10 @@ def _colour(image: FloatArray) -> FloatArray:
 
 
 def _enlarge(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """Repeat pixels until the picture is about `SIDE` high; leave out some where it is larger."""
+    """Repeat pixels until the picture is about `SIDE` high; leave out some where it is larger.
+
+    Nothing is smoothed: the edges of superpixels must stay where they are.
+    """
     height = values.shape[0]
     if height > SIDE:
         step = -(-height // SIDE)

@@ -28,7 +28,7 @@ def save_explanations(explanations: Mapping[ExplanationKey, Explanation], path: 
         "target": np.array([item.target for item in items]),
         "probability": np.array([item.probability for item in items]),
         "segments": np.stack([item.segments for item in items]).astype(np.int32),
-        "weights": padded([item.weights for item in items]),
+        "weights": padded([item.weights for item in items]),  # images may have different numbers of superpixels
         "intercept": np.array([item.intercept for item in items]),
         "fit": np.array([item.fit for item in items]),
     }

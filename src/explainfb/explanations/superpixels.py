@@ -52,12 +52,15 @@ def segment(image: Tensor, method: Method = "grid", count: int = 49) -> IntArray
         pixels = image.detach().cpu().movedim(0, -1).numpy().astype(np.float64)
         pixels = pixels if pixels.shape[-1] == 3 else np.repeat(pixels[..., :1], 3, axis=-1)
         if method == "slic":
+            # labels from 0: by default they begin at 1, and a superpixel 0 without pixels would be explained too
             found = skimage.segmentation.slic(pixels, n_segments=count, compactness=10.0, start_label=0)
         elif method == "quickshift":
+            # lime's own kernel and distance are for photographs, and leave a 28×28 image one superpixel or two
             side = (height * width / count) ** 0.5
             found = skimage.segmentation.quickshift(pixels, kernel_size=max(1.0, side / 6), max_dist=side, ratio=0.2)
         else:
             raise InputError(f"Unknown superpixels {method!r}; expected one of {', '.join(get_args(Method))}.")
+        # both may skip labels
         segments = np.unique(found, return_inverse=True)[1].reshape(height, width).astype(np.int64)
     check_segments(segments)
     return segments
@@ -65,7 +68,7 @@ def segment(image: Tensor, method: Method = "grid", count: int = 49) -> IntArray
 
 def batch_superpixels(images: Tensor, method: Method, count: int) -> Tensor:
     """(B, H, W) labels of images (B, C, H, W), on the CPU."""
-    if method == "grid":
+    if method == "grid":  # the same for every image, so one in memory serves them all
         return torch.from_numpy(segment(images[0], method, count)).expand(len(images), -1, -1)
     return torch.from_numpy(np.stack([segment(image, method, count) for image in images]))
 

@@ -59,18 +59,20 @@ def calibration_error(
 ) -> Interval:
     """Expected calibration error (Naeini et al. 2015; Guo et al. 2017) of the predicted class, in [0, 1].
 
-    `probabilities` is (N, classes), `labels` (N,). The estimate is torchmetrics', which noise in the bins makes too
-    large: by nothing where the error is large, and by `calibration_noise` where there is none. A resample adds as much
-    once more, so the bootstrap interval is moved down by its mean excess; its lower end lies lower by
-    `calibration_noise`, and both in [0, 1]. Raises `InputError` when rows are no distributions.
+    `probabilities` is (N, classes), `labels` (N,). The estimate is torchmetrics'. Noise in the bins makes it too large:
+    by nothing where the error is large, and by `calibration_noise` where the classifier is calibrated. A resample adds
+    as much once more, so the bootstrap interval is moved down by its mean excess. Its lower end is then lowered by
+    `calibration_noise`, and both ends are kept in [0, 1]. Raises `InputError` when rows are no distributions.
     """
     check_probabilities(probabilities, labels)
     confidence, correct, index = confidence_bins(probabilities, labels, bins)
+    # (N, bins), each image in the column of its bin: a resample is then a sum of rows
     gaps = np.eye(bins)[index] * (correct - confidence)[:, None]
     errors = np.abs(resampled_sums(gaps, seed, resamples)).sum(1) / len(gaps)
     classes = probabilities.shape[1]
     estimate = float(multiclass_calibration_error(below_one(probabilities), labels.cpu(), classes, bins, norm="l1"))
     low, high = np.quantile(errors, QUANTILES) - (errors.mean() - estimate)
+    # on average noise makes the estimate too large and never too small: only the lower end gives way
     low -= calibration_noise(probabilities, labels, seed=seed, bins=bins)
     return Interval(estimate, float(np.clip(low, 0, estimate)), float(np.clip(high, estimate, 1)))
 
@@ -118,7 +120,7 @@ def reliability(probabilities: Tensor, labels: Tensor, *, bins: int = BINS) -> R
     check_probabilities(probabilities, labels)
     confidence, correct, index = confidence_bins(probabilities, labels, bins)
     count = np.bincount(index, minlength=bins)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin is the NaN that is promised
         mean_confidence = np.bincount(index, confidence, bins) / count
         accuracy = np.bincount(index, correct, bins) / count
     return Reliability(np.linspace(0, 1, bins + 1), mean_confidence, accuracy, count.astype(np.int64))

@@ -91,16 +91,17 @@ def half_width(by_seed: FloatArray) -> float | None:
 
 
 def _p_seeds(by_seed: FloatArray) -> float | None:
-    """1 where no seed differs; the smallest that can be told apart from 0 where all differ by the same."""
+    """1 where no seed differs; the smallest positive number where all differ by the same."""
     if len(by_seed) < 2:
         return None
-    if np.ptp(by_seed) == 0:
+    if np.ptp(by_seed) == 0:  # the t-test would divide by a deviation of 0
         return 1.0 if by_seed[0] == 0 else float(np.finfo(np.float64).tiny)
     return float(scipy.stats.ttest_1samp(by_seed, 0.0).pvalue)
 
 
 def _p_images(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> float:
     here, there = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    # only images on which the two differ tell them apart; McNemar's test asks whether both sides win as often
     only_here, only_there = int(((here == 1) & (there == 0)).sum()), int(((here == 0) & (there == 1)).sum())
     return float(mcnemar([[0, only_here], [only_there, 0]], exact=True).pvalue)
 
@@ -108,6 +109,7 @@ def _p_images(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> float:
 def corrected(found: Sequence[Contrast]) -> list[Contrast]:
     """With p-values by Holm's method over all of these that have one, whatever they were corrected for before."""
     tested = {
+        # the larger of the two, for both must hold: so the test needs no correction for being two
         index: max(p for p in (each.p_seeds, each.p_images) if p is not None)
         for index, each in enumerate(found)
         if each.p_seeds is not None

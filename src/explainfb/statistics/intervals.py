@@ -13,6 +13,7 @@ from explainfb.core.types import FloatArray, IntArray, Interval
 
 QUANTILES = (0.025, 0.975)
 DRAWS_AT_ONCE = 2_000_000
+"""Rows that are drawn in one piece, so that resampling many values does not fill the memory."""
 
 
 def check_values(values: FloatArray) -> None:
@@ -32,6 +33,7 @@ def resampled_sums(columns: FloatArray, seed: int, resamples: int) -> FloatArray
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
         draws = generator.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        # how often each row was drawn: one product with the columns then sums all resamples, and no row is copied
         counts = np.bincount(draws.ravel(), minlength=rows * n).reshape(rows, n)
         sums.append(counts @ columns)
     return np.concatenate(sums)
@@ -95,6 +97,7 @@ def pair_accuracy_interval(
         len(images), np.full(len(images), 1 / len(images)), size=resamples
     )
     counts = np.where(first == second, drawn[:, first], drawn[:, first] * drawn[:, second])
-    counts = counts[counts.sum(1) > 0]
+    counts = counts[counts.sum(1) > 0]  # of few images a draw may hold no comparison at all
     low, high = np.quantile(counts @ np.asarray(correct, dtype=np.float64) / counts.sum(1), QUANTILES)
+    # where all are right every resample is 1, and only the plain interval says that there are few
     return Interval(plain.estimate, min(plain.low, float(low)), max(plain.high, float(high)))

@@ -17,7 +17,7 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 
 LIMITS = (0.05, 100.0)
-"""The temperatures among which the best is looked for."""
+"""The temperatures between which the best is searched for."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> Temperature:
 
     low, high = (math.log(limit) for limit in LIMITS)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-7})
+    # the bounded search comes near its ends and never tries them
     _, best = min((loss(end), end) for end in (low, high, float(found.x)))
     return Temperature(math.exp(best), at_limit=best in (low, high))
 

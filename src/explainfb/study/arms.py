@@ -189,7 +189,7 @@ class Arms(dict[str, Arm]):
         nearest = nearest_name(name, list(self))
         raise InputError(
             f"There is no arm {name!r}; did you mean {nearest!r}? One of your own is put into "
-            "explainfb.study.arms.ARMS first, in each process that runs it."
+            "explainfb.ARMS first, in each process that runs it."
         )
 
 

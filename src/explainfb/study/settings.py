@@ -41,7 +41,7 @@ Setting = bool | int | float | str | list[float] | list[str]
 Plain = dict[str, "Setting | Plain"]
 """Settings as a file holds them, those of a record in a dictionary of their own."""
 Control = KnownControl | str
-"""An arm that feedback is compared with: one that comes with explainfb, or one that was put into `arms.ARMS`."""
+"""An arm that feedback is compared with: one that comes with explainfb, or one that was put into `explainfb.ARMS`."""
 
 
 @dataclass(frozen=True, kw_only=True)
