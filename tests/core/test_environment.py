@@ -5,16 +5,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from explainfb.core.environment import Provenance, both, describe_environment, recall, remember
+from explainfb.core.environment import (
+    Provenance,
+    add_provenance,
+    describe_environment,
+    merge_environments,
+    read_provenance,
+)
 from explainfb.core.errors import InputError
 
 
 def test_environments_are_named_where_they_differ() -> None:
     here, there = {"torch": "2.1", "python": "3.12"}, {"torch": "2.2", "python": "3.12", "device": "cpu"}
     joined = {"torch": "2.1; 2.2", "python": "3.12", "device": "not recorded; cpu"}
-    assert both(here, there) == joined
-    assert both(joined, there) == joined
-    assert both({}, there) == both(there, {}) == there
+    assert merge_environments(here, there) == joined
+    assert merge_environments(joined, there) == joined
+    assert merge_environments({}, there) == merge_environments(there, {}) == there
     assert describe_environment(torch.device("cpu")) == describe_environment() | {"device": "cpu"}
 
 
@@ -30,9 +36,9 @@ def test_the_processor_on_which_rounding_depends_is_named(monkeypatch: pytest.Mo
 
 
 def test_times_add_up_and_a_damaged_file_is_named(tmp_path: Path) -> None:
-    remember(tmp_path, Provenance({"torch": "1"}, {"training": 2.0, "answers": 1.0}))
-    assert remember(tmp_path, Provenance({"torch": "1"}, {"training": 0.5})) == recall(tmp_path)
-    assert recall(tmp_path) == Provenance({"torch": "1"}, {"training": 2.5, "answers": 1.0})
+    add_provenance(tmp_path, Provenance({"torch": "1"}, {"training": 2.0, "answers": 1.0}))
+    assert add_provenance(tmp_path, Provenance({"torch": "1"}, {"training": 0.5})) == read_provenance(tmp_path)
+    assert read_provenance(tmp_path) == Provenance({"torch": "1"}, {"training": 2.5, "answers": 1.0})
     (tmp_path / "provenance.json").write_text("{")
     with pytest.raises(InputError, match=r"provenance\.json is damaged"):
-        recall(tmp_path)
+        read_provenance(tmp_path)

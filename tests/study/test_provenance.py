@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from explainfb.core import environment
-from explainfb.core.environment import keep, recall
+from explainfb.core.environment import read_provenance, write_provenance
 from explainfb.core.errors import InputError
 from explainfb.results.json_file import read_results, write_results
 from explainfb.study import finished as finished_module
@@ -42,10 +42,10 @@ def folder(ended: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def slow(folder: Path) -> None:
     """Everything in the study took a thousand seconds, which nothing that is measured anew here can."""
-    known, path = recall(folder), folder / "results.json"
+    known, path = read_provenance(folder), folder / "results.json"
     assert known is not None
     took = dict.fromkeys(known.seconds, 1000.0)
-    keep(folder, replace(known, seconds=took))
+    write_provenance(folder, replace(known, seconds=took))
     write_results(replace(read_results(path), seconds=took), path)
 
 
@@ -107,7 +107,7 @@ def test_an_interrupted_study_keeps_what_it_did(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(study_module, "evaluate", interrupted)
     with pytest.raises(KeyboardInterrupt):
         Study.open(tmp_path, SMALL).run()
-    known = recall(tmp_path)
+    known = read_provenance(tmp_path)
     assert known is not None
     assert known.seconds.keys() >= {"training", "feedback: fine-tuning"}
 
