@@ -53,7 +53,7 @@ def slow(folder: Path) -> None:
 def upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another version of PyTorch from here on."""
     here = environment.describe_environment
-    monkeypatch.setattr(study_module, "describe_environment", lambda device=None: here(device) | {"torch": "9.9"})
+    monkeypatch.setattr(environment, "describe_environment", lambda device=None: here(device) | {"torch": "9.9"})
 
 
 @pytest.mark.usefixtures("upgraded")
