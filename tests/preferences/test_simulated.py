@@ -111,7 +111,7 @@ RATES = (0.0, 0.3, 1.0)
 def test_a_crowd_shares_the_comparisons_and_each_errs_as_it_should() -> None:
     crowd, right = simulated_annotator(split(), seed=0, error_rate=0.7, crowd=RATES), {}
     for image in range(2000):
-        name = crowd.asked(comparison(image)).name
+        name = crowd.who_answers(comparison(image)).name
         right.setdefault(name, []).append(crowd.answer(comparison(image), GOOD, BAD) is Answer.LEFT)
     assert sorted(right) == ["simulated-1", "simulated-2", "simulated-3"]
     for name, rate in zip(sorted(right), RATES, strict=True):
@@ -122,7 +122,7 @@ def test_a_crowd_shares_the_comparisons_and_each_errs_as_it_should() -> None:
 def test_who_is_asked_depends_on_the_comparison_and_the_seed_alone() -> None:
     def names(seed: int, images: range) -> dict[int, str]:
         crowd = simulated_annotator(split(), seed=seed, error_rate=0, crowd=RATES)
-        return {image: crowd.asked(comparison(image)).name for image in images}
+        return {image: crowd.who_answers(comparison(image)).name for image in images}
 
     assert names(0, range(200)) == names(0, range(199, -1, -1))
     assert names(0, range(200)) != names(1, range(200))
@@ -131,8 +131,8 @@ def test_who_is_asked_depends_on_the_comparison_and_the_seed_alone() -> None:
 def test_without_a_crowd_there_is_one_annotator_with_its_old_name() -> None:
     alone = simulated_annotator(split(), seed=0, error_rate=0.2)
     assert alone == SimulatedAnnotator(split=alone.split, seed=0, error_rate=0.2)
-    assert alone.asked(comparison(0)).name == "simulated"
-    assert CoinAnnotator(seed=0).asked(comparison(0)).name == "coin"
+    assert alone.who_answers(comparison(0)).name == "simulated"
+    assert CoinAnnotator(seed=0).who_answers(comparison(0)).name == "coin"
 
 
 KEYS = [ExplanationKey("round-0", image) for image in range(1000)]

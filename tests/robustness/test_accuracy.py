@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from explainfb.classifiers.classifier import Classifier, clone
 from explainfb.core.errors import InputError
 from explainfb.core.types import RobustAccuracy, ThreatModel
-from explainfb.robustness.accuracy import break_at_once, climb, robust_accuracy, search_step
+from explainfb.robustness.accuracy import break_by_minimum_norm, break_in_turn, robust_accuracy, search_step
 from explainfb.robustness.attacked_model import AttackedModel, attacked, verified
 from explainfb.robustness.attacks import Attacker, cross_entropy, foolbox
 from explainfb.robustness.diagnostics import Broken, only_by
@@ -199,7 +199,7 @@ def test_a_dear_attack_is_judged_by_the_images_it_ran_on() -> None:
     """Of ten images two are wrong to begin with; the attack ran on four of the others and broke one."""
     rows = np.array([[True, True, True, *[False] * 7]])
     tried = np.array([False, False, True, True, True, True, *[False] * 4])
-    assert Broken(rows, tried).left(0, 0.8) == pytest.approx(0.8 * 3 / 4)
+    assert Broken(rows, tried).accuracy_alone(0, 0.8) == pytest.approx(0.8 * 3 / 4)
 
 
 def test_what_one_attack_alone_broke_is_counted_on_the_images_it_ran_on() -> None:
@@ -312,7 +312,7 @@ def test_only_what_still_holds_is_attacked_again() -> None:
         asked.append((epsilon, left.tolist()))
         return left < 10 * epsilon
 
-    rows = climb([attempt], np.array([False] * 4 + [True]), [0.1, 0.3])
+    rows = break_in_turn([attempt], np.array([False] * 4 + [True]), [0.1, 0.3])
     assert asked == [(0.1, [0, 1, 2, 3]), (0.3, [1, 2, 3])]
     assert rows.tolist() == [[True, False, False, False, True], [True, True, True, False, True]]
 
@@ -320,7 +320,7 @@ def test_only_what_still_holds_is_attacked_again() -> None:
 def test_what_a_minimum_norm_attack_broke_stays_broken_at_a_larger_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
     found = np.array([[True, False], [False, False], [False, True]])
     monkeypatch.setattr(Attacker, "minimum_norm", lambda *_: found)
-    rows = break_at_once(attacker(trained()).minimum_norm, np.array([False, True, False]), (0.1, 0.2, 0.3))
+    rows = break_by_minimum_norm(attacker(trained()).minimum_norm, np.array([False, True, False]), (0.1, 0.2, 0.3))
     assert rows.tolist() == [[True, True, False], [True, True, False], [True, True, True]]
 
 

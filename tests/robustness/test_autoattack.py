@@ -11,11 +11,12 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import CrossCheck, ThreatModel
 from explainfb.evaluation.evaluator import cross_checked
 from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.report.tables import _beside
+from explainfb.report.tables import _cross_check_note, robust_table
 from explainfb.robustness import autoattack as module
 from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.autoattack import PACKAGES, run_autoattack
 from explainfb.tasks.task import Split
+from results_example import example_results, with_arm
 from sound_digits import changed, digits, trained
 
 IMAGES, LABELS = (part[:30] for part in digits())
@@ -70,8 +71,18 @@ def test_its_accuracy_stands_beside_ours_on_the_same_images(monkeypatch: pytest.
     assert replace(found, cross_check=None) == records[0]
     assert unmoved.cross_check is None
     ours = 100 * found.cross_check.ours
-    assert _beside(found.cross_check) == f"; AutoAttack 50.0, ours {ours:.1f} on the same 10"
+    assert _cross_check_note(found.cross_check) == f"; AutoAttack 50.0, ours {ours:.1f} on the same 10"
     assert cross_checked(trained(), Split(IMAGES, LABELS), records, 0, 0) is records
+
+
+def test_the_report_shows_both() -> None:
+    results = example_results()
+    first, *others = results.feedback.robust_accuracy
+    first = replace(first, cross_check=CrossCheck("AutoAttack", 0.5, 0.6, 10))
+    results = with_arm(results, "feedback", robust_accuracy=(first, *others))
+    cells = next(row.cells for row in robust_table(results).rows if row.arm.name == "feedback")
+    ends = [cell.interval.endswith("; AutoAttack 50.0, ours 60.0 on the same 10") for cell in cells]
+    assert ends == [True] + [False] * (len(cells) - 1)
 
 
 def every_second(classifier: Callable, images: np.ndarray, labels: np.ndarray, **options: object) -> np.ndarray:

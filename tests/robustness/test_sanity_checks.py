@@ -99,8 +99,8 @@ def test_nothing_classified_correctly_is_no_evidence_of_a_fault() -> None:
 def test_few_images_are_judged_by_how_few_they_are() -> None:
     """Two of a hundred are chance, two of forty are not, however many images the other attacks ran on."""
     for tried, trips in ((100, False), (40, True)):
-        evidence = replace(SOUND, attacked=1000, only_black_box={"square": Share(2, tried)})
-        assert sanity_checks.black_box_beats_white_box(evidence) == trips
+        found = replace(SOUND, attacked=1000, only_black_box={"square": Share(2, tried)})
+        assert sanity_checks.black_box_beats_white_box(found) == trips
 
 
 def test_missing_gradients_count_as_zero() -> None:

@@ -27,6 +27,7 @@ def contrast_arms(
         if len(evaluations) != len(reference):
             raise InputError(f"{arm} has {len(evaluations)} seeds and what it is compared with {len(reference)}.")
         found += _against(reference, arm, evaluations, measures)
+    # corrected once for all arms together: many tests of one study find something by chance
     return sorted(corrected(found), key=lambda each: -abs(each.difference))
 
 
@@ -36,14 +37,14 @@ def _against(
     pairs = list(zip(map(_outcomes, reference), map(_outcomes, evaluations), strict=True))
     wanted = pairs[0][0] if measures is None else measures
     shared = [measure for measure in wanted if all(measure in here and measure in there for here, there in pairs)]
-    doubted = {measure for evaluation in (*reference, *evaluations) for measure in _doubtful(evaluation)}
+    unreliable = {measure for evaluation in (*reference, *evaluations) for measure in _unreliable(evaluation)}
     noise = {ECE: max(_noise(reference), _noise(evaluations))} if ECE in shared else {}
     return [
         contrast(
             arm,
             measure.key,
             [(here[measure], there[measure]) for here, there in pairs],
-            reliable=measure not in doubted,
+            reliable=measure not in unreliable,
             noise=noise.get(measure, 0.0),
         )
         for measure in shared
@@ -59,6 +60,7 @@ def _outcomes(evaluation: Evaluation) -> dict[Measure, FloatArray]:
         for measure, logits in measured.items()
         if logits is not None
     }
+    # one resample, because only the estimate is wanted
     error = calibration_error(evaluation.test_logits.double().softmax(1), labels, seed=0, resamples=1)
     found[ECE] = np.array([error.estimate])
     for robust in evaluation.robust:
@@ -72,6 +74,6 @@ def _noise(evaluations: Sequence[Evaluation]) -> float:
     return float(np.mean(each))
 
 
-def _doubtful(evaluation: Evaluation) -> set[Measure]:
+def _unreliable(evaluation: Evaluation) -> set[Measure]:
     """The robust accuracies that failed a sanity check."""
     return {robust_accuracy_under(robust.threat_model) for robust in evaluation.robust if not robust.reliable}

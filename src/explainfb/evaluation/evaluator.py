@@ -82,8 +82,8 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     if settings.autoattack_images:
-        check_installed()
-    attacked = _some(task.test, settings.attack_images, seed)
+        check_installed()  # before the other attacks, which take long
+    attacked = _draw_images(task.test, settings.attack_images, seed)
     robust = robust_accuracy(
         classifier,
         attacked.images,
@@ -124,7 +124,7 @@ def cross_checked(
     return found
 
 
-def _some(split: Split, count: int, seed: int) -> Split:
+def _draw_images(split: Split, count: int, seed: int) -> Split:
     """The same `count` images of the split whenever the seed is the same."""
     return split.take(torch.randperm(len(split), generator=torch_generator(seed, "test images"))[:count])
 
@@ -132,7 +132,7 @@ def _some(split: Split, count: int, seed: int) -> Split:
 def _shortcut_shares(classifier: Classifier, task: Task, settings: EvaluationSettings, seed: int) -> FloatArray | None:
     if task.test.shortcut is None:
         return None
-    some = _some(task.test, settings.explain_images, seed)
+    some = _draw_images(task.test, settings.explain_images, seed)
     assert some.shortcut is not None
     explanations = explain(classifier, some.images, settings=settings.lime, background=task.train.images, seed=seed)
     masks = some.shortcut.numpy()
@@ -178,6 +178,6 @@ def _robust_from(row: dict[str, Any]) -> RobustAccuracy:
         attacks=row["attacks"],
         flags=tuple(row["flags"]),
         survived=tuple(row["survived"]),
-        attack_images=row.get("attack_images", {}),
+        attack_images=row.get("attack_images", {}),  # files written before it was counted lack it
         cross_check=CrossCheck(**row["cross_check"]) if row.get("cross_check") else None,
     )

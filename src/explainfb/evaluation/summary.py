@@ -26,6 +26,7 @@ def summarise(evaluation: Evaluation, arm: ArmDescription, *, seed: int, compute
         ece=calibration_error(probabilities, labels, seed=seed),
         shortcut_share=None if shares is None else bootstrap_interval(shares, seed=seed),
         reliability=_bins(probabilities, labels),
+        # which images survived is kept in the evaluation's own file, from which arms are contrasted
         robust_accuracy=tuple(replace(robust, survived=()) for robust in evaluation.robust),
         compute=compute,
     )

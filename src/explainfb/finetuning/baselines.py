@@ -113,11 +113,12 @@ def random_exchange(
 
         loss(θ) = cross-entropy(x', y) + γ · ‖A ⊙ ∂/∂x' Σ_k log p_k‖², with A drawn anew for every image of every batch
 
-    x' are counterexamples and γ is the gradient penalty as in feedback; where feedback makes no counterexamples and has
-    the penalty alone, so has this. What feedback gains beyond this it owes to the answers, and not to training on
-    pieces of other images.
+    x' are counterexamples and γ is the gradient penalty as in feedback. Where feedback has the penalty alone, without
+    counterexamples, so has this. What feedback gains beyond this it owes to the answers, and not to training on pieces
+    of other images.
     """
     relevance_map = RandomRelevance(lime, torch_generator(seed, "random exchange"))
+    # feedback that follows the reward's gradient alone has nothing to draw at random; then all images are changed
     share = settings.counterexample_share if settings.needs_relevance_map else 1.0
     settings = replace(settings, counterexample_share=share, reward_weight=0.0)
     return finetune(
@@ -175,17 +176,17 @@ class OracleReward:
 def wrong_reasons(split: Split, *, region: Region, seed: int) -> Split:
     """The split as an annotator sees it who wants the reason where it should not be.
 
-    Turned round, the region is the rest of the image: a reward can learn it as well as the right one, so that the arm
-    differs from feedback in nothing but what is asked for. Whatever helps here does not help because of what the
-    annotator knows; methods that gain from wrong masks, as CDEP does (Friedrich et al. 2022), gain from something else.
-    At random, the region keeps size and shape and lies elsewhere in each image, wrapped round at the borders.
+    Turned round, the region is the rest of the image. A reward can learn it as well as the right one, so the arm
+    differs from feedback in nothing but what is asked for. What helps here cannot help because of what the annotator
+    knows: CDEP gains from wrong masks too (Friedrich et al. 2022). At random, the region keeps its size and shape and
+    lies elsewhere in each image, wrapped round at the borders.
     """
     if split.relevance is None:
         raise InputError("A wrong annotator needs relevance masks to turn round, and these images have none.")
-    return replace(split, relevance=~split.relevance if region == "turned_round" else _moved(split.relevance, seed))
+    return replace(split, relevance=~split.relevance if region == "turned_round" else _rolled(split.relevance, seed))
 
 
-def _moved(masks: Tensor, seed: int) -> Tensor:
+def _rolled(masks: Tensor, seed: int) -> Tensor:
     """Each of masks (N, H, W) rolled by a number of rows and columns of its own."""
     _, height, width = masks.shape
     places = torch.rand(len(masks), 2, generator=torch_generator(seed, "wrong masks")) * torch.tensor([height, width])

@@ -68,6 +68,7 @@ def training_batches(split: Split, settings: FinetuneSettings, seed: int, *augme
     (torch.Size([16, 1, 28, 28]), torch.Size([16]))
     """
     if settings.adversarial_epsilon > 0:
+        # last, because what the classifier learns from is to be the worst within epsilon, counterexample or not
         starts = torch_generator(seed, "adversarial training", "starts")
         augmentations = (*augmentations, AdversarialExamples(settings, starts))
     return Batches(split, settings.batch_size, batch_draws(seed), augmentations)

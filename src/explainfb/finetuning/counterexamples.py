@@ -42,7 +42,7 @@ class Counterexamples:
 
     def __call__(self, classifier: Classifier, batch: Batch) -> Batch:
         changed = round(self.share * len(batch))
-        asked = len(batch) if self.mark_irrelevant else changed  # a map that nothing depends on is not computed
+        asked = len(batch) if self.mark_irrelevant else changed  # no map is computed of images that stay as they are
         if asked == 0:
             return batch
         images = batch.images

@@ -1,4 +1,4 @@
-"""The reward of a classifier's own explanations, followed by its gradient through LIME.
+"""The reward of a classifier's own explanations, and its gradient through LIME.
 
     R(θ) = mean_k r(x_k, β_θ(x_k))
 
@@ -40,8 +40,8 @@ class ExplanationReward:
     def add_gradient(self, classifier: Classifier) -> list[Tensor]:
         """Add −λ · ∂R/∂θ to the gradient of a classifier in training mode; returns R in parts, to be summed.
 
-        It explains the classifier as it will be explained: without dropout, and no running mean learns from masked
-        images.
+        The classifier is explained in evaluation mode, as it will be later: dropout is off, and running statistics do
+        not learn from masked images.
         """
         classifier.eval()
         parts = [self._add_part(classifier, index) for index in self._groups(classifier.comfortable_batch)]

@@ -3,10 +3,10 @@
     loss(θ) = cross-entropy(x', y) + γ · ‖A(x) ⊙ ∂/∂x' Σ_k log p_k‖² − λ · mean_k r_k(x, β_θ(x))
 
 There are three ways to follow the reward r of explanations, and they can be mixed. x' are counterexamples: training
-images whose irrelevant superpixels, by the reward's own maps, show another image (Teso & Kersting 2019); so by default,
-with γ = λ = 0. A(x) are the pixels of those superpixels, with which the output should not change where γ > 0 (Ross et
-al. 2017). β_θ(x) are LIME's weights in closed form, differentiable in the classifier's weights θ, so that with λ > 0
-they climb the ensemble's mean. Each term is a mean over images; `objective` adds them up.
+images whose irrelevant superpixels, by the reward's own maps, show another image (Teso & Kersting 2019). By default
+there is nothing else, and γ = λ = 0. A(x) are the pixels of those superpixels; with γ > 0 the output is kept from
+changing with them (Ross et al. 2017). β_θ(x) are LIME's weights in closed form, differentiable in the classifier's
+weights θ; with λ > 0 gradient steps raise their reward. Each term is a mean over images; `objective` adds them up.
 """
 
 from dataclasses import replace
@@ -100,7 +100,7 @@ def _counterexamples(
         lime=lime,
         share=settings.counterexample_share,
         mark_irrelevant=settings.gradient_penalty > 0,
-        generator=torch_generator(seed, "finetune", "exchanged"),
+        generator=torch_generator(seed, "finetune", "exchanged"),  # its old name: another would change every result
     )
 
 
@@ -113,7 +113,7 @@ def _explanation_reward(
         split=split,
         lime=lime,
         count=settings.explain_batch_size,
-        generator=torch_generator(seed, "finetune", "explained"),
+        generator=torch_generator(seed, "finetune", "explained"),  # apart from the batches, which all methods share
     )
 
 
@@ -122,7 +122,7 @@ def _own_relevance_map(reward: RewardEnsemble) -> RelevanceMap:
 
 
 def _check_followed(relevance_map: RelevanceMap | None, settings: FinetuneSettings) -> None:
-    """Raise `InputError` where no term of the loss would follow a reward, or one has no map to follow."""
+    """Raise `InputError` where no term of the loss depends on the reward, or one that needs a map has none."""
     if settings.reward_weight == 0 and (relevance_map is None or not settings.needs_relevance_map):
         raise InputError(
             "This reward would not be followed: finetune.reward_weight is 0, and it has no maps that say what is "

@@ -75,6 +75,7 @@ class Objective:
         for penalty in self.penalties:
             value = penalty.term(batch, logits)
             loss, gain = loss + penalty.weight * value, gain - value.detach()
+        # without `inputs` the images, which need a gradient for the penalties, would get one as well
         loss.backward(inputs=[parameter for parameter in classifier.parameters() if parameter.requires_grad])
         rewards = self.reward.add_gradient(classifier) if self.reward is not None else []
         return fit.detach(), sum(rewards, start=gain)

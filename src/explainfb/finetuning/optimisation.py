@@ -80,9 +80,10 @@ def optimise(
     end = 1 / settings.steps if settings.schedule == "linear" else 1.0
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, end, total_iters=settings.steps)
     stopped_at = None
-    with torch_globally(seed, "finetune", "dropout", device=tuned.device):
+    with torch_globally(seed, "finetune", "dropout", device=tuned.device):  # dropout takes no generator
         for step in range(1, settings.steps + 1):
             optimiser.zero_grad(set_to_none=True)
+            # a pass in training mode moves running statistics, also in the step that turns out not to be finite
             running = [buffer.clone() for buffer in tuned.buffers()]
             cross_entropy, gain = add_gradient(tuned)
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])

@@ -20,6 +20,7 @@ def irrelevant_gradient(batch: Batch, logits: Tensor) -> Tensor:
             "The gradient of irrelevant pixels is to be penalised, and nothing says which they are; put "
             "`AnnotatedMasks` or `Counterexamples` with mark_irrelevant=True among the augmentations of the batches."
         )
+    # one pass for all: at each image the gradient of the sum is that of its own output, batch normalisation aside
     (gradient,) = torch.autograd.grad(logits.log_softmax(1).sum(), batch.images, create_graph=True)
     return _squared_norm(gradient * batch.irrelevant.unsqueeze(1).to(gradient))  # (N, 1, H, W) over the channels
 

@@ -18,7 +18,7 @@ class FinetuneSettings:
     steps: int = 160
     """Gradient steps a round, at least 1."""
     reward_weight: float = 0.0
-    """λ: how much a standard deviation of reward counts beside the cross-entropy; 0 leaves the gradient of explanations
+    """λ: the weight of a standard deviation of reward beside the cross-entropy; 0 leaves the gradient of explanations
     out. Alone, without `counterexample_share`, 0.7 did best."""
     learning_rate: float = 2e-3
     """Step size of Adam at the round's first step, greater than 0."""
@@ -104,8 +104,8 @@ class BaselineSettings:
     rrr_strength: float = 1000 / 255**2
     """λ ≥ 0 of the penalty of `rrr`: its authors' 1,000 for pixels of 0 to 255, on pixels of 0 to 1."""
     rrr_masks: Masks = "relevance"
-    """What `rrr` is told of each image: the relevant pixels, as the annotator knows them, or the shortcut's alone, as
-    in the paper's Decoy MNIST."""
+    """What `rrr` knows of each image: the relevant pixels, as the annotator does, or those of the shortcut alone, as in
+    the paper's Decoy MNIST."""
     input_gradient_strength: float = 6.0
     """λ ≥ 0 of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
     adversarial_epsilon: float = 0.1

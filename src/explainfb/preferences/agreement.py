@@ -176,6 +176,7 @@ def measure_agreement(
     counts = _counts(paired)
     agreeing = counts * (counts - 1) / (counts.sum(1, keepdims=True) - 1)
     sums = np.column_stack([counts, agreeing.sum(1)])  # (comparisons, 3 + 1)
+    # of one and the same answer throughout, alpha is 0 / 0
     alpha = None if np.count_nonzero(counts.sum(0)) == 1 else float(evalica.alpha(_matrix(paired)).alpha)
     return Agreement(
         alpha=alpha,
@@ -210,6 +211,7 @@ def _matrix(answers: Sequence[StoredAnswer]) -> pd.DataFrame:
 
 def _interval(alpha: float, columns: FloatArray, seed: int, resamples: int) -> Interval | None:
     """`columns` (comparisons, 4): of each comparison the answers of each kind, and the pairs that agree, weighted."""
+    # alpha is a function of these sums alone, so that a resample needs no call of evalica
     if len(columns) < FEWEST_COMPARISONS:
         return None
     drawn = resampled_sums(columns, seed, resamples)

@@ -10,6 +10,7 @@ from explainfb.preferences.simulated import Annotator
 from explainfb.store import Store
 
 POLL_SECONDS = 1.0
+"""Between two questions to the database, which tells nobody when an answer arrives."""
 
 
 def ask_annotator(
@@ -25,7 +26,7 @@ def ask_annotator(
     for stored in store.comparisons(round_number):
         comparison, shown_at = stored.comparison, datetime.now(UTC)
         answer = annotator.answer(comparison, explanations[comparison.left], explanations[comparison.right])
-        name = annotator.asked(comparison).name
+        name = annotator.who_answers(comparison).name
         preferences.append(Preference(comparison, answer, name, seed, shown_at, datetime.now(UTC)))
     store.record(preferences)
 

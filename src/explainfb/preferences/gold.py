@@ -1,4 +1,4 @@
-"""Gold comparisons: made so that whoever looks knows the answer; they tell who answers with care.
+"""Gold comparisons: made so that the answer is plain to see; they show who answers with care.
 
 Two explanations of the study are shown, one with only the weight where a good reason would be, the other with only the
 rest. The reward is never fitted to them.
@@ -17,7 +17,7 @@ from explainfb.explanations.superpixels import coverage
 def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:
     """`count` comparisons of two images of `images` each, no image in two, with the sides drawn by a coin.
 
-    Fewer where there are not images enough.
+    Fewer where there are too few images.
     """
     generator = numpy_generator(seed, "gold", round_number)
     found = []
@@ -37,6 +37,7 @@ def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bo
     With `good` false, only on the others. Where such superpixels have no weight, they get the same.
     """
     inside = coverage(relevance, explanation.segments)  # (d,)
+    # by the most or the least relevant superpixel where none, or all, lie mostly on it
     wanted = inside >= min(0.5, inside.max()) if good else inside < max(0.5, inside.min() + 1e-9)
     strength = np.abs(explanation.weights)
     weights = strength * wanted

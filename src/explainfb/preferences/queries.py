@@ -94,6 +94,7 @@ def choose_comparisons(
     wanted = count - judged
     candidates = _candidates(pool, pool.fitted, wanted * settings.candidates, settings, generator)
     if settings.strategy == "disagreement" and ensemble is not None:
+        # stable, because NumPy's default sort may order equal values differently on another processor
         order = np.argsort(-_disagreement(ensemble, explained, keys, candidates), kind="stable")
         candidates = [candidates[index] for index in order]
     chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
@@ -102,6 +103,7 @@ def choose_comparisons(
             f"{len(pool.images)} images give {len(chosen)} different comparisons and {count} were asked for; "
             "ask for fewer with --comparisons-per-round, or use more training images."
         )
+    # mixed, or the held-out comparisons would all be answered last
     return [chosen[index] for index in generator.permutation(len(chosen))]
 
 
@@ -110,6 +112,7 @@ def _candidates(
 ) -> list[Comparison]:
     """Up to `count` different comparisons, each with its sides drawn by a coin."""
     found: dict[frozenset[ExplanationKey], Comparison] = {}
+    # not for ever: of few images, all different pairs are soon found
     for _ in range(20 * count):
         if len(found) == count:
             break
@@ -119,6 +122,7 @@ def _candidates(
         else:
             pair = [ExplanationKey(pool.current, first), ExplanationKey(pool.current, second)]
         left = int(generator.integers(2))
+        # the same pair with its sides exchanged is the same question
         found.setdefault(frozenset(pair), Comparison(pair[left], pair[1 - left], pool.round))
     return list(found.values())
 

@@ -23,9 +23,8 @@ class QuerySettings:
     """How many candidates are drawn for each comparison that is asked, at least 1."""
     same_image: float = 0.5
     """The share of draws, in [0, 1], that from the second round on compare two classifiers on one image; the others
-    compare two images. An image has one such pair and many of the other kind, so they are soon used up: at .5 nearly
-    half of what `random` asks are such pairs, and about one in fifteen of the candidates that `disagreement` chooses
-    from."""
+    compare two images. An image has only one such pair, so they are soon used up: at .5 they are nearly half of what
+    `random` asks, and about one in fifteen of the candidates that `disagreement` chooses from."""
     held_out: float = 0.1
     """The share of images, and of comparisons, in (0, 1), that the reward is never fitted to and is judged by."""
 

@@ -1,6 +1,6 @@
 """Simulated annotators, who know where the reason should be and are sometimes wrong.
 
-Its masks stand in for a person's judgement; nothing else that learns may read them.
+The masks stand in for a person's judgement; nothing else that learns may read them.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class SimulatedAnnotator:
         if not 0 <= self.error_rate <= 1:
             raise InputError(f"An error rate lies in [0, 1]; found {self.error_rate}.")
 
-    def asked(self, comparison: Comparison) -> "SimulatedAnnotator":
+    def who_answers(self, comparison: Comparison) -> "SimulatedAnnotator":
         """Who answers the comparison."""
         return self
 
@@ -56,10 +56,10 @@ class SimulatedAnnotator:
         return relevance_mass(explanation, self.split.relevance[image].numpy())
 
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
-        """(E,) what the annotator says each explanation is worth.
+        """(E,) the utility that the annotator gives each explanation.
 
-        With probability `error_rate` it gets the worth of another one drawn at random: the distribution of what is said
-        stays as it is, and at 1 nothing is left of the judgement, where answers would all be turned round.
+        With probability `error_rate` it is that of another explanation, drawn at random. So the distribution stays as
+        it is, and at 1 nothing of the judgement is left; answers to comparisons would all be turned round.
         """
         true = np.array([self.utility(shown, key.image) for shown, key in zip(explanations, keys, strict=True)])
         said = true.copy()
@@ -86,12 +86,12 @@ class CoinAnnotator:
     seed: int
     name: str = "coin"
 
-    def asked(self, comparison: Comparison) -> "CoinAnnotator":
+    def who_answers(self, comparison: Comparison) -> "CoinAnnotator":
         """Who answers the comparison."""
         return self
 
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
-        """(E,) a worth in [0, 1] for each explanation, drawn at random."""
+        """(E,) a utility in [0, 1] for each explanation, drawn at random."""
         return np.array([numpy_generator(self.seed, "annotator", self.name, "utility", key).random() for key in keys])
 
     def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
@@ -106,13 +106,13 @@ class Crowd:
     members: tuple[SimulatedAnnotator, ...]
     seed: int
 
-    def asked(self, comparison: Comparison) -> SimulatedAnnotator:
+    def who_answers(self, comparison: Comparison) -> SimulatedAnnotator:
         """Who answers the comparison; the same one in whatever order comparisons are asked."""
         generator = numpy_generator(self.seed, "crowd", comparison.left, comparison.right)
         return self.members[generator.integers(len(self.members))]
 
     def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
-        return self.asked(comparison).answer(comparison, left, right)
+        return self.who_answers(comparison).answer(comparison, left, right)
 
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
         """A crowd is only asked to compare. Raises `InputError`."""

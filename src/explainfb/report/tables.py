@@ -146,11 +146,11 @@ def _robust_cell(arm: ArmResult, model: ThreatModel, notes: dict[str, str]) -> C
     robust = next((each for each in arm.robust_accuracy if each.threat_model == model), None)
     if robust is None:
         return Cell(DASH)
-    limits = _range(robust.accuracy, _percentage) + _beside(robust.cross_check)
+    limits = _range(robust.accuracy, _percentage) + _cross_check_note(robust.cross_check)
     return Cell(_percentage(robust.accuracy.estimate), limits, notes.get(_why(robust), ""))
 
 
-def _beside(check: CrossCheck | None) -> str:
+def _cross_check_note(check: CrossCheck | None) -> str:
     """What another library's attack left of the same images, and what ours did."""
     if check is None:
         return ""

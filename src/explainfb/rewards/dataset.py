@@ -1,4 +1,4 @@
-"""PreferenceBatch to comparisons, as numbers that a reward can be fitted to."""
+"""Answers to comparisons, as numbers that a reward can be fitted to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +40,7 @@ class PreferenceBatch:
     """Who the annotators are."""
 
     def __post_init__(self) -> None:
+        # the only way to complete a frozen record; `expand` lets one number stand for every comparison
         object.__setattr__(self, "annotator", self.annotator.to(self.left.device).expand(len(self.left)))
 
     def __len__(self) -> int:
@@ -124,7 +125,7 @@ class PreferenceDataset:
         held_out: BoolArray,
         device: torch.device,
     ) -> "PreferenceDataset":
-        """What `preferences` say, those about images of `held_out` (N,) apart; who can't tell says nothing.
+        """What `preferences` say, those about images of `held_out` (N,) apart; can't tell is left out.
 
         Raises `InputError` where nobody says anything.
         """
@@ -134,8 +135,10 @@ class PreferenceDataset:
                 f"A reward needs at least {FEWEST_ANSWERS} decided answers; found 0 of {len(preferences)}, all the "
                 "others being can't tell; ask for more comparisons, or ask others."
             )
+        # sorted, so that the order in which people answered does not change what is fitted
         keys = tuple(sorted({key for item in given for key in (item.comparison.left, item.comparison.right)}))
         answers = batch_preferences(given, {key: index for index, key in enumerate(keys)}).to(device)
+        # by the left image alone, because comparisons never mix held-out images with others
         judging = torch.tensor([bool(held_out[item.comparison.left.image]) for item in given], dtype=torch.bool)
         return cls(
             answers.take((~judging).nonzero().squeeze(1).to(device)),

@@ -1,4 +1,4 @@
-"""An ensemble of reward models (Christiano et al. 2017): its settings, what it says, and its file."""
+"""An ensemble of reward models (Christiano et al. 2017): its rewards, its maps, and its file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,7 @@ CHUNK = 512
 
 
 class RewardEnsemble(nn.Module):
-    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged.
-
-    >>> import torch
-    >>> from explainfb import RewardEnsemble
-    >>> from explainfb.rewards.models import build_reward
-    >>> reward = RewardEnsemble([build_reward("additive", channels=1, scale="share") for _ in range(3)])
-    >>> reward.relevance_map(torch.rand(2, 1, 28, 28)).shape
-    torch.Size([2, 28, 28])
-    """
+    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged."""
 
     mean: Tensor
     std: Tensor
@@ -49,7 +41,7 @@ class RewardEnsemble(nn.Module):
         """Let every member have mean 0 and standard deviation 1 over these explanations."""
         raw = self._raw(explained)
         self.mean.copy_(raw.mean(1))
-        self.std.copy_(raw.std(1).clamp_min(1e-6))
+        self.std.copy_(raw.std(1).clamp_min(1e-6))  # a member that learned nothing may be constant
 
     def each(self, explained: ExplainedImages) -> Tensor:
         """(members, B) normalised rewards."""
@@ -70,13 +62,13 @@ class RewardEnsemble(nn.Module):
         return torch.stack(scaled).mean(0) if scaled else None
 
     def relevance_map(self, images: Tensor) -> Tensor:
-        """(B, H, W) what weight of the better sign is worth at each place, `|A| − B`, averaged over additive members.
+        """(B, H, W) the reward for a unit of weight of the better sign at each place, |A| − B, averaged over members.
 
         Raises `InputError` where a member is a free one, which has no maps.
         """
         maps = self.maps(images) if all(isinstance(member, AdditiveReward) for member in self.members) else None
         if maps is None:
-            raise InputError("Only additive rewards say what each place is worth; set reward.kind to additive.")
+            raise InputError("Only additive rewards have a map of the image; set reward.kind to additive.")
         return maps[:, 0].abs() - maps[:, 1]
 
     def _raw(self, explained: ExplainedImages) -> Tensor:
@@ -99,9 +91,9 @@ def load_ensemble(path: Path) -> RewardEnsemble:
             header = json.loads(file.metadata()[HEADER])
             reliability = json.loads(file.metadata().get(RELIABILITY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # weights are drawn only to be overwritten
             ensemble = RewardEnsemble([build_reward(**member) for member in header], reliability)
         ensemble.load_state_dict(tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); {RESTORE}.") from error
-    return ensemble.requires_grad_(False).eval()
+    return ensemble.requires_grad_(False).eval()  # fine-tuning follows a reward and must not change it

@@ -22,8 +22,8 @@ from explainfb.rewards.models import ExplainedImages, build_reward, preference_l
 from explainfb.rewards.settings import RewardSettings
 
 PRIOR_ANSWERS = 10
-"""How many answers the noise that is started from counts for, when an annotator's own is learned."""
-FASTER = 10
+"""How many answers the noise at the start counts for, when each annotator's own is learned."""
+NOISE_SPEED_UP = 10
 """How much greater the learning rate of an annotator's noise is than the reward's."""
 
 
@@ -39,22 +39,8 @@ def fit_ensemble(
     """An ensemble fitted to the answers about these explanations.
 
     Every member sees as many answers as there are, drawn with replacement; the 1/e that were not drawn validate it.
-    `utilities` (len(explained),) are what each explanation is worth, and what is fitted in place of the answers about
-    the same pairs. Raises `InputError` when there are fewer than `FEWEST_ANSWERS`.
-
-    >>> import torch
-    >>> from explainfb import ExplanationKey, LimeSettings, PreferenceBatch, RewardSettings, TrainingSettings
-    >>> from explainfb import as_seen_by_reward, explain, fit_ensemble, load_task, train
-    >>> task = load_task("digits")
-    >>> classifier = train(task, settings=TrainingSettings(steps=10))
-    >>> keys = [ExplanationKey("round-0", image) for image in range(8)]
-    >>> found = explain(classifier, task.train.images[:8], settings=LimeSettings(n_samples=64, fill="zero"))
-    >>> seen = as_seen_by_reward(dict(zip(keys, found)), keys, task.train)
-    >>> left, right = torch.tensor([0, 2, 4, 6]), torch.tensor([1, 3, 5, 7])
-    >>> answers = PreferenceBatch(left, right, share_left=torch.tensor([1.0, 0.0, 0.5, 1.0]))
-    >>> reward = fit_ensemble(seen, answers, settings=RewardSettings(steps=20), seed=0)
-    >>> reward(seen).shape, reward.relevance_map(seen.images).shape
-    (torch.Size([8]), torch.Size([8, 28, 28]))
+    `utilities` (len(explained),), where given, are what is fitted in place of the answers about the same pairs. Raises
+    `InputError` when there are fewer than `FEWEST_ANSWERS`.
     """
     if len(answers) < FEWEST_ANSWERS:
         raise InputError(f"A reward needs at least {FEWEST_ANSWERS} answers to learn from; found {len(answers)}.")
@@ -64,7 +50,7 @@ def fit_ensemble(
         with torch_globally(seed, "reward", index, "weights"):
             member = build_reward(settings.kind, channels, settings.scale).to(device)
         loss = PreferenceLoss(answers, settings) if utilities is None else UtilityLoss(answers, utilities)
-        _fit_member(member, loss.to(device), explained, answers, settings, _draws(seed, index))
+        _fit_member(member, loss.to(device), explained, answers, settings, _member_generator(seed, index))
         members.append(member.eval())
         noises.append(loss.noise.detach())
         if on_member is not None:
@@ -79,11 +65,13 @@ def fit_ensemble(
 
 def out_of_bag(count: int, *, settings: RewardSettings, seed: int) -> Tensor:
     """(members, count) bool: which of `count` answers each member of the ensemble of this seed was not fitted to."""
-    return torch.stack([_unseen(_bootstrap(count, _draws(seed, index))) for index in range(settings.members)])
+    return torch.stack(
+        [_unseen(_bootstrap(count, _member_generator(seed, index))) for index in range(settings.members)]
+    )
 
 
-def _draws(seed: int, member: int) -> torch.Generator:
-    """Where a member's bootstrap is drawn from, and then its batches."""
+def _member_generator(seed: int, member: int) -> torch.Generator:
+    """Its first draw is a member's bootstrap, which `out_of_bag` can thus repeat; the batches follow."""
     return torch_generator(seed, "reward", member, "draws")
 
 
@@ -116,11 +104,12 @@ class PreferenceLoss(nn.Module):
         return torch.tensor(self.start) if self.logit is None else 2 * torch.sigmoid(self.logit)
 
     def forward(self, member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
-        left, right = _both(member, explained, answers)
+        left, right = _rewards_of_sides(member, explained, answers)
         if self.logit is None:
             return preference_loss(left, right, answers.share_left, self.start)
         noise = self.noise[answers.annotator]
-        noise = torch.where(answers.decided, noise, noise.detach())  # that two are equal says nothing of who is right
+        # equal says nothing of who is right, and its loss would teach that everybody errs
+        noise = torch.where(answers.decided, noise, noise.detach())
         return preference_loss(left, right, answers.share_left, noise)
 
     def prior(self) -> Tensor:
@@ -136,7 +125,7 @@ class PreferenceLoss(nn.Module):
 
 
 class UtilityLoss(nn.Module):
-    """The squared error to what explanations are worth, standardised over those that were compared."""
+    """The squared error to the utilities of explanations, standardised over those that were compared."""
 
     noise = torch.zeros(())
 
@@ -147,7 +136,7 @@ class UtilityLoss(nn.Module):
         self.targets: Tensor
 
     def forward(self, member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
-        left, right = _both(member, explained, answers)
+        left, right = _rewards_of_sides(member, explained, answers)
         return (F.mse_loss(left, self.targets[answers.left]) + F.mse_loss(right, self.targets[answers.right])) / 2
 
     def prior(self) -> Tensor:
@@ -157,7 +146,7 @@ class UtilityLoss(nn.Module):
 Loss = PreferenceLoss | UtilityLoss
 
 
-def _both(member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> tuple[Tensor, ...]:
+def _rewards_of_sides(member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> tuple[Tensor, ...]:
     """The rewards of the left and of the right explanations."""
     rewards: Tensor = member(explained.take(torch.cat([answers.left, answers.right])))
     return rewards.chunk(2)
@@ -175,14 +164,16 @@ def _fit_member(
     validation = answers.take(_unseen(drawn).nonzero().squeeze(1))
     optimiser = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     if noise := list(loss.parameters()):
-        optimiser.add_param_group({"params": noise, "lr": FASTER * settings.learning_rate, "weight_decay": 0.0})
+        optimiser.add_param_group({"params": noise, "lr": NOISE_SPEED_UP * settings.learning_rate, "weight_decay": 0.0})
     train_loss = 0.0
     for step in range(1, settings.steps + 1):
         batch = answers.take(drawn[torch.randint(len(drawn), (settings.batch_size,), generator=generator)])
         value = loss(member, explained, batch)
         optimiser.zero_grad(set_to_none=True)
+        # the prior is of all answers, the loss a mean over some: divided, both are of one answer
         (value + loss.prior().to(value) / len(answers)).backward()
         optimiser.step()
+        # smoothed: from batch to batch the loss moves more than the thresholds of the ratio lie apart
         train_loss = value.item() if step == 1 else 0.9 * train_loss + 0.1 * value.item()
         if step % 20 == 0 and len(validation):
             with torch.no_grad():

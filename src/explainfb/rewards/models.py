@@ -5,7 +5,7 @@ should be held against the explanation, B, and the reward of superpixels s with 
 
     r(x, β) = Σ_s β_s · A(x)_s − |β_s| · B(x)_s
 
-so that what it learned can be looked at, and it can be followed by a gradient with respect to β.
+so that what it learned can be drawn, and so that it has a gradient with respect to β.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ExplainedImages:
     weights: Tensor
     """(B, d) in units of probability; zero for labels that an image does not have."""
     image_index: Tensor
-    """(B,) which of the training images; what is learned never looks at it."""
+    """(B,) which of the training images; no reward model reads it."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -47,7 +47,7 @@ class ExplainedImages:
 
 
 def to_scale(weights: Tensor, scale: Scale) -> Tensor:
-    """Weights (B, d) as the reward looks at them: in units of probability, or as shares with Σ|β| = 1."""
+    """Weights (B, d) as the reward is given them: in units of probability, or as shares with Σ|β| = 1."""
     if scale == "probability":
         return weights
     return weights / weights.abs().sum(-1, keepdim=True).clamp_min(1e-8)
@@ -110,7 +110,7 @@ class FreeReward(nn.Module):
         weights = to_scale(explained.weights, self.scale)
         heat = weights.gather(1, explained.segments.flatten(1)).view_as(explained.segments).unsqueeze(1)
         own_count = explained.segments.flatten(1).amax(1) + 1  # superpixels of each image, whatever it is padded to
-        heat = heat * own_count.view(-1, 1, 1, 1)
+        heat = heat * own_count.view(-1, 1, 1, 1)  # shares shrink with the number of superpixels
         features = self.features(with_coordinates(torch.cat([explained.images, heat, heat.abs()], dim=1)))
         reward: Tensor = self.head(features.mean((2, 3)))
         return reward.squeeze(-1)

@@ -19,10 +19,10 @@ class RewardSettings:
     """
 
     kind: Kind = "additive"
-    """The model: `additive`, two maps of the image that say what weight on each place is worth, or `free`, a network of
-    image and explanation, whose reward no map explains."""
+    """The model: `additive`, two maps of the image that say where weight is wanted and where it is not, or `free`, a
+    network of image and explanation, whose reward no map explains."""
     scale: Scale = "share"
-    """What the reward looks at: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
+    """What the reward is given: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
     members: int = 3
     """How many models are averaged, each fitted to a bootstrap draw of its own; 1 is no ensemble, and has nothing to
     disagree about when comparisons are chosen."""
@@ -30,14 +30,14 @@ class RewardSettings:
     """Whether every member is brought to mean 0 and standard deviation 1 over the explanations it was fitted to, before
     they are averaged; if not, members count by their own scales, and so does finetune.reward_weight."""
     learned_from: Literal["comparisons", "utilities"] = "comparisons"
-    """What members are fitted to: the answers, or by squared error what a simulated annotator says each compared
-    explanation is worth, standardised (the ablation of Christiano et al. 2017, section 3.3). An annotator who errs
-    gives with probability error_rate an explanation the worth of another one drawn at random. Comparisons are asked all
-    the same, so that answers judge both."""
+    """What members are fitted to: the answers, or by squared error the utility that a simulated annotator gives each
+    compared explanation, standardised (the ablation of Christiano et al. 2017, section 3.3). With probability
+    error_rate an explanation is given the utility of another one, drawn at random. Comparisons are asked all the same,
+    so that both are judged by answers."""
     reliability: Literal["equal", "learned"] = "equal"
     """Whether all annotators are taken to err as often as `noise` says, or each one's share of noise is learned beside
-    the reward (Chen et al. 2013). From few answers, which the reward learns by heart, everyone seems reliable: of five
-    annotators, hundreds of answers put them in order and a hundred did not."""
+    the reward (Chen et al. 2013). Few answers are learned by heart, and everyone then seems reliable: hundreds of
+    answers put five annotators in order, and a hundred did not."""
     steps: int = 150
     """Gradient steps of each member, at least 1."""
     batch_size: int = 64

@@ -1,4 +1,4 @@
-"""How well a reward predicts answers that it was not fitted to, and whether a coin's might be predicted as well."""
+"""How well a reward predicts answers that it was not fitted to, and whether a coin's could be predicted as well."""
 
 import json
 from dataclasses import asdict
@@ -49,30 +49,31 @@ def best_member_test(
         new = (known.fitted.take(own.nonzero().squeeze(1)), known.held_out)
         correct = torch.cat([_correct(rewards, answers) for answers in new])
         found.append((int(correct.sum()), len(correct)))
-    best = min((_binomial_p_value(right, asked), right, asked) for right, asked in found)
+    # Bonferroni's factor pays for taking the best
+    best = min((_coin_p_value(right, asked), right, asked) for right, asked in found)
     return OutOfBagTest(best[1], best[2], min(1.0, len(found) * best[0]))
 
 
 def save_out_of_bag_test(predicted: OutOfBagTest, reward: Path) -> None:
-    """Keep it beside the file of a reward: answers that are left out later would change what is out of bag."""
+    """Keep it beside the file of a reward: if an annotator is left out later, the draws would be of other answers."""
     text = json.dumps(asdict(predicted)) + "\n"
-    write_whole(_beside(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_whole(_test_path(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def load_out_of_bag_test(reward: Path) -> OutOfBagTest:
     """What `save_out_of_bag_test` kept. Raises `InputError` naming the file when it is missing or damaged."""
-    path = _beside(reward)
+    path = _test_path(reward)
     try:
         return OutOfBagTest(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is missing or damaged; delete {reward} as well and run again.") from error
 
 
-def _beside(reward: Path) -> Path:
-    return reward.with_suffix(".foretold.json")
+def _test_path(reward: Path) -> Path:
+    return reward.with_suffix(".foretold.json")  # as this test was first called, in studies that still are read
 
 
-def _binomial_p_value(right: int, asked: int) -> float:
+def _coin_p_value(right: int, asked: int) -> float:
     """The probability with which at least `right` of `asked` coins are predicted."""
     return float(binomtest(right, asked, alternative="greater").pvalue) if asked else 1.0
 

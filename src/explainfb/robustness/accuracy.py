@@ -28,7 +28,7 @@ from explainfb.statistics.intervals import accuracy_interval
 
 Attempt = Callable[[IntArray, float], BoolArray]
 Run = Callable[[BoolArray], BoolArray]
-"""From the images (N,) that are not to be attacked to those (epsilons, N) that are broken, they among them."""
+"""Which images (N,) to skip → which (epsilons, N) are broken, the skipped ones counted as broken."""
 Progress = Callable[[float], None]
 """Called with the share of the whole that has been done since the last call."""
 
@@ -47,11 +47,11 @@ def check_inputs(classifier: Classifier, images: Tensor, labels: Tensor, threat_
         raise InputError("Robust accuracy needs at least one threat model; found none.")
 
 
-def climb(attempts: Sequence[Attempt], broken: BoolArray, epsilons: Sequence[float]) -> BoolArray:
+def break_in_turn(attempts: Sequence[Attempt], broken: BoolArray, epsilons: Sequence[float]) -> BoolArray:
     """(epsilons, N): which images the attempts, one after the other, have broken at each ascending epsilon.
 
-    Only what still holds is attacked: an adversarial image within a smaller epsilon is one within every larger.
-    `broken` (N,) says which are misclassified to begin with.
+    Only images that still hold are attacked: what is adversarial within one epsilon is so within every larger one.
+    `broken` (N,) says which images are not attacked at all.
     """
     broken, rows = broken.copy(), []
     for epsilon in epsilons:
@@ -63,21 +63,21 @@ def climb(attempts: Sequence[Attempt], broken: BoolArray, epsilons: Sequence[flo
     return np.stack(rows)
 
 
-def break_with_pgd(attacker: Attacker, spared: BoolArray, epsilons: Sequence[float]) -> BoolArray:
+def break_with_pgd(attacker: Attacker, skipped: BoolArray, epsilons: Sequence[float]) -> BoolArray:
     """(epsilons, N): every restart of PGD in turn."""
 
     def start(restart: int) -> Attempt:
         return lambda left, epsilon: attacker.pgd(left, epsilon, restart=restart)
 
-    return climb([start(restart) for restart in range(attacker.settings.pgd_restarts)], spared, epsilons)
+    return break_in_turn([start(restart) for restart in range(attacker.settings.pgd_restarts)], skipped, epsilons)
 
 
-def break_at_once(
-    attempt: Callable[[IntArray, Sequence[float]], BoolArray], spared: BoolArray, epsilons: Sequence[float]
+def break_by_minimum_norm(
+    attempt: Callable[[IntArray, Sequence[float]], BoolArray], skipped: BoolArray, epsilons: Sequence[float]
 ) -> BoolArray:
-    """(epsilons, N): one run of an attack that looks for the nearest adversarial image serves every epsilon."""
-    broken = np.tile(spared, (len(epsilons), 1))
-    broken[:, ~spared] = attempt(np.flatnonzero(~spared), epsilons)
+    """(epsilons, N): one run of an attack that searches for the nearest adversarial image serves every epsilon."""
+    broken = np.tile(skipped, (len(epsilons), 1))
+    broken[:, ~skipped] = attempt(np.flatnonzero(~skipped), epsilons)
     return np.logical_or.accumulate(broken)
 
 
@@ -87,17 +87,17 @@ def search_step(attacker: Attacker, wrong: BoolArray, order: IntArray, epsilons:
     The margin is followed, which has a gradient where the cross-entropy has none.
     """
     settings = attacker.settings
-    spared = np.ones(len(wrong), dtype=bool)
-    spared[order[~wrong[order]][: settings.step_search_images]] = False
+    skipped = np.ones(len(wrong), dtype=bool)
+    skipped[order[~wrong[order]][: settings.step_search_images]] = False
     tried = [
         replace(attacker, settings=replace(settings, pgd_relative_step=step))
         for step in dict.fromkeys((settings.pgd_relative_step, *settings.pgd_step_search))
     ]
-    if len(tried) == 1 or spared.all():
+    if len(tried) == 1 or skipped.all():
         return attacker
 
     def count(candidate: Attacker) -> int:
-        return int(candidate.pgd(np.flatnonzero(~spared), epsilons[len(epsilons) // 2], restart=1).sum())
+        return int(candidate.pgd(np.flatnonzero(~skipped), epsilons[len(epsilons) // 2], restart=1).sum())
 
     return max(tried, key=count)
 
@@ -105,28 +105,28 @@ def search_step(attacker: Attacker, wrong: BoolArray, order: IntArray, epsilons:
 def attacks_of(attacker: Attacker, clean: Clean, epsilons: Sequence[float]) -> dict[str, tuple[int, Run]]:
     """Each attack by name, with the number of images that it runs on, in the order in which they run."""
 
-    def at_each(attempt: Attempt) -> Run:
-        return lambda spared: climb([attempt], spared, epsilons)
+    def per_epsilon(attempt: Attempt) -> Run:
+        return lambda skipped: break_in_turn([attempt], skipped, epsilons)
 
-    def at_once(attempt: Callable[[IntArray, Sequence[float]], BoolArray]) -> Run:
-        return lambda spared: break_at_once(attempt, spared, epsilons)
+    def all_epsilons(attempt: Callable[[IntArray, Sequence[float]], BoolArray]) -> Run:
+        return lambda skipped: break_by_minimum_norm(attempt, skipped, epsilons)
 
     settings, every = attacker.settings, len(clean.wrong)
     attacks: dict[str, tuple[int, Run]] = {
-        ITERATED: (every, lambda spared: break_with_pgd(attacker, spared, epsilons)),
-        ONE_STEP: (every, at_each(attacker.one_step)),
-        MINIMUM_NORM[attacker.norm]: (every, at_once(attacker.minimum_norm)),
-        "targeted": (settings.targeted_images, at_each(attacker.targeted)),
-        "deepfool": (settings.deepfool_images, at_once(attacker.deepfool)),
-        "square": (settings.square_images, at_each(attacker.square)),
-        "noise": (every, at_each(attacker.noise)),
+        ITERATED: (every, lambda skipped: break_with_pgd(attacker, skipped, epsilons)),
+        ONE_STEP: (every, per_epsilon(attacker.one_step)),
+        MINIMUM_NORM[attacker.norm]: (every, all_epsilons(attacker.minimum_norm)),
+        "targeted": (settings.targeted_images, per_epsilon(attacker.targeted)),
+        "deepfool": (settings.deepfool_images, all_epsilons(attacker.deepfool)),
+        "square": (settings.square_images, per_epsilon(attacker.square)),
+        "noise": (every, per_epsilon(attacker.noise)),
     }
-    if clean.trustworthy:
-        attacks["hop_skip_jump"] = (settings.hop_skip_jump_images, at_once(attacker.hop_skip_jump))
+    if clean.consistent:  # both follow single answers, which would be noise
+        attacks["hop_skip_jump"] = (settings.hop_skip_jump_images, all_epsilons(attacker.hop_skip_jump))
         if attacker.norm == "linf":
-            attacks["gen_attack"] = (settings.gen_attack_images, at_each(attacker.gen_attack))
+            attacks["gen_attack"] = (settings.gen_attack_images, per_epsilon(attacker.gen_attack))
     if attacker.surrogate is not None:
-        attacks[TRANSFER] = (settings.transfer_images, at_each(attacker.transfer))
+        attacks[TRANSFER] = (settings.transfer_images, per_epsilon(attacker.transfer))
     return {name: (images, run) for name, (images, run) in attacks.items() if images > 0}
 
 
@@ -152,19 +152,20 @@ def attack_in_norm(
     attacker: Attacker, clean: Clean, epsilons: Sequence[float], progress: Progress
 ) -> list[RobustAccuracy]:
     """One record for each of the ascending epsilons."""
+    # the same for every classifier of a seed; slow attacks, step search and sanity checks take the first of it
     order = numpy_generator(attacker.seed, "drawn").permutation(len(clean.wrong))
     attacker = search_step(attacker, clean.wrong, order, epsilons)
     broken = break_everything(attacker, clean, order, epsilons, progress)
-    evidence = gather_diagnostics(attacker, clean, broken, order, epsilons)
+    diagnostics = gather_diagnostics(attacker, clean, broken, order, epsilons)
     progress(0.2)
     records = []
     for row, epsilon in enumerate(epsilons):
-        alone = {name: found.left(row, clean.accuracy) for name, found in broken.items()}
+        alone = {name: found.accuracy_alone(row, clean.accuracy) for name, found in broken.items()}
         worst = ~np.any([found.rows[row] for found in broken.values()], axis=0)
         accuracy = accuracy_interval(worst.astype(np.float64), seed=derive(attacker.seed, "interval"))
         threat_model = ThreatModel(attacker.norm, epsilon)
         survived = tuple(bool(held) for held in worst)
-        flags = sanity_checks.flags(evidence[row])
+        flags = sanity_checks.flags(diagnostics[row])
         images = {name: int(found.tried.sum()) for name, found in broken.items()}
         records.append(RobustAccuracy(threat_model, accuracy, len(worst), alone, flags, survived, images))
     return records
@@ -186,7 +187,7 @@ def robust_accuracy(
     `images` is (N, C, H, W) in [0, 1], `labels` (N,). Returns one record for each threat model, in their order. An
     image that is misclassified without any attack counts as not robust, and so does one whose output is not finite.
     `AttackSettings` says on how many of the correctly classified images, drawn at random, each attack runs; the
-    accuracy that a dear one leaves alone is the clean accuracy times the share of its images that held. With a
+    accuracy under a slow one alone is the clean accuracy times the share of its images that held. With a
     `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too. The
     classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
     records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat models

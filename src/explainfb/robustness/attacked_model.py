@@ -1,4 +1,4 @@
-"""A classifier as attacks see it, and what is believed of what they return."""
+"""A classifier as attacks see it, and which of the images that they return count."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ ROUNDING = 1e-6
 
 
 class AttackedModel(nn.Module):
-    """A classifier as attacks see it: always with a gradient, if only zero, and watched for outputs not finite."""
+    """A classifier as attacks see it: always with a gradient, if only zero, and noting outputs that are not finite."""
 
     def __init__(self, classifier: nn.Module) -> None:
         super().__init__()
@@ -27,6 +27,8 @@ class AttackedModel(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.classifier(images)
         self.finite = self.finite and bool(torch.isfinite(logits).all())
+        # a network that detaches its input has no gradient, and attacks would raise; with one of 0 they run, and the
+        # sanity checks say so
         if images.requires_grad and not logits.requires_grad:
             logits = logits + 0 * images.flatten(1).sum(1, keepdim=True)
         return logits
@@ -49,6 +51,7 @@ def attacked(classifier: Classifier) -> Iterator[AttackedModel]:
     modes = [(module, module.training) for module in classifier.modules()]
     required = [(parameter, parameter.requires_grad) for parameter in classifier.parameters()]
     try:
+        # attacks need the gradient of pixels alone; Foolbox's backward() would fill those of the parameters as well
         classifier.requires_grad_(False)
         yield AttackedModel(classifier).eval()
     finally:
@@ -63,9 +66,10 @@ def verified(
 ) -> BoolArray:
     """(N,): which candidates are adversarial: finite, in [0, 1], within `epsilon`, and the decision is wrong."""
     pixels = candidates.flatten(1)
-    change = (candidates.double() - images.double()).flatten(1)
+    change = (candidates.double() - images.double()).flatten(1)  # float32 would round the difference once more
     length = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
     allowed = (torch.isfinite(pixels) & (pixels >= 0) & (pixels <= 1)).all(1) & (length <= epsilon + ROUNDING)
+    # what is not allowed is no attack, and NaN need not be shown to a network
     judged = torch.where(allowed.view(-1, 1, 1, 1), candidates, images)
     adversarial: BoolArray = (allowed & target.wrong(judged, labels)).cpu().numpy()
     return adversarial

@@ -1,6 +1,6 @@
 """Attacks on a classifier: Foolbox's (Rauber et al. 2017), of which this is the only importer, and two of our own.
 
-Each says which images it broke. What an attack returns is believed only after it has been checked.
+Each says which images it broke. An image that an attack returns counts only once `target.verified` has checked it.
 """
 
 import warnings
@@ -21,6 +21,7 @@ from explainfb.robustness.settings import AttackSettings
 from explainfb.robustness.square import margin, square_attack
 
 with warnings.catch_warnings():
+    # Foolbox 3.3.4 imports a module of SciPy that is about to go
     warnings.filterwarnings("ignore", message=".*scipy.ndimage.filters", category=DeprecationWarning)
     import foolbox
 
@@ -29,7 +30,7 @@ LOWEST_LOGIT = -1e4
 FGSM = {"linf": foolbox.attacks.LinfFastGradientAttack, "l2": foolbox.attacks.L2FastGradientAttack}
 DEEPFOOL = {"linf": foolbox.attacks.LinfDeepFoolAttack, "l2": foolbox.attacks.L2DeepFoolAttack}
 DEEPFOOL_CLASSES = 4
-"""DeepFool looks at the nearest boundary to this many of the likeliest classes, the decision among them."""
+"""DeepFool considers the boundaries to this many of the likeliest classes, the decision among them."""
 NOISE = {
     "linf": foolbox.attacks.LinfRepeatedAdditiveUniformNoiseAttack,
     "l2": foolbox.attacks.L2RepeatedAdditiveGaussianNoiseAttack,
@@ -119,7 +120,7 @@ class Attacker:
         return np.asarray(self._foolbox(FGSM[self.norm](random_start=False), chosen, (epsilon,), seed)[0])
 
     def minimum_norm(self, chosen: IntArray, epsilons: Sequence[float]) -> BoolArray:
-        """(len(epsilons), len(chosen)): FMN or DDN, which look for the nearest adversarial image.
+        """(len(epsilons), len(chosen)): FMN or DDN, which search for the nearest adversarial image.
 
         Foolbox 3.3.4's FMN for L2 never projects onto its ball, so DDN takes its place there.
         """
@@ -177,7 +178,7 @@ class Attacker:
         seed = derive(self.seed, self.norm, "hop_skip_jump")
         try:
             return self._foolbox(attack, chosen, epsilons, seed, starts=starts)
-        except (AssertionError, ValueError):
+        except (AssertionError, ValueError):  # Foolbox asserts that its starts stay adversarial
             return np.zeros((len(epsilons), len(chosen)), dtype=bool)
 
     @torch.no_grad()
@@ -257,7 +258,7 @@ class Attacker:
         columns = [np.zeros((len(epsilons), 0), dtype=bool)]
         places = torch.as_tensor(chosen, device=self.images.device)
         for rows in torch.arange(len(chosen), device=self.images.device).split(self.settings.batch_size):
-            if len(rows) == 0:
+            if len(rows) == 0:  # nothing splits into one empty batch, at which `x.view(len(x), -1)` in a network fails
                 continue
             images, labels = self.images[places[rows]], self.labels[places[rows]]
             found = zip(attack(images, labels, rows), epsilons, strict=True)

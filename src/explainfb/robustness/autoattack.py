@@ -58,7 +58,8 @@ def run_autoattack(
         wrong = target.wrong(images, labels).cpu().numpy()
         attack = _attack(target, images, classifier.architecture.classes, threat_model, options)
         found = torch.from_numpy(attack.generate(x=images.cpu().numpy(), y=labels.cpu().numpy())).to(images)
-        change = into_ball(found - images, threat_model.norm, threat_model.epsilon)  # ART allows itself 1e-4 of it more
+        # ART allows itself 1e-4 of epsilon more, for which its images would be refused
+        change = into_ball(found - images, threat_model.norm, threat_model.epsilon)
         found = (images + change).clamp(0, 1)
         broken = verified(target, images, found, labels, threat_model.norm, threat_model.epsilon)
     held: BoolArray = ~(wrong | broken)

@@ -1,4 +1,4 @@
-"""What the sanity checks look at, gathered from a classifier and from the attacks on it."""
+"""What the sanity checks are given, gathered from a classifier and from the attacks on it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ class Broken:
     tried: BoolArray
     """(N,): which images it ran on, all of them classified correctly."""
 
-    def left(self, row: int, clean_accuracy: float) -> float:
-        """The accuracy that it leaves alone, as far as the images it ran on can tell."""
+    def accuracy_alone(self, row: int, clean_accuracy: float) -> float:
+        """The accuracy under this attack alone, estimated on the images that it ran on."""
         held = ~self.rows[row][self.tried]
         return round(clean_accuracy * float(held.mean()), 12) if len(held) else clean_accuracy
 
@@ -52,8 +52,8 @@ class Clean:
         return 1 - float(self.wrong.mean())
 
     @property
-    def trustworthy(self) -> bool:
-        """Whether equal images get equal, finite outputs, without which a walk along the boundary leads nowhere."""
+    def consistent(self) -> bool:
+        """Whether equal images get equal, finite outputs. An attack that compares single answers is lost without."""
         return bool(torch.isfinite(self.outputs).all()) and repeatable(self.outputs, self.outputs_again)
 
 
@@ -76,7 +76,7 @@ def loss_gradients(target: AttackedModel, images: Tensor, labels: Tensor, batch_
 
 
 def outputs_of(target: AttackedModel, images: Tensor, batch_size: int) -> Tensor:
-    """(N, classes): what the classifier says."""
+    """(N, classes): the classifier's logits."""
     with torch.no_grad():
         return torch.cat([target(batch) for batch in images.split(batch_size)])
 
@@ -96,12 +96,14 @@ def gather_diagnostics(
 ) -> list[AttackDiagnostics]:
     """What the sanity checks need, for each epsilon of the attacker's norm; `order` is the images at random."""
     checked = order[~clean.wrong[order]][: attacker.settings.check_images]
+    # from scratch at each epsilon: robust accuracies cannot rise with it, even where the attack fails, because an image
+    # that is broken at one epsilon counts as broken at every larger one
     held = held_from_scratch(attacker, checked, (*epsilons, large_epsilon(attacker.norm, attacker.images)))
-    evidence = []
+    gathered = []
     for row, epsilon in enumerate(epsilons):
         survivors = order[~np.any([found.rows[row] for found in broken.values()], axis=0)[order]]
         tried = survivors[: attacker.settings.check_images]
-        evidence.append(
+        gathered.append(
             AttackDiagnostics(
                 outputs=clean.outputs,
                 outputs_again=clean.outputs_again,
@@ -116,13 +118,13 @@ def gather_diagnostics(
                 },
                 only_transfer=only_by(TRANSFER, white_box(broken), broken, row) if TRANSFER in broken else Share(0, 0),
                 attacked=len(order),
-                broken_by_more_steps=int(longer(attacker, tried, epsilon).sum()),
-                broken_by_more_restarts=int(more_starts(attacker, tried, epsilon).sum()),
+                broken_by_more_steps=int(breaks_with_more_steps(attacker, tried, epsilon).sum()),
+                broken_by_more_restarts=int(breaks_with_more_starts(attacker, tried, epsilon).sum()),
                 survivors_checked=len(tried),
                 survivors=len(survivors),
             )
         )
-    return evidence
+    return gathered
 
 
 def white_box(broken: Mapping[str, Broken]) -> list[str]:
@@ -137,12 +139,12 @@ def only_by(name: str, others: Sequence[str], broken: Mapping[str, Broken], row:
     return Share(int((broken[name].rows[row] & ~by_others & tried).sum()), int(tried.sum()))
 
 
-def longer(attacker: Attacker, tried: IntArray, epsilon: float) -> BoolArray:
+def breaks_with_more_steps(attacker: Attacker, tried: IntArray, epsilon: float) -> BoolArray:
     """(len(tried),): what a longer PGD breaks."""
     return attacker.pgd(tried, epsilon, slower=attacker.settings.check_steps_factor)
 
 
-def more_starts(attacker: Attacker, tried: IntArray, epsilon: float) -> BoolArray:
+def breaks_with_more_starts(attacker: Attacker, tried: IntArray, epsilon: float) -> BoolArray:
     """(len(tried),): what further starts of PGD break."""
     broken = np.zeros(len(tried), dtype=bool)
     for extra in range(attacker.settings.check_restarts):

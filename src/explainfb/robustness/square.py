@@ -1,7 +1,7 @@
 """An attack that never asks for a gradient: random search with squares, after Andriushchenko et al. 2020.
 
-It sees the logits and nothing else, so a classifier whose gradients are hidden does not fool it. Foolbox's own attacks
-without gradients see only the decision, and at the few hundred queries that a CPU affords they find next to nothing.
+It sees the logits and nothing else, so hidden gradients do not mislead it. Foolbox's own attacks without gradients see
+only the decision, and within the few hundred queries that a CPU affords they find next to nothing.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def square_attack(
     change = project(stripes.expand_as(images), images, norm, epsilon)
     lowest = margin(classifier(images + change), labels)
     for query in range(1, queries):
-        active = (lowest > 0).nonzero()[:, 0]
+        active = (lowest > 0).nonzero()[:, 0]  # queries are counted for each image: a broken one needs no more
         if len(active) == 0:
             break
         share = FIRST_SHARE * (1 - query / queries) ** 2

@@ -53,7 +53,7 @@ def counted(product: Path) -> Iterator[None]:
     finally:
         hook.remove()
     text = json.dumps(asdict(counter)) + "\n"
-    write_whole(_beside(product), lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_whole(_counts_path(product), lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def compute_of(products: Iterable[Path]) -> Compute | None:
@@ -62,7 +62,7 @@ def compute_of(products: Iterable[Path]) -> Compute | None:
     Raises `InputError` naming a file of numbers that is damaged.
     """
     total = Compute(0, 0)
-    for path in map(_beside, products):
+    for path in map(_counts_path, products):
         if not path.is_file():
             return None
         try:
@@ -73,5 +73,5 @@ def compute_of(products: Iterable[Path]) -> Compute | None:
     return total
 
 
-def _beside(product: Path) -> Path:
+def _counts_path(product: Path) -> Path:
     return product.with_suffix(".budget.json")
