@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from test_ensemble import EXPLAINED, by_a_coin, judged
 from torch import Tensor
 
 from explainfb.rewards import fitting
@@ -14,7 +13,8 @@ from explainfb.rewards.dataset import PreferenceBatch, PreferenceDataset
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.fitting import fit_ensemble, out_of_bag
 from explainfb.rewards.settings import RewardSettings
-from explainfb.rewards.validation import best_member_test
+from explainfb.rewards.validation import best_member_test, correct_answers
+from reward_example import EXPLAINED, by_a_coin, judged
 
 SETTINGS = RewardSettings(members=2, steps=150, batch_size=32)
 
@@ -100,3 +100,13 @@ def test_the_draws_of_an_ensemble_are_its_own() -> None:
     assert not torch.equal(one[0], one[1])
     assert not torch.equal(one, other)
     assert torch.equal(one, fitting.out_of_bag(500, settings=SETTINGS, seed=0))
+
+
+QUICK = RewardSettings(members=1, steps=50, batch_size=32)
+
+
+def test_equal_answers_count_as_neither_right_nor_wrong() -> None:
+    answers = judged(0, 200, 40)
+    answers.share_left[:10] = 0.5
+    ensemble = fit_ensemble(EXPLAINED, answers, settings=replace(QUICK, steps=2), seed=0)
+    assert len(correct_answers(ensemble, EXPLAINED, answers)) == 30

@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from explainfb.classifiers.networks import BUILDERS, Architecture
 from explainfb.core import files
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer
@@ -259,3 +261,20 @@ def answer_all(database: str, count: int, answers: Sequence[Answer] = GIVEN, nam
             )
             store.answer(person, response, now=now, overlap=1)
             given += 1
+
+
+def test_a_network_without_second_derivatives_is_refused_before_anybody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hard(architecture: Architecture) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 8), nn.Hardsigmoid(), nn.Linear(8, architecture.classes))
+
+    monkeypatch.setitem(BUILDERS, "hard", hard)
+    settings = dataclasses.replace(TINY, controls=(), training=dataclasses.replace(TINY.training, classifier="hard"))
+    with pytest.raises(InputError, match=r"second derivatives.*hardsigmoid"):
+        Study.open(
+            tmp_path,
+            dataclasses.replace(settings, finetune=dataclasses.replace(settings.finetune, gradient_penalty=0.1)),
+        ).run()
+    with Store(tmp_path / "study.db") as store:
+        assert store.rounds() == {}
