@@ -10,8 +10,7 @@ import torch
 from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.training import architecture_for
 from explainfb.core.errors import InputError
-from explainfb.core.types import Interval, RobustAccuracy, ThreatModel
-from explainfb.evaluation.evaluator import Evaluation, cross_checked, evaluate, load_evaluation, save_evaluation
+from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.evaluation.summary import summarise
 from explainfb.results.records import ArmDescription
@@ -91,22 +90,3 @@ def test_a_classifier_that_reads_only_the_shortcut_has_its_reasons_there(task: T
 def test_what_could_not_be_measured_is_said_before_anything_is_trained(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         EvaluationSettings(**wrong)  # type: ignore[arg-type]
-
-
-def test_autoattack_is_run_on_all_images_where_there_are_fewer_than_asked_for(
-    task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def holds(classifier: Classifier, images: torch.Tensor, *_: object, **__: object) -> np.ndarray:
-        seen.append(len(images))
-        return np.ones(len(images), dtype=bool)
-
-    monkeypatch.setattr("explainfb.evaluation.evaluator.run_autoattack", holds)
-    robust = RobustAccuracy(ThreatModel("linf", 0.1), Interval(1, 1, 1), 5, survived=(True,) * 5)
-    (found,) = cross_checked(
-        build_classifier(architecture_for(task, "mlp")), task.test.take(torch.arange(5)), [robust], 9, 0
-    )
-    assert seen == [5]
-    assert found.cross_check is not None
-    assert found.cross_check.n == 5

@@ -270,11 +270,10 @@ def test_a_network_without_second_derivatives_is_refused_before_anybody_is_asked
         return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 8), nn.Hardsigmoid(), nn.Linear(8, architecture.classes))
 
     monkeypatch.setitem(BUILDERS, "hard", hard)
-    settings = dataclasses.replace(TINY, controls=(), training=dataclasses.replace(TINY.training, classifier="hard"))
+    training = dataclasses.replace(TINY.training, classifier="hard")
+    finetune = dataclasses.replace(TINY.finetune, gradient_penalty=0.1)
+    settings = dataclasses.replace(TINY, controls=(), training=training, finetune=finetune)
     with pytest.raises(InputError, match=r"second derivatives.*hardsigmoid"):
-        Study.open(
-            tmp_path,
-            dataclasses.replace(settings, finetune=dataclasses.replace(settings.finetune, gradient_penalty=0.1)),
-        ).run()
+        Study.open(tmp_path, settings).run()
     with Store(tmp_path / "study.db") as store:
         assert store.rounds() == {}
