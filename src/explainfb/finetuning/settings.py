@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 
 
@@ -113,6 +114,7 @@ class BaselineSettings:
     `finetune.adversarial_steps`."""
 
     def __post_init__(self) -> None:
+        check_choices(self, "baselines.")
         for name in ("rrr_strength", "input_gradient_strength"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")

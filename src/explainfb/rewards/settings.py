@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 
 Kind = Literal["additive", "free"]
@@ -52,6 +53,7 @@ class RewardSettings:
     loss. 0 stays 0."""
 
     def __post_init__(self) -> None:
+        check_choices(self, "reward.")
         for name in ("members", "steps", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"reward.{name} must be greater than 0; found {getattr(self, name)}.")
@@ -59,8 +61,5 @@ class RewardSettings:
             raise InputError(f"reward.noise is a share in [0, 1); found {self.noise}.")
         if not 0 <= self.weight_decay <= 10:
             raise InputError(f"reward.weight_decay lies in [0, 10]; found {self.weight_decay}.")
-        for name, allowed in (("reliability", ("equal", "learned")), ("learned_from", ("comparisons", "utilities"))):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"reward.{name} is one of {', '.join(allowed)}; found {getattr(self, name)!r}.")
         if self.reliability == "learned" and self.learned_from == "utilities":
             raise InputError("reward.reliability is learned from comparisons; set reward.learned_from to comparisons.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomli_w
 
 from explainfb.classifiers.settings import TrainingSettings
+from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.core.renamed import RENAMED_SETTINGS
@@ -108,6 +109,7 @@ class StudySettings:
     """How strongly each control does what it does."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.rounds < 1:
             raise InputError(f"A study needs at least 1 round; found {self.rounds}.")
         if self.seed < 0:
