@@ -84,7 +84,7 @@ def test_each_study_is_given_when_its_last_arm_is_done(tmp_path: Path, monkeypat
     assert next(running, None) is None
 
 
-def test_studies_that_borrow_wait_for_those_that_lend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_studies_wait_for_the_one_whose_files_they_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
 
     def feedback(_: Processes, folder: Path, *__: object) -> tuple[Path, None]:
@@ -94,16 +94,16 @@ def test_studies_that_borrow_wait_for_those_that_lend(monkeypatch: pytest.Monkey
     monkeypatch.setattr(processes, "_feedback", feedback)
     plain = replace(SMALL, controls=())
     studies = {
-        Path("lends"): plain,
-        Path("borrows"): replace(plain, error_rate=0.3),
-        Path("borrows too"): replace(plain, error_rate=0.4),
+        Path("first"): plain,
+        Path("same start"): replace(plain, error_rate=0.3),
+        Path("same start again"): replace(plain, error_rate=0.4),
         Path("of another seed"): replace(plain, seed=1),
     }
     assert list(run_studies(studies, Processes(jobs=1))) == []
-    assert order == ["lends", "of another seed", "borrows", "borrows too"]
+    assert order == ["first", "of another seed", "same start", "same start again"]
     order.clear()
-    assert list(run_studies(studies, Processes(jobs=1), done={Path("lends")})) == []
-    assert order == ["of another seed", "borrows", "borrows too"]
+    assert list(run_studies(studies, Processes(jobs=1), done={Path("first")})) == []
+    assert order == ["of another seed", "same start", "same start again"]
 
 
 def test_an_arm_that_another_process_runs_is_left_to_it(tmp_path: Path) -> None:

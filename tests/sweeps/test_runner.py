@@ -1,4 +1,4 @@
-"""Seeds and cells: resumed, seen half-way, lending to each other, tested together."""
+"""Seeds and cells: resumed, seen half-way, sharing files, tested together."""
 
 import shlex
 from collections.abc import Iterator
@@ -50,8 +50,8 @@ def test_cells_with_one_start_train_and_explain_it_once(run: GridSettings, tmp_p
     alone = Study.open(tmp_path / "alone", replace(CELLS["one-member"], seed=3)).run()
     kept = read_results(run.folder / "one-member" / "seed-3" / "results.json")
     assert replace(alone, seconds={}) == replace(kept, seconds={})
-    borrowed = alone.seconds.keys() - kept.seconds.keys()
-    assert borrowed == {"training", "before: evaluation", "feedback: explaining"}
+    copied = alone.seconds.keys() - kept.seconds.keys()
+    assert copied == {"training", "before: evaluation", "feedback: explaining"}
 
 
 def test_every_contrast_of_the_grid_is_corrected_together(run: GridSettings) -> None:

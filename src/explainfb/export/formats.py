@@ -22,7 +22,7 @@ Rows = tuple[list[str], list[Mapping[str, object]]]
 
 
 class UnreadableError(Exception):
-    """What is wrong with a file, to be told after its name."""
+    """What is wrong with a file, to be read after its name."""
 
 
 def as_bytes(table: pd.DataFrame, format: Format) -> bytes:
@@ -54,6 +54,7 @@ def write_bytes(path: Path, content: bytes, format: Format, readme: str) -> None
         if target.is_dir():
             raise InputError(f"{target} is a folder and a file is to be written there; name another file.")
     try:
+        # first, so that a table that is there can be understood
         write_whole(beside, lambda partial: partial.write_text(readme, encoding="utf-8"))
         write_whole(path, lambda partial: partial.write_bytes(content))
     except OSError as error:
@@ -76,16 +77,18 @@ def read_rows(content: bytes, format: Format, columns: Sequence[str]) -> Rows:
 
 def _decoded(content: bytes) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")  # spreadsheets begin a file with a mark of its encoding
     except UnicodeDecodeError as error:
         raise UnreadableError(f"is damaged or no text (byte {error.start} is no UTF-8)") from error
 
 
 def _read_csv(content: bytes, columns: Sequence[str]) -> Rows:
     _decoded(content)
+    # Arrow reads the rest of a file as one cell, without a word, where a quote is never closed
     if content.count(b'"') % 2:
         raise UnreadableError("is cut off or damaged (a double quote is not closed)")
     try:
+        # one thread, for only then does Arrow number rows in errors; one block, because values hold line breaks
         table = pa.csv.read_csv(
             io.BytesIO(content),
             pa.csv.ReadOptions(use_threads=False, block_size=min(len(content) + 1, 2**30)),
@@ -94,15 +97,15 @@ def _read_csv(content: bytes, columns: Sequence[str]) -> Rows:
                 column_types=dict.fromkeys(columns, pa.string()),
                 null_values=[""],
                 strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
+                quoted_strings_can_be_null=False,  # an empty comment is "", and no comment is an empty cell
             ),
         )
     except pa.ArrowInvalid as error:
-        raise UnreadableError(f"is empty, damaged or no CSV ({_told(error)})") from error
+        raise UnreadableError(f"is empty, damaged or no CSV ({_arrow_message(error)})") from error
     return table.column_names, table.to_pylist()
 
 
-def _told(error: pa.ArrowInvalid) -> str:
+def _arrow_message(error: pa.ArrowInvalid) -> str:
     """Arrow's complaint with the first row of data as row 1, less the row's content."""
     message = str(error).splitlines()[0]
     place = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message)

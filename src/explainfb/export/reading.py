@@ -92,7 +92,7 @@ def _event(number: int, row: Row) -> StoredAnswer:
 
 
 def _comparison(number: int, row: Row, left: ExplanationKey, right: ExplanationKey) -> StoredComparison:
-    _flag(number, row, "excluded")
+    _flag(number, row, "excluded")  # checked as every column, although it is not imported
     key, round = _whole(number, row, "comparison_id"), _whole(number, row, "round")
     position = _whole(number, row, "position")
     if key != round * ROUND_SIZE + position:
@@ -105,7 +105,7 @@ def _whole(number: int, row: Row, column: str) -> int:
     value = row[column]
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,20}", value):
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool):  # true is an int to Python
         return value
     raise RowError(number, column, value, "a whole number")
 
@@ -146,7 +146,7 @@ def _answer(number: int, row: Row, column: str) -> Answer | None:
 
 def _flag(number: int, row: Row, column: str) -> bool:
     value = row[column]
-    if isinstance(value, str):
+    if isinstance(value, str):  # a spreadsheet writes TRUE
         value = {"true": True, "false": False}.get(value.lower(), value)
     if not isinstance(value, bool):
         raise RowError(number, column, row[column], "true or false")

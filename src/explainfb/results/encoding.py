@@ -188,12 +188,12 @@ def _difference_from(found: Json) -> ArmDifference:
 
 def stopped_as_json(stop: Stopped) -> Json:
     """Of a round that did not run to its end, what is known."""
-    told = {"step": stop.step, "test": stop.test and asdict(stop.test), "members": stop.members}
+    known = {"step": stop.step, "test": stop.test and asdict(stop.test), "members": stop.members}
     return {
         "arm": stop.arm,
         "round": stop.round,
         "reason": str(stop.reason),
-        **{name: value for name, value in told.items() if value is not None},
+        **{name: value for name, value in known.items() if value is not None},
         **({"message": stop.message} if stop.message else {}),
     }
 

@@ -46,12 +46,14 @@ def read_results(path: Path) -> StudyResults:
         raise InputError(f"No results at {path}; run the study first.")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        current = found if "format" in found else upgraded(found)
+        current = found if "format" in found else upgraded(found)  # format 1 had no number
         if (newer := current["format"]) == FORMAT:
             check(current)
             return from_json(current)
     except DAMAGE as error:
-        raise InputError(f"{path} is damaged ({_short(_said(error))}); delete it and run the study again.") from error
+        raise InputError(
+            f"{path} is damaged ({_short(_text_of(error))}); delete it and run the study again."
+        ) from error
     raise InputError(
         f"{path} is of format {newer} and this version reads formats 1 and {FORMAT}; take a newer version."
     )
@@ -72,7 +74,7 @@ def read_stopped(path: Path) -> Stopped:
     try:
         return stopped_from(upgraded_stop(text) if path.suffix == ".txt" else json.loads(text))
     except DAMAGE as error:
-        raise InputError(f"{path} is damaged ({_said(error)}); restore it from a copy, or delete it.") from error
+        raise InputError(f"{path} is damaged ({_text_of(error)}); restore it from a copy, or delete it.") from error
 
 
 @cache
@@ -94,7 +96,7 @@ def check(found: object) -> None:
         raise InputError(f"Results contradict themselves at {problem}.")
 
 
-def _said(error: BaseException) -> str:
+def _text_of(error: BaseException) -> str:
     return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
 
 
@@ -111,7 +113,7 @@ def _contradictions(value: object, path: tuple[object, ...]) -> Iterator[str]:
     if isinstance(value, float) and not abs(value) < float("inf"):
         yield f"{_place(*path)}: {value} is not a finite number"
     if isinstance(value, dict):
-        if path[:1] != ("settings",):
+        if path[:1] != ("settings",):  # a setting may have any name, such as low
             yield from _disagreements(value, path)
         for name, inner in value.items():
             yield from _contradictions(inner, (*path, name))
@@ -128,12 +130,12 @@ def _disagreements(record: dict[str, Any], path: tuple[object, ...]) -> Iterator
         yield f"{_place(*path)}: what failed a check is not reliable, and nothing else is"
     if not path and (nameless := record["arms"].keys() - record["arm_descriptions"].keys()):
         yield f"arm_descriptions: {min(nameless)} is not described"
-    for name, interval in _said_twice(record):
+    for name, interval in _stated_twice(record):
         if record[name] != (interval and interval["estimate"]):
             yield f"{_place(*path, name)}: {record[name]} is not the estimate of its interval"
 
 
-def _said_twice(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _stated_twice(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Names of numbers that stand beside their intervals, and these."""
     yield from record.get("intervals", {}).items()
     for key in ("interval", "reward_accuracy_interval"):

@@ -139,7 +139,7 @@ class Stopped:
     members: int | None = None
     """How many reward models there were of which `test` is the best; None where an old file does not say."""
     message: str = ""
-    """What an old file says, where it is not all told above."""
+    """What an old file says, where the fields above do not hold all of it."""
 
 
 @dataclass(frozen=True)

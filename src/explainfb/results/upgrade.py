@@ -132,6 +132,7 @@ def _evaluation(old: Json) -> Json:
 def _flags(row: Json) -> list[str]:
     if row["reliable"]:
         return []
+    # today a number is unreliable because of its flags, so there must be one
     return row["flags"] or ["Not reliable, for a reason that was not recorded."]
 
 
@@ -176,13 +177,13 @@ def _reason(text: str) -> Json:
     if found := NOT_FOLLOWED.fullmatch(text):
         members = {} if found[1] is None else {"members": int(found[1])}
         right, asked = int(found[2]), int(found[3])
-        p_value = min(1.0, int(found[1] or 1) * _binomial_p_value(right, asked))
+        p_value = min(1.0, int(found[1] or 1) * _coin_p_value(right, asked))
         return {"reason": "not_followed", "test": {"right": right, "asked": asked, "p_value": p_value}, **members}
     if found := NO_TEST.fullmatch(text):
         return {"reason": "not_followed", **({"message": found[1]} if found[1] else {})}
     return {"reason": "unknown", "message": text}
 
 
-def _binomial_p_value(right: int, asked: int) -> float:
-    """The probability with which at least `right` of `asked` coins are foretold, which a sentence does not tell."""
+def _coin_p_value(right: int, asked: int) -> float:
+    """The probability of predicting at least `right` of `asked` coins, which a sentence does not say."""
     return sum(comb(asked, number) for number in range(right, asked + 1)) / (1 << asked)

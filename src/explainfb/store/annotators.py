@@ -55,6 +55,7 @@ def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
 
 
 def _checked(name: str) -> str:
+    # control characters would break tables and logs; surrogates cannot be encoded
     unfit = any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
     if not 0 < len(name) <= NAME_LENGTH or unfit or name != name.strip():
         raise InputError(
@@ -65,7 +66,7 @@ def _checked(name: str) -> str:
 
 
 def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()  # a link may be typed with any characters
 
 
 class Annotators:
@@ -78,7 +79,8 @@ class Annotators:
     def add(self, name: str, *, role: Role = Role.ANNOTATOR) -> str:
         """Add someone, or give someone whose link was revoked a new one; returns the link's token.
 
-        The token has 128 random bits and is told only here: the database keeps its SHA-256.
+        The token has 128 random bits and is given only here: the database keeps its SHA-256, so that nobody who reads
+        the database can answer as someone else.
         Raises `InputError` for a name that has an open link, or that another role holds.
         """
         token, now = secrets.token_urlsafe(TOKEN_BYTES), datetime.now(UTC)
@@ -87,7 +89,7 @@ class Annotators:
             known = next(each for each in self._load(connection) if each.id == annotator)
             if known.has_link:
                 raise InputError(
-                    f"{name!r} has a link already, and a link is told only once: where only the app's address is "
+                    f"{name!r} has a link already, and a link is shown only once: where only the app's address is "
                     "another, put that before /?link= in it; where it is lost, revoke it first; or choose another name."
                 )
             connection.execute(

@@ -85,26 +85,28 @@ def respond(connection: Connection, annotator: int, response: Response, *, now: 
     An answer counts while the round is open and fewer than `overlap` other people's answers count, however late
     it comes; otherwise it is kept on record as surplus. A change counts when what it replaces did.
     """
-    tip = last_event(connection, response.comparison.id, annotator)
-    repeated = _repeated(connection, annotator, response, tip)
+    last = last_event(connection, response.comparison.id, annotator)
+    repeated = _repeated(connection, annotator, response, last)
     if repeated is not None:
         return repeated
-    place = _place(connection, response.comparison)
-    held = tip is not None and tip.answer is not None and not tip.surplus
-    closed = place["closed_at"] is not None
-    _check_change(response, tip, closed, held)
-    surplus = closed or not (held or place["answers"] < overlap)
-    values = _values(annotator, response, place["seed"], now) | {"surplus": surplus, "supersedes": tip and tip.id}
+    asked = _comparison_row(connection, response.comparison)
+    # whether what is replaced counts: a change must not lose its place to others who have answered meanwhile
+    counted = last is not None and last.answer is not None and not last.surplus
+    closed = asked["closed_at"] is not None
+    _check_change(response, last, closed, counted)
+    surplus = closed or not (counted or asked["answers"] < overlap)
+    values = _values(annotator, response, asked["seed"], now) | {"surplus": surplus, "supersedes": last and last.id}
     key = append(connection, schema.answers, values)
-    _count(connection, annotator, response.comparison.id, int(not surplus and response.answer is not None) - int(held))
+    change = int(not surplus and response.answer is not None) - int(counted)
+    _count(connection, annotator, response.comparison.id, change)
     release(connection, annotator, response.comparison.id)
     return load_answers(connection, schema.answers.c.id == key)[0]
 
 
-def _check_change(response: Response, tip: StoredAnswer | None, closed: bool, held: bool) -> None:
-    if response.supersedes is not None and (tip is None or response.supersedes != tip.id):
+def _check_change(response: Response, last: StoredAnswer | None, closed: bool, counted: bool) -> None:
+    if response.supersedes is not None and (last is None or response.supersedes != last.id):
         raise InputError(f"Answer {response.supersedes} was changed meanwhile; reload the page and look at it again.")
-    if held and closed:
+    if counted and closed:
         raise InputError("This answer's round is closed and its answers are in use; they can no longer be changed.")
 
 
@@ -117,14 +119,14 @@ def record(connection: Connection, batch: Sequence[Preference], *, now: datetime
     places: dict[Comparison, list[StoredComparison]] = defaultdict(list)
     for stored in (each for round in rounds for each in load(connection, round)):
         places[stored.comparison].append(stored)
-    people = {
+    people = {  # sorted, so that ids do not depend on the order of the batch
         name: ensure(connection, name, Role.ANNOTATOR, now) for name in sorted({each.annotator for each in batch})
     }
     taken = _taken(connection, rounds, people.values())
     asked: Counter[tuple[str, Comparison]] = Counter()
     rows = []
     for preference in batch:
-        stored = _nth(places, preference, asked)
+        stored = _comparison_answered(places, preference, asked)
         if (stored.id, people[preference.annotator]) not in taken:
             rows.append(_values(people[preference.annotator], _response(stored, preference), preference.seed, now))
     if rows:
@@ -140,7 +142,7 @@ def _taken(connection: Connection, rounds: Sequence[int], people: Iterable[int])
     return {(comparison, annotator) for comparison, annotator in found}
 
 
-def _nth(
+def _comparison_answered(
     places: dict[Comparison, list[StoredComparison]], preference: Preference, asked: Counter[tuple[str, Comparison]]
 ) -> StoredComparison:
     comparison = preference.comparison
@@ -173,7 +175,7 @@ def last_event(connection: Connection, comparison: int, annotator: int) -> Store
 
 
 def _repeated(
-    connection: Connection, annotator: int, response: Response, tip: StoredAnswer | None
+    connection: Connection, annotator: int, response: Response, last: StoredAnswer | None
 ) -> StoredAnswer | None:
     """What a second press of the same button already stored: the same token, or a second first answer."""
     if response.token is not None:
@@ -181,11 +183,11 @@ def _repeated(
         events = load_answers(connection, *same)
         if events:
             return events[0]
-    answered = tip is not None and tip.answer is not None
-    return tip if answered and response.supersedes is None else None
+    answered = last is not None and last.answer is not None
+    return last if answered and response.supersedes is None else None
 
 
-def _place(connection: Connection, stored: StoredComparison) -> RowMapping:
+def _comparison_row(connection: Connection, stored: StoredComparison) -> RowMapping:
     """The comparison's counter and round. Raises `InputError` when it is not on record as it was shown."""
     query = select(*COMPARISON, schema.comparisons.c.answers, schema.rounds.c.seed, schema.rounds.c.closed_at)
     query = query.join_from(schema.comparisons, schema.rounds).where(schema.comparisons.c.id == stored.id)

@@ -86,7 +86,10 @@ def progress(connection: Connection, round: int, overlap: int) -> Progress:
 
 
 def recount(connection: Connection, rounds: Select[tuple[int]] | Sequence[int]) -> None:
-    """Count the answers of these rounds anew: current, not surplus, by annotators who are not excluded."""
+    """Count the answers of these rounds anew: current, not surplus, by annotators who are not excluded.
+
+    The count is kept beside each comparison, because it is asked for at every question that somebody is shown.
+    """
     counted = (
         select(func.count())
         .select_from(schema.answers)

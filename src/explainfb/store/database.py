@@ -1,4 +1,4 @@
-"""Connections to SQLite and PostgreSQL: one writer at a time, and failures told in the user's words."""
+"""Connections to SQLite and PostgreSQL: one writer at a time, and errors in the user's words."""
 
 import sqlite3
 import threading
@@ -14,7 +14,7 @@ from explainfb.core.errors import InputError
 from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
 
 ADVISORY_LOCK = 0x6578706C61696E
-"""The key under which writers on PostgreSQL queue."""
+"""The key under which writers on PostgreSQL queue: `explain` in ASCII."""
 
 
 def parse_url(url: str | Path) -> URL:
@@ -47,8 +47,10 @@ class Database:
     def __init__(self, url: str | Path, *, busy_seconds: float) -> None:
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        # a write elsewhere takes a moment: it is waited for, and not an error
         timeouts = {"timeout": busy_seconds} if self.is_sqlite else {"connect_timeout": 10}
         try:
+            # no parameters in errors, because people typed them; pinged, because a server may have been restarted
             self.engine = create_engine(
                 self.url, connect_args=timeouts, hide_parameters=True, pool_timeout=busy_seconds, pool_pre_ping=True
             )
@@ -72,13 +74,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that leaves the database as it is."""
-        with self._explained(), self.engine.connect() as connection:
+        with self._errors_in_words(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that no other writer interrupts; committed when the block ends, undone when it raises."""
-        with self._explained(), self._writing, self.engine.connect() as bare:
+        with self._errors_in_words(), self._writing, self.engine.connect() as bare:
             connection = bare.execution_options(explainfb_write=True)
             with connection.begin():
                 if not self.is_sqlite:
@@ -96,7 +98,7 @@ class Database:
             found = self._version(connection)
         if found is None:
             with self.write() as connection:
-                if self._version(connection) is None:
+                if self._version(connection) is None:  # else another process was first
                     metadata.create_all(connection, checkfirst=False)
                     connection.execute(insert(versions).values(version=SCHEMA_VERSION))
                 found = SCHEMA_VERSION
@@ -124,12 +126,13 @@ class Database:
         if not folder.is_dir():
             raise InputError(f"The folder {folder} of the database does not exist; make it, or name another.")
         with self.read() as connection:
+            # at once, because SQLite itself notices a damaged page only when it comes to read it
             verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
             if verdict != "ok":
                 raise InputError(f"The database {self.place} is damaged ({verdict}); bring back a copy of it.")
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _errors_in_words(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
@@ -138,7 +141,7 @@ class Database:
                 raise
             raise InputError(sentence) from error
         except StatementError as error:
-            if isinstance(error.orig, InputError):
+            if isinstance(error.orig, InputError):  # from a column's own check, such as that of a time without a zone
                 raise error.orig from None
             raise
 
@@ -158,6 +161,7 @@ class Database:
     def _postgresql_sentence(self, error: DBAPIError) -> str | None:
         if getattr(error.orig, "sqlstate", None) == "53100":
             return f"The server of the database {self.place} has no room left on its disk; make room and run again."
+        # by name, because psycopg is an extra and may not be installed
         if type(error.orig).__name__ != "OperationalError" and not error.connection_invalidated:
             return None
         reason = " ".join(str(error.orig).split()).removesuffix(".")
@@ -174,13 +178,16 @@ def append(connection: Connection, table: Table, values: dict[str, Any]) -> int:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
-    connection.isolation_level = None  # BEGIN is ours, below
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.isolation_level = None  # or Python would begin transactions itself; `_begin_sqlite` does
+    connection.execute("PRAGMA foreign_keys = ON")  # SQLite does not check them unless it is told to, each time
+    connection.execute("PRAGMA synchronous = FULL")  # an answer that was confirmed outlives a power cut
+    # in WAL readers go on while somebody writes; set once, because changing it needs the database for oneself
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("explainfb_write", False)
+    # a plain BEGIN locks at the first write, which fails at once where another has written since the first read;
+    # IMMEDIATE waits for its turn here
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

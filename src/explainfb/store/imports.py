@@ -56,7 +56,7 @@ def import_answers(connection: Connection, events: Sequence[StoredAnswer], *, no
 
 
 def _check_chains(events: Sequence[StoredAnswer]) -> None:
-    """Each event is sound in itself, and each annotator's events on a comparison are one unbroken chain."""
+    """Each event is possible in itself, and each annotator's events on a comparison are one unbroken chain."""
     rows: dict[int, int] = {}
     replaced: dict[int, int] = {}
     first: dict[Chain, int] = {}
@@ -178,7 +178,7 @@ def _check_open(row: int, event: StoredAnswer, rounds: dict[int, _Round]) -> Non
 def _append(
     connection: Connection, events: Sequence[StoredAnswer], new: Sequence[int], ids: dict[int, int], now: datetime
 ) -> None:
-    """Insert the rows in their order, many at once, so long as none replaces another that has no id yet."""
+    """Insert the rows in their order, many at once, up to one that replaces a row of which no id is known yet."""
     people: dict[str, int] = {}
     waiting: list[StoredAnswer] = []
     for row in new:
@@ -196,6 +196,7 @@ def _insert(
     connection: Connection, events: Sequence[StoredAnswer], people: dict[str, int], ids: dict[int, int]
 ) -> None:
     if events:
+        # ids in the order of the rows, which databases do not promise by themselves
         statement = insert(schema.answers).returning(schema.answers.c.id, sort_by_parameter_order=True)
         found = connection.execute(statement, [_values(event, people[event.annotator], ids) for event in events])
         ids.update(zip((event.id for event in events), found.scalars(), strict=True))

@@ -19,7 +19,7 @@ def next_comparison(
     held = connection.execute(
         select(schema.leases.c.comparison_id, schema.leases.c.token).where(schema.leases.c.annotator_id == annotator)
     ).one_or_none()
-    if held is not None:
+    if held is not None:  # after a reload the same comparison again, with the same token, and not one more
         row = connection.execute(free.where(schema.comparisons.c.id == held.comparison_id)).mappings().one_or_none()
         if row is not None:
             return lease(connection, annotator, row["comparison_id"], now, lease_seconds, token=held.token)

@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise InputError(f"A time needs a time zone; found {value.isoformat()}. Use datetime.now(UTC).")
         moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment  # SQLite stores no time zone
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -61,7 +61,7 @@ class CleanText(TypeDecorator[str]):
 
 
 metadata = MetaData()
-Key = BigInteger().with_variant(Integer, "sqlite")
+Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself under INTEGER alone
 
 versions = Table("explainfb_schema", metadata, Column("version", Integer, primary_key=True))
 
@@ -146,9 +146,9 @@ answers = Table(
     Column("app_version", String(64), nullable=False),
     Column("comment", CleanText),
     Column("token", String(64)),
-    Column("supersedes", ForeignKey("answers.id"), unique=True),
+    Column("supersedes", ForeignKey("answers.id"), unique=True),  # one successor at most
     Column("surplus", Boolean, nullable=False),
-    UniqueConstraint("annotator_id", "token"),
+    UniqueConstraint("annotator_id", "token"),  # a request that is sent twice is stored once
     CheckConstraint("answer IN ('left', 'right', 'equal', 'cant_tell')", name="known_answer"),
 )
 Index("answers_by_pair", answers.c.comparison_id, answers.c.annotator_id)
@@ -164,6 +164,7 @@ Index(
 leases = Table(
     "leases",
     metadata,
+    # as primary key, so that nobody holds two leases, whatever tabs and devices are open
     Column("annotator_id", ForeignKey(annotators.c.id), primary_key=True, autoincrement=False),
     Column("comparison_id", ForeignKey(comparisons.c.id), nullable=False, index=True),
     Column("token", String(64), nullable=False),

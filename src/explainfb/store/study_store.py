@@ -137,6 +137,7 @@ class Store:
             token=None,
             supersedes=answer.id,
         )
+        # one transaction, or somebody else might be given the comparison between undo and lease
         with self._database.write() as connection:
             last = answers.last_event(connection, answer.comparison.id, annotator.id)
             if last is not None and last.id == answer.id and last.answer is not None:

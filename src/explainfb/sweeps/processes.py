@@ -1,6 +1,6 @@
 """Studies over processes: first the feedback of each, then its other arms, each in whichever process is free.
 
-Studies whose classifier before feedback others borrow go first, and those others follow when it is there.
+Of studies that begin with the same classifier one goes first; the others follow when its files are there to be copied.
 """
 
 import importlib
@@ -16,8 +16,8 @@ from explainfb.results.records import StudyResults
 from explainfb.study.folder import locked
 from explainfb.study.settings import Control, StudySettings
 from explainfb.study.study import Study
-from explainfb.sweeps.borrowing import Loan, borrow, lenders, loans
 from explainfb.sweeps.settings import Processes
+from explainfb.sweeps.sharing import SharedFiles, copy_shared_files, first_with_each_start, shared_files
 
 Ended = tuple[Path, StudyResults]
 """The folder of a study and what it measured."""
@@ -28,8 +28,8 @@ def run_studies(
 ) -> Iterator[Ended]:
     """Do what is left of the study of these settings in each folder; yields each when it ends.
 
-    Those in `done` are finished: they are not yielded, and lend what they have. Raises `InputError` for a backend that
-    is not installed, and for what `Study.open` refuses.
+    Those in `done` are finished: they are not yielded, and others may copy their files. Raises `InputError` for a
+    backend that is not installed, and for what `Study.open` refuses.
     """
     left = {folder: settings for folder, settings in studies.items() if folder not in done}
     with _backend(processes) as return_as:
@@ -44,11 +44,12 @@ def _run_feedback(
     studies: Mapping[Path, StudySettings],
     left: Mapping[Path, StudySettings],
 ) -> Iterator[Ended]:
-    """The feedback of every study, those first that lend; yields the studies that have no arm beside it."""
-    allowed, first = loans(studies), lenders(studies)
+    """The feedback of every study; yields the studies that have no arm beside it."""
+    shared, first = shared_files(studies), first_with_each_start(studies)
+    # in two waves: what the second would make like the first is then there to be copied
     for wave in ([folder for folder in left if folder in first], [folder for folder in left if folder not in first]):
         for folder, results in parallel(
-            joblib.delayed(_feedback)(processes, folder, left[folder], allowed[folder]) for folder in wave
+            joblib.delayed(_feedback)(processes, folder, left[folder], shared[folder]) for folder in wave
         ):
             if results is not None:
                 yield folder, results
@@ -72,12 +73,12 @@ def _open(processes: Processes, folder: Path, settings: StudySettings) -> Study:
 
 
 def _feedback(
-    processes: Processes, folder: Path, settings: StudySettings, allowed: Sequence[Loan]
+    processes: Processes, folder: Path, settings: StudySettings, shared: Sequence[SharedFiles]
 ) -> tuple[Path, StudyResults | None]:
     """Feedback; of a study without other arms everything, and its results."""
     with locked(folder):
         study = _open(processes, folder, settings)
-        borrow(folder, allowed)
+        copy_shared_files(folder, shared)
         if not settings.controls:
             return folder, study.run()
         study.run_feedback()
@@ -105,10 +106,12 @@ def _backend(processes: Processes) -> Iterator[str]:
                 importlib.import_module("ray.util.joblib").register_ray()
             elif processes.backend == "dask":
                 client = importlib.import_module("distributed").Client
+                # one thread a worker, as every study has: more would fight over the cores
                 opened.enter_context(client(n_workers=processes.jobs, threads_per_worker=1, dashboard_address=None))
         except ImportError as error:
             raise InputError(
                 f"The backend {processes.backend!r} is not installed; pip install {error.name}, or use loky."
             ) from error
         opened.enter_context(joblib.parallel_config(backend=processes.backend))
+        # not every backend hands results over one by one, as studies end
         yield "generator_unordered" if processes.backend == "loky" else "list"

@@ -1,4 +1,4 @@
-"""What a study takes from another one, so that what both would make alike is made once."""
+"""Files that several studies would make alike: one study makes them, and the others copy them."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -23,46 +23,48 @@ DECIDED_BY = {
         "queries",
     ),
 }
-"""Files that studies share which agree in these settings. A study that has the last file of a group does not make it
-anew; they are written in this order, so that where the last one is, the others are."""
+"""Groups of files, and the settings that decide them: studies that agree in these share the files. The last file of a
+group says that all are there, and so is written last."""
 
 
 @dataclass(frozen=True)
-class Loan:
-    """Files that a study may take from others."""
+class SharedFiles:
+    """Files that a study may copy from others."""
 
     files: tuple[str, ...]
-    lenders: tuple[Path, ...]
+    sources: tuple[Path, ...]
     """Folders of the studies that agree in the settings which decide the files."""
 
-    def take(self, folder: Path) -> None:
-        """Copy the files to `folder` from the first lender with the same data that has them all."""
-        for lender in self.lenders:
-            if same_data(lender, folder) and all((lender / file).is_file() for file in self.files):
+    def copy_to(self, folder: Path) -> None:
+        """Copy the files to `folder` from the first source with the same data that has them all."""
+        for source in self.sources:
+            # settings name a data set or a folder of pictures, whose content may have changed in between
+            if same_data(source, folder) and all((source / file).is_file() for file in self.files):
                 for file in self.files:
-                    write_whole(folder / file, partial(shutil.copyfile, lender / file))
+                    write_whole(folder / file, partial(shutil.copyfile, source / file))
                 return
 
 
-def loans(studies: Mapping[Path, StudySettings]) -> dict[Path, tuple[Loan, ...]]:
-    """For each study, in its folder, what it may take from the others."""
-    found: dict[Path, tuple[Loan, ...]] = dict.fromkeys(studies, ())
+def shared_files(studies: Mapping[Path, StudySettings]) -> dict[Path, tuple[SharedFiles, ...]]:
+    """For each study, in its folder, what it may copy from the others."""
+    found: dict[Path, tuple[SharedFiles, ...]] = dict.fromkeys(studies, ())
     for files, names in DECIDED_BY.items():
         chosen = {folder: _chosen(settings, names) for folder, settings in studies.items()}
         for folder, here in chosen.items():
-            lenders = tuple(other for other, there in chosen.items() if other != folder and there == here)
-            found[folder] += (Loan(files, lenders),)
+            sources = tuple(other for other, there in chosen.items() if other != folder and there == here)
+            found[folder] += (SharedFiles(files, sources),)
     return found
 
 
-def borrow(folder: Path, allowed: Sequence[Loan]) -> None:
-    """Take what there is for a study that has no classifier yet."""
+def copy_shared_files(folder: Path, shared: Sequence[SharedFiles]) -> None:
+    """Copy what there is for a study that has no classifier yet."""
+    # one that has its classifier was begun before, and may hold later files that were made with it
     if not ArmFolder(folder).classifier_path(0).is_file():
-        for loan in allowed:
-            loan.take(folder)
+        for group in shared:
+            group.copy_to(folder)
 
 
-def lenders(studies: Mapping[Path, StudySettings]) -> set[Path]:
+def first_with_each_start(studies: Mapping[Path, StudySettings]) -> set[Path]:
     """The first study with each classifier before feedback, which the others wait for."""
     starts: list[dict[str, object]] = []
     first = set()

@@ -1,4 +1,4 @@
-"""What studies share is taken from one that agrees in what decides it, and from no other."""
+"""What studies share is copied from one that agrees in what decides it, and from no other."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.study.settings import StudySettings
-from explainfb.sweeps.borrowing import DECIDED_BY, borrow, lenders, loans
+from explainfb.sweeps.sharing import DECIDED_BY, copy_shared_files, first_with_each_start, shared_files
 
 STUDY = StudySettings(seed=3)
 FILES = [file for files in DECIDED_BY for file in files]
@@ -28,14 +28,14 @@ def with_files(folder: Path, files: list[str], text: str = "lent") -> Path:
     return folder
 
 
-def taken(lender: Path, here: Path, settings: StudySettings) -> set[str]:
+def copied_files(source: Path, here: Path, settings: StudySettings) -> set[str]:
     """The folders of what a study of these settings takes from one of `STUDY`."""
-    borrow(here, loans({lender: STUDY, here: settings})[here])
+    copy_shared_files(here, shared_files({source: STUDY, here: settings})[here])
     return {path.name for path in here.iterdir() if path.is_dir()}
 
 
 @pytest.mark.parametrize(
-    ("settings", "borrowed"),
+    ("settings", "copied"),
     [
         (STUDY, {"classifiers", "evaluations", "explanations"}),
         (replace(STUDY, error_rate=0.2), {"classifiers", "evaluations", "explanations"}),
@@ -46,38 +46,38 @@ def taken(lender: Path, here: Path, settings: StudySettings) -> set[str]:
         (replace(STUDY, seed=5), set()),
     ],
 )
-def test_only_what_the_settings_decide_alike_is_borrowed(
-    settings: StudySettings, borrowed: set[str], tmp_path: Path
+def test_only_what_the_settings_decide_alike_is_copied(
+    settings: StudySettings, copied: set[str], tmp_path: Path
 ) -> None:
-    lender, here = with_files(begun(tmp_path / "lender"), FILES), begun(tmp_path / "here")
-    assert taken(lender, here, settings) == borrowed
+    source, here = with_files(begun(tmp_path / "source"), FILES), begun(tmp_path / "here")
+    assert copied_files(source, here, settings) == copied
 
 
-def test_what_a_lender_has_only_in_part_is_not_borrowed(tmp_path: Path) -> None:
-    lender, here = with_files(begun(tmp_path / "lender"), FILES), begun(tmp_path / "here")
-    (lender / "explanations" / "round-1.safetensors").unlink()
-    assert taken(lender, here, STUDY) == {"classifiers", "evaluations"}
+def test_what_a_source_has_only_in_part_is_not_copied(tmp_path: Path) -> None:
+    source, here = with_files(begun(tmp_path / "source"), FILES), begun(tmp_path / "here")
+    (source / "explanations" / "round-1.safetensors").unlink()
+    assert copied_files(source, here, STUDY) == {"classifiers", "evaluations"}
 
 
-def test_nothing_is_borrowed_from_a_study_of_other_data(tmp_path: Path) -> None:
+def test_nothing_is_copied_from_a_study_of_other_data(tmp_path: Path) -> None:
     """Of the same settings: pictures of one's own were changed between the two."""
-    lender = with_files(begun(tmp_path / "lender", "the data before"), FILES)
-    assert taken(lender, begun(tmp_path / "here"), STUDY) == set()
+    source = with_files(begun(tmp_path / "source", "the data before"), FILES)
+    assert copied_files(source, begun(tmp_path / "here"), STUDY) == set()
 
 
 def test_a_study_that_has_begun_keeps_what_it_made(tmp_path: Path) -> None:
-    lender = with_files(begun(tmp_path / "lender"), FILES)
+    source = with_files(begun(tmp_path / "source"), FILES)
     here = with_files(begun(tmp_path / "here"), ["classifiers/round-0.safetensors"], "made here")
-    assert taken(lender, here, STUDY) == {"classifiers"}
+    assert copied_files(source, here, STUDY) == {"classifiers"}
     assert (here / "classifiers" / "round-0.safetensors").read_text() == "made here"
 
 
-def test_the_first_study_with_each_start_lends() -> None:
+def test_the_first_study_with_each_start_is_waited_for() -> None:
     studies = {
         Path(cell, f"seed-{seed}"): replace(STUDY, seed=seed, error_rate=rate)
         for seed in (3, 4)
         for cell, rate in (("plain", 0.1), ("careless", 0.3))
     }
-    assert lenders(studies) == {Path("plain/seed-3"), Path("plain/seed-4")}
+    assert first_with_each_start(studies) == {Path("plain/seed-3"), Path("plain/seed-4")}
     apart = {folder: replace(each, train_images=100 + place) for place, (folder, each) in enumerate(studies.items())}
-    assert lenders(apart) == set(apart)
+    assert first_with_each_start(apart) == set(apart)
