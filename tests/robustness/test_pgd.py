@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from explainfb.core.seeding import torch_generator
 from explainfb.robustness.attacked_model import AttackedModel, verified
 from explainfb.robustness.attacks import cross_entropy, foolbox
-from explainfb.robustness.pgd import pgd_attack, random_change
+from explainfb.robustness.pgd import attack_batch, pgd_attack, random_change
 from sound_digits import IMAGES, LABELS, correct, trained
 
 
@@ -64,3 +65,22 @@ def test_targeted_pgd_ends_more_often_in_the_class_it_was_sent_to() -> None:
         aimed, unaimed = ((trained()(found).argmax(1) == sent).double().mean() for found in moved)
         assert aimed > 0.3
         assert aimed > 2 * unaimed
+
+
+def test_an_attacked_batch_stays_within_its_box_and_is_worse() -> None:
+    def attack(steps: int) -> Tensor:
+        start = torch_generator(1)
+        return attack_batch(trained(), IMAGES, LABELS, epsilon=0.1, steps=steps, relative_step=0.25, generator=start)
+
+    def loss(attacked: Tensor) -> float:
+        with torch.no_grad():
+            return cross_entropy(trained()(attacked), LABELS).mean().item()
+
+    found = attack(7)
+    assert (found - IMAGES).abs().max().item() == pytest.approx(0.1, abs=1e-6)
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert not found.requires_grad
+    assert torch.equal(found, attack(7))
+    assert loss(found) > loss(attack(1)) > loss(attack(0))
+    assert loss(found) > 3 * max(loss(IMAGES), loss(attack(0)))

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -37,10 +38,6 @@ def every_arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("every arm") / "study"
     Study.open(folder, EVERY_ARM).run()
     return folder
-
-
-def test_every_control_that_can_be_named_is_an_arm() -> None:
-    assert set(ARMS) == set(get_args(KnownControl))
 
 
 def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm: Path) -> None:
@@ -230,3 +227,17 @@ def test_those_who_want_wrong_reasons_are_as_many_and_err_as_often(tmp_path: Pat
     for member in (alone, *crowd.members):
         assert member.split.relevance is not None
         assert torch.equal(member.split.relevance, ~task.train.relevance)
+
+
+def test_the_arm_without_the_shortcut_learns_from_the_same_images_without_the_patch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, given = load_task("digits-decoy", train_images=50), []
+    monkeypatch.setattr(arms, "train_first", lambda context, files, task, title: given.append(task))
+    ARMS["no_shortcut"].run("no_shortcut", SimpleNamespace(task=task, control_folder=Path))  # type: ignore[arg-type]
+    for with_patch, without in ((task.train, given[0].train), (task.validation, given[0].validation)):
+        assert with_patch.shortcut is not None
+        differs = (with_patch.images != without.images).any(1)
+        assert differs.flatten(1).any(1).all()
+        assert not (differs & ~with_patch.shortcut).any()
+        assert torch.equal(with_patch.labels, without.labels)

@@ -1,35 +1,18 @@
 """Each bug is planted alone in a sound set-up, and the doctor has to name it and nothing else: networks and loops."""
 
-import io
-import math
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from rich.console import Console
 from torch import Tensor, nn
 
-from doctor_plants import (
-    SHORT,
-    Planted,
-    failed,
-    half_digits,
-    left_in_training,
-    named,
-    regularised,
-    with_network,
-    wrong,
-)
+from doctor_plants import Planted, failed, half_digits, left_in_training, named, regularised, with_network
 from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.networks import lenet
 from explainfb.classifiers.settings import TrainingSettings
-from explainfb.classifiers.training import architecture_for, fit, predict_logits, train
-from explainfb.core.errors import InputError
-from explainfb.doctor import Finding, examine, examine_classifier, print_findings
-from explainfb.doctor.examination import CHECKS, name_of
-from explainfb.tasks.datasets import load_task
+from explainfb.classifiers.training import architecture_for, fit, predict_logits
+from explainfb.doctor import examine
 from explainfb.tasks.task import Split, Task
 
 
@@ -41,22 +24,6 @@ def one_thread() -> None:
 @pytest.fixture(scope="module")
 def digits() -> Task:
     return half_digits()
-
-
-@pytest.fixture(scope="module")
-def decoy() -> Task:
-    return load_task("digits-decoy")
-
-
-@pytest.mark.parametrize(("name", "seed"), [("digits", 0), ("digits-decoy", 1)])
-def test_a_sound_setup_passes_every_check(name: str, seed: int) -> None:
-    assert wrong(examine(load_task(name, seed=seed), seed=seed)) == []
-
-
-def test_batch_normalisation_and_dropout_are_no_fault(digits: Task) -> None:
-    findings = examine(digits, build=with_network(digits, regularised))
-    assert wrong(findings) == []
-    assert "batch normalisation" in named(findings, "own image only").expected
 
 
 def mixing_view(classifier: Classifier, images: Tensor) -> Tensor:
@@ -225,56 +192,3 @@ def test_a_network_that_raises_has_failed(digits: Task) -> None:
     findings = examine(digits, build=lambda: Planted(digits, after=lambda _, logits: logits @ torch.ones(3)))
     assert "finite outputs" in failed(findings)
     assert "RuntimeError" in named(findings, "finite outputs").seen
-
-
-def test_a_trained_classifier_is_examined_and_left_as_it_is(decoy: Task) -> None:
-    classifier = train(decoy, settings=SHORT).train()
-    classifier.zero_grad()
-    before = {name: tensor.clone() for name, tensor in classifier.state_dict().items()}
-    state = torch.get_rng_state()
-    assert wrong(examine_classifier(decoy, classifier, settings=SHORT)) == []
-    assert torch.equal(torch.get_rng_state(), state)
-    assert classifier.training
-    assert all(torch.equal(before[name], tensor) for name, tensor in classifier.state_dict().items())
-    assert all(parameter.grad is None for parameter in classifier.parameters())
-
-
-def test_progress_is_told_and_pictures_are_drawn(digits: Task, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    folder = tmp_path / "new" / "doctor"
-    findings = examine(digits, folder=folder, settings=SHORT, on_check=lambda *progress: told.append(progress))
-    assert told == [(name_of(check), done, len(CHECKS)) for done, check in enumerate(CHECKS)]
-    assert [finding.name for finding in findings] == [name for name, _, _ in told]
-    drawn = {finding.name: finding.picture for finding in findings if finding.picture}
-    assert drawn == {
-        "network inputs": folder / "fed-images.png",
-        "simple models beaten": folder / "linear-weights.png",
-    }
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn.values())
-
-
-def test_bad_input_is_not_taken_for_a_finding(digits: Task, tmp_path: Path) -> None:
-    def refuses() -> Classifier:
-        raise InputError("no such network")
-
-    with pytest.raises(InputError, match="no such network"):
-        examine(digits, build=refuses)
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"The folder .*file.* cannot be made"):
-        examine(digits, folder=tmp_path / "file")
-
-
-def test_the_table_says_what_was_seen_and_what_to_do() -> None:
-    findings = [
-        Finding("first", True, f"ln 10 = {math.log(10):.3f}", "pixels in [0, 1]", "never shown"),
-        Finding("second", False, "[bold]", "a leak", "look for a view", Path("a picture.png")),
-        Finding("third", None, "", "not judged", "never shown either"),
-    ]
-    console = Console(file=io.StringIO(), width=80)
-    print_findings(console, findings)
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    for expected in ("✓ │ first", "✗ │ second", "– │ third", "ln 10 = 2.303", "[0, 1]", "[bold]", "a picture.png"):
-        assert expected in text
-    assert "✗ second: look for a view" in text
-    assert "never shown" not in text
-    assert "1 of 3 checks passed, 1 failed, 1 wait for those." in text
