@@ -14,7 +14,7 @@ from explainfb.sweeps.runner import run_grid
 from explainfb.sweeps.settings import Grid, GridSettings
 from explainfb.sweeps.summary import GridSummary
 from explainfb.sweeps.summary_file import write_summary
-from explainfb.sweeps.tables import Row, contrast_table, is_doubtful, number, rows_of, table, value_of
+from explainfb.sweeps.tables import Row, contrast_table, is_unreliable, number, rows_of, table, value_of
 
 LINF_05, LINF_1, LINF_2 = (robust_accuracy_under(ThreatModel("linf", epsilon)) for epsilon in (0.05, 0.1, 0.2))
 L2_1 = robust_accuracy_under(ThreatModel("l2", 1.0))
@@ -60,7 +60,7 @@ def written(summary: GridSummary, row: Row, measure: Measure) -> str:
     if value is None:
         return "–"
     half = "" if value.half is None else f" ± {number(value.half)}"
-    return number(value.mean) + half + "\\*" * is_doubtful(summary, row, measure)
+    return number(value.mean) + half + "\\*" * is_unreliable(summary, row, measure)
 
 
 def only(summary: GridSummary, *cells: str) -> GridSummary:

@@ -13,7 +13,7 @@ from explainfb.results.measures import SHIFTED, Measure
 from explainfb.results.records import FEEDBACK, StopReason
 from explainfb.sweeps.summary import GridSummary
 from explainfb.sweeps.summary_file import read_summary
-from explainfb.sweeps.tables import Row, is_doubtful, number, value_of
+from explainfb.sweeps.tables import Row, is_unreliable, number, value_of
 
 SCHEDULE = {
     25: (1, 25),
@@ -137,7 +137,7 @@ def draw(axis: Axes, summary: GridSummary, name: str, points: Sequence[tuple[flo
         axis.plot([place] * len(value.values), value.values, ".", color=colour, markersize=3, alpha=0.7)
         if value.low is not None and value.high is not None:
             axis.vlines(place, max(value.low, 0), min(value.high, 1), color=colour, linewidth=0.8, alpha=0.7)
-        face = "white" if is_doubtful(summary, Row(name, cell), measure) else colour
+        face = "white" if is_unreliable(summary, Row(name, cell), measure) else colour
         axis.plot(place, value.mean, color=colour, marker=marker, markerfacecolor=face, markersize=6)
     axis.plot(*zip(*means, strict=True), color=colour, linewidth=1.2, zorder=1.5)
     axis.plot([], [], color=colour, marker=marker, label=name, linewidth=1.2)

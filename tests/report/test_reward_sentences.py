@@ -1,4 +1,4 @@
-"""A share is given with what it is a share of, and a round's reward with the evidence that it was followed for."""
+"""A share is given with its numbers, and each round says why its reward was followed or not."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 
 from explainfb.core.types import Interval, OutOfBagTest
 from explainfb.report import render_report
-from explainfb.report.reward_sentences import evidence_sentence, held_out_sentence
+from explainfb.report.reward_sentences import followed_sentence, held_out_sentence
 from explainfb.results.records import RoundResult, Stopped, StopReason, StudyResults
 from report_page import EMPTY, Page
 from results_example import example_results
@@ -36,23 +36,22 @@ def test_a_share_is_given_with_its_numbers(right: int, of: int, ends: tuple[floa
     assert held_out_sentence(results) == f"The learned reward predicts {words}"
 
 
-def test_each_round_has_the_evidence_that_it_was_followed_for() -> None:
-    evidence = {1: OutOfBagTest(12, 15, 0.0527), 2: OutOfBagTest(90, 105, 1e-9)}
-    found = evidence_sentence(study(), evidence)
-    assert "a probability of 0.01 at most" in found
-    assert found.endswith(
-        ": round 1 not followed, with 12 of 15 predicted (p = 0.053); "
-        "round 2 followed, with 90 of 105 predicted (p < 0.001)."
+def test_each_round_says_why_it_was_followed() -> None:
+    tests = {1: OutOfBagTest(12, 15, 0.0527), 2: OutOfBagTest(90, 105, 1e-9)}
+    assert followed_sentence(study(), tests) == (
+        "A round follows its reward where the member that predicts best the answers that it was not fitted to does as "
+        "well on a coin’s answers with a probability of 0.01 at most, all members counted: round 1 not followed, with "
+        "12 of 15 predicted (p = 0.053); round 2 followed, with 90 of 105 predicted (p < 0.001)."
     )
 
 
 def test_without_the_numbers_it_is_still_said_which_rounds_were_followed() -> None:
-    assert evidence_sentence(study(), {}).endswith(": round 1 not followed; round 2 followed.")
-    assert evidence_sentence(study(significance=None), {}) == ""
-    assert "whatever the evidence" in evidence_sentence(study(significance=1), {})
+    assert followed_sentence(study(), {}).endswith(": round 1 not followed; round 2 followed.")
+    assert followed_sentence(study(significance=None), {}) == ""
+    assert "whatever the evidence" in followed_sentence(study(significance=1), {})
 
 
 def test_the_page_says_both() -> None:
-    data = replace(EMPTY, evidence={2: OutOfBagTest(90, 105, 1e-9)})
+    data = replace(EMPTY, out_of_bag_tests={2: OutOfBagTest(90, 105, 1e-9)})
     text = Page(render_report(study(), data)).text
     assert text.index("held-out answers") < text.index("round 1 not followed; round 2 followed, with 90 of 105")

@@ -92,7 +92,7 @@ def told_of_a_break(drawing: Figure) -> bool:
     return any("the axis is broken" in text.get_text() for text in drawing.legends[0].get_texts())
 
 
-def test_differences_are_paired_by_seed_and_hollow_where_either_is_doubtful() -> None:
+def test_differences_are_paired_by_seed_and_hollow_where_either_is_unreliable() -> None:
     summary = differing(0.01)
     drawing = differences_figure(summary, [Row("a part", "part")], Row("whole", "whole"))
     drawn = [points(axis)["feedback"] for axis in drawing.axes]

@@ -17,7 +17,7 @@ from explainfb.explanations import plots
 from explainfb.report import figures, stopped_rounds
 from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
 from explainfb.report.number_format import duration, percent
-from explainfb.report.reward_sentences import evidence_sentence, held_out_sentence
+from explainfb.report.reward_sentences import followed_sentence, held_out_sentence
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, reach_verdict
 from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, Measure
@@ -70,7 +70,7 @@ class ReportData:
     class_names: tuple[str, ...]
     gallery: tuple[GalleryItem, ...] = ()
     reward_maps: RewardMaps | None = None
-    evidence: Mapping[int, OutOfBagTest] = field(default_factory=dict)
+    out_of_bag_tests: Mapping[int, OutOfBagTest] = field(default_factory=dict)
     """Of each round, as far as it is known, what its reward was followed for, or not."""
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:
         "deciding": deciding(results),
         "findings": findings(results),
         "arms": [arm.arm for arm in arms],
-        "learned": [held_out_sentence(results), evidence_sentence(results, data.evidence)],
+        "learned": [held_out_sentence(results), followed_sentence(results, data.out_of_bag_tests)],
         "unfinished": stopped_rounds.unfinished(results),
         "stopped": {name: stopped_rounds.about(results, name) for name in results.arms if name != FEEDBACK},
         "has_shortcut": has_shortcut(results),

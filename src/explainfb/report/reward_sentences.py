@@ -22,7 +22,7 @@ def held_out_sentence(results: StudyResults) -> str:
     return f"The learned reward predicts {how_many} {interval}."
 
 
-def evidence_sentence(results: StudyResults, predicted: Mapping[int, OutOfBagTest]) -> str:
+def followed_sentence(results: StudyResults, predicted: Mapping[int, OutOfBagTest]) -> str:
     """Why each round's reward was followed or not; empty where nobody knows.
 
     `predicted` has what the best member of each round's ensemble predicted; rounds may lack.

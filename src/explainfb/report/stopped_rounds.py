@@ -21,7 +21,8 @@ def about(results: StudyResults, arm: str) -> str:
     if ignored:
         coin = ", as is to be expected of a coin" if arm == "random_answers" else ""
         rounds = _share(len(ignored), len(results.preferences.rounds))
-        parts.insert(0, f"Its reward was not followed in {rounds}{coin}; in the last of them {evidence(ignored[-1])}")
+        last = what_was_predicted(ignored[-1])
+        parts.insert(0, f"Its reward was not followed in {rounds}{coin}; in the last of them {last}")
     return " ".join(parts)
 
 
@@ -29,14 +30,14 @@ def why(stop: Stopped) -> str:
     """Why a round did not run to its end, in a sentence."""
     match stop.reason:
         case StopReason.NOT_FOLLOWED:
-            return f"The reward was not followed: {evidence(stop)}"
+            return f"The reward was not followed: {what_was_predicted(stop)}"
         case StopReason.NOT_FINITE:
             return f"Fine-tuning stopped at step {stop.step}: the loss or its gradient was not finite."
         case StopReason.UNKNOWN:
             return stop.message
 
 
-def evidence(stop: Stopped) -> str:
+def what_was_predicted(stop: Stopped) -> str:
     """How many answers a reward predicted that was not followed: a clause and a full stop."""
     if stop.test is None:
         return stop.message or "it was doubted."

@@ -24,7 +24,7 @@ from explainfb.report.measures import (
     write_interval,
 )
 from explainfb.report.number_format import NO_BREAK
-from explainfb.report.stopped_rounds import evidence, not_followed
+from explainfb.report.stopped_rounds import not_followed, what_was_predicted
 from explainfb.results.measures import ECE, SHIFTED, SHORTCUT_SHARE, Measure
 from explainfb.results.records import ArmResult, StudyResults
 
@@ -88,7 +88,7 @@ def reach_verdict(results: StudyResults) -> Verdict:
     """The first sentences of the report, in words computed from the paired differences and their intervals."""
     ignored, rounds = not_followed(results), len(results.preferences.rounds)
     if ignored and len(ignored) == rounds:
-        return _left_as_it_was(evidence(ignored[-1]), rounds)
+        return _left_as_it_was(what_was_predicted(ignored[-1]), rounds)
     found = _answer(results, deciding(results))
     if not ignored:
         return found

@@ -66,11 +66,12 @@ class ArmFolder:
 
     def stopped(self) -> tuple[Stopped, ...]:
         """The rounds that did not run to their end."""
+        # .txt in studies of before, in which a sentence stood
         paths = [path for end in ("json", "txt") for path in self.path.glob(f"{CLASSIFIERS}/*.stopped.{end}")]
         return tuple(sorted(map(read_stopped, paths), key=lambda stop: stop.round))
 
-    def keep_stopped(self, number: int, stopped: Stopped | None) -> None:
-        """Keep why round `number` did not run to its end, if so; nothing of an earlier attempt stays."""
+    def save_stopped(self, number: int, stopped: Stopped | None) -> None:
+        """Write why round `number` did not run to its end, if so, in place of what an earlier attempt wrote."""
         path = self.classifier_path(number)
         for stale in path.parent.glob(f"{path.stem}.stopped.*"):
             stale.unlink()
@@ -83,4 +84,5 @@ class ArmFolder:
         paths = list((self.path / CLASSIFIERS).glob("round-*.safetensors"))
         if not paths:
             raise InputError(f"The study in {self.path} has no classifier yet; run it first.")
+        # by number: by name round-10 would come before round-9
         return max(paths, key=lambda path: int(path.stem.removeprefix("round-")))

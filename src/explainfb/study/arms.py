@@ -2,8 +2,8 @@
 
 `ARMS` has them by name, each with all that is said of it, and takes further ones: `ARMS["mine"] = arm`. All but
 `no_shortcut`, which is trained anew, start from the classifier before any feedback and have as many rounds. Those that
-ask nobody take every step of these rounds; those that ask learn a reward, and follow it in those rounds in which it
-predicts answers: a coin's is hardly ever followed, so that `random_answers` normally ends where it began.
+ask nobody take every step of these rounds. Those that ask learn a reward, and follow it in the rounds in which it
+predicts answers. A coin's is hardly ever followed, so `random_answers` normally ends where it began.
 """
 
 import re
@@ -99,6 +99,7 @@ class FinetunedArm:
         if self.method is not None:
             return MethodRounds(context=context, name=name, files=files, steps_by=self.method(context)).run()
         assert self.annotator is not None
+        # a database of its own: the study's would mix these answers with those that feedback learns from
         with Store(files.path / "answers.db") as store:
             annotator = self.annotator(context)
             return SimulatedRounds(context=context, name=name, files=files, store=store, annotator=annotator).run()
@@ -146,7 +147,7 @@ def cross_entropy(context: StudyContext) -> Method:
 
 
 def oracle_reward(context: StudyContext) -> Method:
-    """The true utility, normalised over the explanations of the first round of feedback."""
+    """The true utility, normalised over the explanations of the first round of feedback, as a learned reward is."""
     train = context.task.train
     assert train.relevance is not None
     explanations = load_explanations(context.feedback_folder.explanations_path(1))
@@ -175,7 +176,7 @@ def adversarial_training(context: StudyContext) -> Method:
 
 
 class Arms(dict[str, Arm]):
-    """Arms by name. An arm's name is that of a folder and of results, and there must be only one of a name."""
+    """Arms by name. The name is also that of a folder and of an entry in results, so it must be one of a kind."""
 
     def __setitem__(self, name: str, arm: Arm) -> None:
         """Add an arm of one's own, or put another in its place. Raises `InputError` for a name that is taken."""

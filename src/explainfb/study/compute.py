@@ -38,7 +38,7 @@ def counted(product: Path) -> Iterator[None]:
 
     def backward(gradient: Tensor) -> None:
         counter.backward += len(gradient)
-        if gradient.requires_grad:
+        if gradient.requires_grad:  # double backprop: the gradient is itself differentiated
             gradient.register_hook(backward)
 
     def forward(module: nn.Module, _: object, logits: Tensor) -> None:
@@ -47,6 +47,7 @@ def counted(product: Path) -> Iterator[None]:
             if logits.requires_grad:
                 logits.register_hook(backward)
 
+    # for all modules, because classifiers are copied on the way and a hook of one would not see its copies
     hook = register_module_forward_hook(forward)
     try:
         yield
@@ -74,4 +75,4 @@ def compute_of(products: Iterable[Path]) -> Compute | None:
 
 
 def _counts_path(product: Path) -> Path:
-    return product.with_suffix(".budget.json")
+    return product.with_suffix(".budget.json")  # as compute was first called, in studies that still are read

@@ -66,6 +66,7 @@ def finished_studies(folder: Path) -> list[FinishedStudy]:
 
     Raises `InputError` when there is none, when one is not finished, and when they differ in more than their seed.
     """
+    # by number, not by name: seed-9 before seed-10
     places = sorted(folder.glob("seed-*"), key=lambda place: place.name.removeprefix("seed-").zfill(20))
     if not places:
         raise InputError(f"No studies in {folder}; run explainfb sweep --folder {folder} first.")
@@ -98,7 +99,7 @@ def _finished(folder: Path) -> FinishedStudy:
         if (place := _arm(folder, name)).is_dir()
     }
     arms[FEEDBACK] = ArmFolder(folder).last_classifier_path
-    if NO_SHORTCUT in arms:
+    if NO_SHORTCUT in arms:  # last, as in the tables
         arms[NO_SHORTCUT] = arms.pop(NO_SHORTCUT)
     return FinishedStudy(folder, settings, arms)
 

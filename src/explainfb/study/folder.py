@@ -38,6 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises `InputError` when another process has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # of the operating system, which frees it when a process is killed; a file that says "running" would stay
     lock = FileLock(folder / "study.lock")
     try:
         lock.acquire(blocking=False)
@@ -113,7 +114,7 @@ def check_data(folder: Path, task: "Task") -> None:
 
 
 def same_data(folder: Path, other: Path) -> bool:
-    """Whether the studies in both folders were begun with the same data; no where that is not known of one."""
+    """Whether the studies in both folders were begun with the same data; False where that is not known of one."""
     try:
         return _identity(folder)["data"] == _identity(other)["data"]
     except InputError:

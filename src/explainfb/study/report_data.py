@@ -16,7 +16,7 @@ from explainfb.tasks.task import Split
 
 GALLERY = 10
 GALLERY_MASKS = 1000
-"""At least as many, since a picture that is looked at should not be noise."""
+"""At least as many for each picture in the gallery, or people would see the noise of sampling."""
 MAP_IMAGES = 100
 
 
@@ -44,7 +44,7 @@ def collect_report_data(context: StudyContext) -> ReportData:
         class_names=context.task.class_names,
         gallery=tuple(gallery),
         reward_maps=_reward_maps(context),
-        evidence=_out_of_bag_tests(context),
+        out_of_bag_tests=_out_of_bag_tests(context),
     )
 
 

@@ -1,4 +1,4 @@
-"""Rounds that ask: explain, choose comparisons, gather answers, learn a reward, and follow it if it can be believed.
+"""Rounds that ask: explain, choose comparisons, gather answers, learn a reward, and follow it if it predicts answers.
 
 What is asked and answered lies in the database, what is explained and learned in the arm's folder. A stage that has its
 file is not done again.
@@ -92,7 +92,7 @@ class RewardRounds(Rounds):
         """Return when every comparison of round `number` has its answers in the store."""
 
     def method(self, number: int) -> Method:
-        """Follow the reward of the round; where there is a doubt, leave the classifier as it is."""
+        """Follow the reward of the round, or leave the classifier as it is where the reward predicts no answers."""
         reward = self._learn(number)
         if self.reason_not_followed(number) is not None:
             return no_update
@@ -132,7 +132,7 @@ class RewardRounds(Rounds):
         )
 
     def utilities(self, number: int, keys: Sequence[ExplanationKey]) -> Tensor | None:
-        """(len(keys),) what explanations are worth, for a reward fitted to that; None fits it to the answers."""
+        """(len(keys),) utilities of explanations, for a reward that is fitted to them; None fits it to the answers."""
         return None
 
     def _learn(self, number: int) -> RewardEnsemble:
@@ -142,6 +142,7 @@ class RewardRounds(Rounds):
         if not self.files.explanations_path(number).is_file():
             with timed(self.stage("explaining")):
                 self._explain(pool)
+        # all of this once: after the fit, answers that still change must not change what was learned
         if not self.files.reward_path(number).is_file():
             if not self.store.comparisons(number):
                 with timed(self.stage("choosing comparisons")):
@@ -182,6 +183,7 @@ class RewardRounds(Rounds):
                 on_member=lambda: step(1),
             )
         test = best_member_test(ensemble, known, settings=settings, seed=seed)
+        # before the reward, whose file says that this stage is done
         save_out_of_bag_test(test, self.files.reward_path(number))
         save_ensemble(ensemble, self.files.reward_path(number))
 

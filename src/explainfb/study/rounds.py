@@ -109,7 +109,8 @@ class Rounds(ABC):
                 result = method(
                     self.files.classifier(number - 1), context.task.train, settings=settings, seed=seed, on_step=on_step
                 )
-            self.files.keep_stopped(number, self._stop(number, result))
+            # before the classifier, whose file says that this round is done
+            self.files.save_stopped(number, self._stop(number, result))
             save_classifier(result.classifier, path)
 
 

@@ -66,8 +66,8 @@ class StudySettings:
     """With people, this share of comparisons, in [0, 1), is added whose answer is known, to see who answers with care;
     none where the task has no relevance masks. The reward is not fitted to them."""
     colours: Literal["reward", "shared", "own"] = "reward"
-    """What the colours of two explanations shown to people mean: on one scale in units of probability (`shared`), each
-    on its own (`own`), or as the reward looks at them (`reward`)."""
+    """How the colours of two explanations are scaled for people: both in units of probability (`shared`), each by its
+    own strongest weight (`own`), or as the reward is given them (`reward`)."""
     lease_minutes: float = 10
     """For how many minutes a comparison is kept for the person who is being asked it, more than 0."""
     rounds: int = 4
@@ -122,7 +122,7 @@ class StudySettings:
             raise InputError("--crowd is of simulated annotators and --annotator human asks people; leave one out.")
         if self.reward.learned_from == "utilities" and (self.annotator == "human" or self.crowd):
             raise InputError(
-                "reward.learned_from utilities needs one simulated annotator, who can say what explanations are worth; "
+                "reward.learned_from utilities needs one simulated annotator, who can give explanations a utility; "
                 "leave out --annotator human and --crowd, or learn from comparisons."
             )
         if self.overlap < 1:
@@ -134,7 +134,7 @@ class StudySettings:
         if self.finetune.needs_relevance_map and self.reward.kind != "additive":
             raise InputError(
                 "finetune.counterexample_share and finetune.gradient_penalty need an additive reward, which "
-                f"says what each place is worth; found reward.kind {self.reward.kind!r}, which is followed by "
+                f"has a map of the image; found reward.kind {self.reward.kind!r}, which is followed by "
                 "finetune.counterexample_share 0, finetune.gradient_penalty 0 and finetune.reward_weight 0.7."
             )
         if self.comparisons_per_round < 8:
@@ -211,7 +211,7 @@ def upgrade_settings(path: Path) -> StudySettings:
     """Read study.toml, and write it anew where it is of an earlier format; raises as `read_settings` does."""
     settings, format = _read(path)
     if format != FORMAT:
-        with suppress(OSError):  # what may not be written, as in an archive, is understood all the same
+        with suppress(OSError):  # a file that may not be written, as in an archive, is read all the same
             write_settings(settings, path)
     return settings
 

@@ -239,7 +239,7 @@ class Study:
 
     @contextmanager
     def _recorded_provenance(self) -> Iterator[None]:
-        """What is computed within goes to provenance.json even if it is interrupted; results.json is then out of date,
+        """Adds what is computed inside to provenance.json, even if it is interrupted; results.json is then out of date,
         and removed."""
         try:
             yield
@@ -251,7 +251,7 @@ class Study:
                 self.results_path.unlink(missing_ok=True)
 
     def _adopt_old_provenance(self) -> None:
-        """Of a study from before there was a provenance.json, keep what results.json says."""
+        """For a study from before there was a provenance.json: take it from results.json, before that is removed."""
         if read_provenance(self.folder) is None and self.results_path.is_file():
             results = read_results(self.results_path)
             write_provenance(self.folder, Provenance(dict(results.environment), dict(results.seconds)))

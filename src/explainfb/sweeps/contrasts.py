@@ -18,6 +18,7 @@ def grid_contrasts(grid: Grid, done: Studies) -> dict[str, tuple[Contrast, ...]]
     found = [(cell, contrast) for cell in done for contrast in _against_arms(grid, done[cell])]
     if grid.reference is not None and grid.reference in done:
         found += [(grid.reference, contrast) for contrast in _against_cells(grid, grid.reference, done)]
+    # once more for all together: each call of `contrast_arms` corrected only its own
     tested = corrected([contrast for _, contrast in found])
     pairs = list(zip((cell for cell, _ in found), tested, strict=True))
     return {cell: tuple(contrast for other, contrast in pairs if other == cell) for cell in done}

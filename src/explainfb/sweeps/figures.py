@@ -14,7 +14,7 @@ from explainfb.core.types import ThreatModel
 from explainfb.results.measures import ECE, SHIFTED, Measure, robust_accuracy_under
 from explainfb.results.records import FEEDBACK, Role
 from explainfb.sweeps.summary import GridSummary, OverSeeds
-from explainfb.sweeps.tables import Row, arm_of, is_doubtful, number, rows_of, value_of
+from explainfb.sweeps.tables import Row, arm_of, is_unreliable, number, rows_of, value_of
 
 PANELS = (SHIFTED, robust_accuracy_under(ThreatModel("linf", 0.1)), ECE)
 """What is drawn."""
@@ -31,7 +31,7 @@ readers can tell apart, and markers."""
 GOALS: tuple[Role, ...] = ("feedback", "ceiling")
 """What other arms are seen beside."""
 BREAK = 0.4
-"""A gap between differences wider than this share of all that they span is left out of the axis."""
+"""A gap between differences that is wider than this share of their whole range is cut out of the axis."""
 
 
 def role_of(summary: GridSummary, row: Row) -> Role:
@@ -80,7 +80,7 @@ def _scale(axis: Axes, summary: GridSummary, measure: Measure) -> None:
         axis.set_xscale("log")
         axis.set_xlim(least, 1)
         axis.set_xticks(ticks, [f"{tick:g}".lstrip("0") for tick in ticks])
-        axis.minorticks_off()
+        axis.minorticks_off()  # their labels would run into those of the major ones
 
 
 def _arms(axis: Axes, summary: GridSummary, rows: Sequence[Row], measure: Measure) -> None:
@@ -88,7 +88,7 @@ def _arms(axis: Axes, summary: GridSummary, rows: Sequence[Row], measure: Measur
         value, role = value_of(summary, row, measure), role_of(summary, row)
         if value is None:
             continue
-        _point(axis, place, Drawn(value, row.arm, role, hollow=is_doubtful(summary, row, measure)))
+        _point(axis, place, Drawn(value, row.arm, role, hollow=is_unreliable(summary, row, measure)))
         if role in GOALS:
             axis.axvline(value.mean, color=KINDS[role][0], linewidth=0.8, linestyle=":", zorder=0)
         if row.arm == FEEDBACK:
@@ -111,7 +111,7 @@ def _point(axis: Axes, place: int, drawn: Drawn) -> None:
     value, (colour, marker) = drawn.value, KINDS[drawn.role]
     axis.plot(value.values, [place] * len(value.values), "|", color=colour, alpha=0.5, markersize=6)
     if value.low is not None and value.high is not None:
-        left = max(value.low, axis.get_xlim()[0])
+        left = max(value.low, axis.get_xlim()[0])  # an interval may reach below 0, which a logarithmic axis cannot show
         axis.hlines(place, left, value.high, color=colour, linewidth=1.5)
     face = "white" if drawn.hollow else colour
     axis.plot(value.mean, place, marker, color=colour, markerfacecolor=face, markersize=5, label=drawn.arm)
@@ -192,7 +192,7 @@ def _less(summary: GridSummary, row: Row, reference: Row, measure: Measure) -> D
     if here is None or there is None or len(here.values) != len(there.values):
         return None
     difference = OverSeeds.of((np.array(here.values) - np.array(there.values)).tolist())
-    hollow = is_doubtful(summary, row, measure) or is_doubtful(summary, reference, measure)
+    hollow = is_unreliable(summary, row, measure) or is_unreliable(summary, reference, measure)
     return Drawn(difference, row.arm, role_of(summary, row), hollow)
 
 
@@ -202,7 +202,7 @@ def _ends(value: OverSeeds) -> tuple[float, float]:
 
 
 def _spans(ends: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """What an axis has to show, 0 among it: one span, or two where the widest gap is not worth its room."""
+    """What an axis has to show, 0 among it: one span, or two where the widest gap would take too much room."""
     ordered = sorted([(0.0, 0.0), *ends])
     reached = np.maximum.accumulate([high for _, high in ordered])
     gaps = [low - high for (low, _), high in zip(ordered[1:], reached, strict=False)]

@@ -4,7 +4,7 @@
     summary = run_grid(grid, GridSettings(folder=Path("studies/answers")), Console())
 
 Every cell of a grid is a sweep's folder of studies, so that `explainfb sweep` with the cell's command reruns it, alone
-and to the same numbers. grid.json, or sweep.json, is written anew after every study that ends, and can be looked at
+and to the same numbers. grid.json, or sweep.json, is written anew after every study that ends, so that it can be read
 half-way.
 """
 
@@ -63,6 +63,7 @@ def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> GridSummary:
 
 def _run(grid: Grid, folders: Mapping[str, Path], wanted: GridSettings, console: Console) -> GridSummary:
     """`folders` of the cells; in each, one study a seed."""
+    # seed by seed, so that half-way all cells have much the same seeds and can be compared
     studies = {
         folders[name] / f"seed-{seed}": replace(cell, seed=seed)
         for seed in wanted.all_seeds
@@ -70,7 +71,7 @@ def _run(grid: Grid, folders: Mapping[str, Path], wanted: GridSettings, console:
     }
     done = _finished(studies, wanted)
     summary = _keep(grid, folders, wanted, done)
-    with console.status(f"{len(studies) - len(done)} studies to go; look half-way at {wanted.path}"):
+    with console.status(f"{len(studies) - len(done)} studies to go; half-way results are in {wanted.path}"):
         for folder, results in run_studies(studies, wanted, done=frozenset(done)):
             done[folder] = results
             summary = _keep(grid, folders, wanted, done)

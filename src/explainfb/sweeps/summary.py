@@ -28,7 +28,7 @@ from explainfb.results.records import (
 from explainfb.statistics.contrasts import Contrast, half_width
 
 LEAST_GAP = 0.05
-"""Where the ceiling is not this far above before on every seed, there is no gap to speak of."""
+"""How far the ceiling must lie above `before` on every seed: a share of a smaller gap would be mostly noise."""
 
 
 @dataclass(frozen=True)

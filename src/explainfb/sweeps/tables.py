@@ -48,14 +48,14 @@ def value_of(summary: GridSummary, row: Row, measure: Measure) -> OverSeeds | No
     return None if arm is None else arm.of(measure)
 
 
-def is_doubtful(summary: GridSummary, row: Row, measure: Measure) -> bool:
+def is_unreliable(summary: GridSummary, row: Row, measure: Measure) -> bool:
     """Whether a sanity check failed on some seed."""
     arm = arm_of(summary, row)
     return arm is not None and not arm.is_reliable(measure)
 
 
 def number(value: float) -> str:
-    """Three digits without a zero as the only one before the point, as in .931."""
+    """Three digits after the point, without a lone zero before it: .931."""
     return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}")
 
 
@@ -81,7 +81,7 @@ def _written(summary: GridSummary, row: Row, measure: Measure) -> str:
     if value is None:
         return "–"
     interval = "" if value.half is None else f" ± {number(value.half)}"
-    return number(value.mean) + interval + ("\\*" if is_doubtful(summary, row, measure) else "")
+    return number(value.mean) + interval + ("\\*" if is_unreliable(summary, row, measure) else "")
 
 
 def _passes(arm: ArmSummary | None) -> str:

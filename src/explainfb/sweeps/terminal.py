@@ -12,16 +12,16 @@ from explainfb.statistics.contrasts import LEVEL
 from explainfb.sweeps.summary import ArmSummary, CellSummary, GridSummary
 from explainfb.sweeps.tables import label_of
 
-ABREAST = 4
-"""Arms side by side."""
+ARMS_A_BLOCK = 4
+"""Arms beside each other in a terminal of 80 characters."""
 
 
 def print_sweep(console: Console, summary: GridSummary) -> None:
     """The table of means over seeds, what stopped, and what feedback gains or loses."""
     cell = summary.only
     arms = list(cell.arms.values())
-    for start in range(0, len(arms), ABREAST):
-        console.print(_table(cell, arms[start : start + ABREAST]))
+    for start in range(0, len(arms), ARMS_A_BLOCK):
+        console.print(_table(cell, arms[start : start + ARMS_A_BLOCK]))
     if any(arm.unreliable for arm in arms):
         console.print("* not to be relied on: a sanity check failed on some seed, named in its study's report.")
     for line in _in_few_words(cell):
