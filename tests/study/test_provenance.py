@@ -19,6 +19,7 @@ from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Processes
 from explainfb.testing.tiny import TINY
 
+pytestmark = pytest.mark.usefixtures("blank_reports")
 SMALL = replace(
     TINY,
     rounds=1,
@@ -28,7 +29,7 @@ SMALL = replace(
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ended(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ended") / "seed-0"
     Study.open(folder, SMALL).run()
     return folder

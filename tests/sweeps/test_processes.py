@@ -18,8 +18,10 @@ from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Processes
 from explainfb.testing.tiny import TINY
 
+pytestmark = pytest.mark.usefixtures("blank_reports")
 ARMS = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
-SMALL = replace(TINY, rounds=1, controls=ARMS, evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6))
+LITTLE = replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
+SMALL = replace(TINY, rounds=1, controls=ARMS, evaluation=LITTLE)
 
 
 def but_times(results: StudyResults) -> StudyResults:
@@ -32,7 +34,7 @@ def processes_of(folder: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
+def alone(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     return Study.open(tmp_path_factory.mktemp("alone") / "study", SMALL).run()
 
 

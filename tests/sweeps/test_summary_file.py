@@ -79,7 +79,7 @@ OLD_CONTRAST = {
     "p_seeds": None,
     "p_images": 0.5,
     "p": None,
-    "is_significant": False,
+    "is_one": False,
 }
 
 
@@ -96,7 +96,7 @@ def test_a_mean_and_a_difference_have_the_encoding_of_every_interval(tmp_path: P
     assert found["arm_descriptions"]["feedback"]["label"] == "after feedback"
     assert set(cell["arms"]["before"]["robust_accuracy linf 0.1"]) == {"estimate", "low", "high", "values"}
     assert cell["contrasts"][0]["difference"]["estimate"] == -0.1
-    assert cell["contrasts"][0]["is_significant"] is False
+    assert cell["contrasts"][0]["is_one"] is False
 
 
 def test_what_is_no_number_is_not_written(tmp_path: Path) -> None:
