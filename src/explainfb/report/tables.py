@@ -81,7 +81,7 @@ def difference_table(results: StudyResults) -> ResultTable:
     shown = [m for m in shown_measures(results) if any(difference(results, m, arm) for arm in compared)]
     rows = [Row(arm.arm, tuple(_difference_cell(m, difference(results, m, arm)) for m in shown)) for arm in compared]
     names = [f"{measure.heading}, points" if measure.in_percent else measure.heading for measure in shown]
-    return ResultTable((Columns("after minus the arm", tuple(names)),), tuple(rows))
+    return ResultTable((Columns("feedback minus the arm", tuple(names)),), tuple(rows))
 
 
 def robust_table(results: StudyResults) -> ResultTable:

@@ -190,8 +190,7 @@ def robust_accuracy(
     accuracy under a slow one alone is the clean accuracy times the share of its images that held. With a
     `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too. The
     classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
-    records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat models
-    cannot be used.
+    records. Raises `InputError` when images, labels or threat models cannot be used.
 
     >>> from explainfb import ThreatModel, TrainingSettings, load_task, robust_accuracy, train
     >>> task = load_task("digits")

@@ -9,7 +9,7 @@ half-way.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -70,13 +70,29 @@ def _run(grid: Grid, folders: Mapping[str, Path], wanted: GridSettings, console:
         for name, cell in grid.cells.items()
     }
     done = _finished(studies, wanted)
-    summary = _keep(grid, folders, wanted, done)
+    # nothing is written before there is something: a mistyped command must not empty an earlier summary
+    summary = _keep(grid, folders, wanted, done) if done else None
     with console.status(f"{len(studies) - len(done)} studies to go; half-way results are in {wanted.path}"):
-        for folder, results in run_studies(studies, wanted, done=frozenset(done)):
-            done[folder] = results
-            summary = _keep(grid, folders, wanted, done)
-            _say(console, f"{folder.relative_to(wanted.folder)} is done ({len(done)} of {len(studies)}).")
+        for group in _groups(studies, wanted):
+            for folder, results in run_studies(group, wanted, done=frozenset(done)):
+                done[folder] = results
+                summary = _keep(grid, folders, wanted, done)
+                _say(console, f"{folder.relative_to(wanted.folder)} is done ({len(done)} of {len(studies)}).")
+    assert summary is not None
     return summary
+
+
+def _groups(studies: Mapping[Path, StudySettings], wanted: GridSettings) -> Iterator[dict[Path, StudySettings]]:
+    """Studies of a few seeds at a time, as many as keep every process busy.
+
+    Within a group all feedback comes first, so that in one group of all nothing would be finished before half of the
+    work is done. Studies of different seeds have nothing to share.
+    """
+    cells = max(1, len(studies) // len(wanted.all_seeds))
+    size = cells * max(1, -(-wanted.jobs // cells))
+    items = list(studies.items())
+    for start in range(0, len(items), size):
+        yield dict(items[start : start + size])
 
 
 def _finished(studies: Mapping[Path, StudySettings], wanted: GridSettings) -> dict[Path, StudyResults]:
