@@ -12,6 +12,7 @@ LABELS = {
     Answer.EQUAL: "Equally good",
     Answer.CANT_TELL: "Can't tell",
 }
+# a button of Streamlit's takes one key, and C and R are Streamlit's own
 KEYS = {
     Answer.LEFT: ("Left", "1"),
     Answer.RIGHT: ("Right", "2"),
@@ -34,6 +35,7 @@ def choose(on_answer: Callable[[Answer], None], *, name: str) -> None:
                 args=(answer,),
                 width="stretch",
             )
+    # the same buttons once more, which the style hides: they are there for their keys
     with st.container(key="second-keys"):
         for answer, (_, digit) in KEYS.items():
             st.button(LABELS[answer], key=f"{answer}-second-{name}", shortcut=digit, on_click=on_answer, args=(answer,))

@@ -55,6 +55,7 @@ def thanks(served: ServedStudy, session: AnnotationSession) -> None:
         served.store.annotators.note(session.annotator.name, Kind.FINISHED)
 
 
+# a fragment, so that only this part is run every few seconds, and the page is drawn anew only if there is news
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
 @guarded_page
 def _watch(served: ServedStudy, session: AnnotationSession) -> None:

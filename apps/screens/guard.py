@@ -14,7 +14,7 @@ from explainfb.store import Annotator
 
 P = ParamSpec("P")
 NOTICE = "notice"
-"""The key of what is to be told at the next rerun."""
+"""The key of what is to be shown at the next rerun."""
 logger = logging.getLogger("explainfb.app")
 
 
@@ -33,7 +33,7 @@ def allowed(served: ServedStudy, person: Annotator, token: str | None = None) ->
 
 
 def guarded(work: Callable[P, None]) -> Callable[P, None]:
-    """For callbacks: what the annotator did wrong is told, a mistake of the program without its details."""
+    """For callbacks: what the annotator did wrong is shown; of an error of the program, no details."""
 
     @functools.wraps(work)
     def safe(*arguments: P.args, **named: P.kwargs) -> None:
@@ -41,7 +41,7 @@ def guarded(work: Callable[P, None]) -> Callable[P, None]:
             work(*arguments, **named)
         except InputError as error:
             tell(str(error))
-        except Exception as error:
+        except Exception as error:  # Streamlit would show it, with what it quotes, to the annotator
             log(error)
             tell("Something went wrong. What you answered before is safe; reload the page to go on.")
 
@@ -49,7 +49,7 @@ def guarded(work: Callable[P, None]) -> Callable[P, None]:
 
 
 def guarded_page(work: Callable[P, None]) -> Callable[P, None]:
-    """For what draws a page: a study that cannot be shown is told without its paths and names."""
+    """For what draws a page: that a study cannot be shown is said without its paths and names."""
 
     @functools.wraps(work)
     def safe(*arguments: P.args, **named: P.kwargs) -> None:
@@ -66,14 +66,17 @@ def guarded_page(work: Callable[P, None]) -> Callable[P, None]:
 
 
 def tell(message: str) -> None:
-    """Keep a message for `show_notice`; several are told together."""
+    """Keep a message for `show_notice`; several are shown together.
+
+    A callback runs before the page is drawn anew, and what it draws itself would be lost.
+    """
     st.session_state.setdefault(NOTICE, [])
     if message not in st.session_state[NOTICE]:
         st.session_state[NOTICE].append(message)
 
 
 def show_notice() -> None:
-    """Tell what callbacks and pages had to say, once."""
+    """Show the messages of callbacks and pages, once."""
     for message in st.session_state.pop(NOTICE, []):
         st.warning(message)
 

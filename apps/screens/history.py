@@ -116,6 +116,7 @@ def _store_ratings(
 
 
 def _start_changing(answer: int) -> None:
+    # a token for each change, made once: pressed twice, the change is stored once
     st.session_state[CHANGING] = (answer, secrets.token_hex(8))
 
 

@@ -16,7 +16,7 @@ from screens.guard import guarded_page, show_notice, token_of_page
 
 def show() -> None:
     style.apply()
-    notice = st.container()
+    notice = st.container()  # above the screen, filled last, because drawing the screen may add to it
     _screen()
     with notice:
         show_notice()
@@ -63,5 +63,5 @@ def served_study() -> ServedStudy:
     study, database, data_dir = (os.environ.get(name) or None for name in (STUDY, DATABASE, DATA_DIR))
     assert study is not None
     served = ServedStudy.open(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)
-    gc.freeze()  # Streamlit collects garbage after every run of this script; what is loaded by now is none
+    gc.freeze()  # Streamlit collects garbage after every run of this script; what is loaded so far need not be searched
     return served

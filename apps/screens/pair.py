@@ -48,6 +48,7 @@ def _switches() -> tuple[View, float]:
 
 def _choice(label: str, options: tuple[T, ...], usual: T, *, disabled: bool = False) -> T:
     """A switch that keeps its place while other screens are shown."""
+    # Streamlit forgets a widget's value while the widget is not drawn; a key of one's own stays
     kept = f"kept {label}"
     default = st.session_state.get(kept, usual)
     chosen = st.segmented_control(
@@ -60,7 +61,7 @@ def _choice(label: str, options: tuple[T, ...], usual: T, *, disabled: bool = Fa
 
 def _show(stimulus: Stimulus, side: str, scale: float, view: View, strength: float, name: str) -> None:
     size = "tiny" if stimulus.is_tiny else "photo"
-    style.caption(f"{side}: " if side else "", f"the classifier says {stimulus.class_name}, {stimulus.sure} sure")
+    style.caption(f"{side}: " if side else "", f"the classifier says {stimulus.class_name}, {stimulus.confidence} sure")
     with st.container(key=f"picture-{size}-{side}-{name}"):
         alt = f"The image alone, called {stimulus.class_name}." if view == "original" else stimulus.description
         st.image(stimulus.picture(view, scale=scale, strength=strength), alt=alt, width="stretch")

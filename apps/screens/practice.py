@@ -82,6 +82,7 @@ def _practised(served: ServedStudy, person: Annotator, example: Example, as_expe
     if not allowed(served, person):
         return
     served.store.annotators.note(person.name, Kind.PRACTISED, detail=example.name)
+    # in the session alone: after a reload the next example comes, and the answer counts
     st.session_state[FEEDBACK] = (example.name, as_expected)
 
 

@@ -18,7 +18,7 @@ from screens.wording import COMPARE, RATE
 COMMENT_LENGTH = 20_000
 """In the browser's units, of which some characters take two."""
 HISTORY = "looking back"
-"""The key that is set while the earlier answers are looked at."""
+"""The key that is set while the earlier answers are shown."""
 
 
 def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
@@ -61,6 +61,7 @@ def show(served: ServedStudy, left: Stimulus, right: Stimulus, *, name: str) -> 
 
 def first_shown(name: str) -> datetime:
     """When this question was first shown in this tab."""
+    # every key and switch runs the script anew; only the first time is when the question appeared
     moment: datetime = st.session_state.setdefault(f"shown {name}", datetime.now(UTC))
     return moment
 

@@ -50,7 +50,7 @@ def show(served: ServedStudy, person: Annotator) -> None:
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
 @guarded_page
 def _rounds(served: ServedStudy, person: Annotator) -> None:
-    """Looks again by itself."""
+    """Drawn anew by itself every few seconds."""
     if not allowed(served, person):
         st.rerun()
     with st.container(key="rounds"):
@@ -198,11 +198,11 @@ def _decide(served: ServedStudy, person: Annotator, about: Annotator, reason: st
         return
     decide = served.store.annotators.include if about.excluded else served.store.annotators.exclude
     decide(about.name, by=person.name, reason=reason.strip())
-    st.session_state["why"] = ""
+    st.session_state["why"] = ""  # or the reason would stand there for the next person
 
 
 def _downloads(served: ServedStudy, person: Annotator) -> None:
-    token = token_of_page()
+    token = token_of_page()  # taken now: a download is made later, when there is no page to ask
     with st.container(key="downloads"):
         for column, format in zip(st.columns(len(FORMATS)), FORMATS, strict=True):
             column.download_button(

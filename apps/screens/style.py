@@ -44,7 +44,10 @@ if (!window.onePress) {
 }
 </script>
 """
-"""A key that is held down is one press."""
+"""A key that is held down is one press: the keyboard repeats it, and each repetition would answer another question.
+
+In the capture phase, so that it comes before Streamlit's own listener; once a page, because each rerun sends it again.
+"""
 
 
 def apply() -> None:

@@ -155,7 +155,7 @@ def never_in_training(classifier: Classifier, train_split: Split, validation: Sp
     ("loop", "said"),
     [
         (left_in_training, "left the classifier in training mode"),
-        (forgetful, "looked at validation images in training mode"),
+        (forgetful, "used validation images in training mode"),
         (never_in_training, "never took a step in training mode"),
     ],
 )

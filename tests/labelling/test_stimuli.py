@@ -89,7 +89,7 @@ def test_a_silent_explanation_is_told_as_such() -> None:
 )
 def test_how_sure_the_classifier_was_is_told_in_per_cent(probability: float, told: str) -> None:
     shown = stimulus(only(4, 0.2))
-    assert replace(shown, explanation=replace(shown.explanation, probability=probability)).sure == told
+    assert replace(shown, explanation=replace(shown.explanation, probability=probability)).confidence == told
 
 
 @pytest.mark.parametrize(("side", "tiny"), [(28, True), (63, True), (64, False), (224, False)])
@@ -172,11 +172,11 @@ def test_nothing_that_is_shown_tells_which_classifier_it_is_about(folder: Path, 
     other = stimuli.stimulus(ExplanationKey("round-1", 5), 2)
 
     def shown(each: Stimulus) -> list[str]:
-        return [each.description, each.sure, each.class_name, *(each.picture(view, scale=0.2) for view in VIEWS)]
+        return [each.description, each.confidence, each.class_name, *(each.picture(view, scale=0.2) for view in VIEWS)]
 
     assert shown(first) == shown(second)
     assert shown(first) != shown(other)
-    assert not any("round" in text for text in (first.description, first.sure, first.class_name))
+    assert not any("round" in text for text in (first.description, first.confidence, first.class_name))
 
 
 def with_relevance(task: Task) -> Task:
@@ -191,7 +191,7 @@ def test_gold_explanations_are_made_from_those_of_the_rounds_own_classifier(fold
     good, bad = (stimuli.stimulus(ExplanationKey(name, 5), 2) for name in (GOOD, BAD))
     assert good.image == pytest.approx(np.full((1, 30, 30), 0.5))
     assert good.class_name == bad.class_name == "newt"
-    assert good.sure == bad.sure == "83 %"
+    assert good.confidence == bad.confidence == "83 %"
     assert regional_shares(good.explanation)[2].tolist() == regional_shares(bad.explanation)[0].tolist() == [0.0] * 3
     assert "gold" not in good.description + bad.description
     with pytest.raises(InputError, match="no explanation round-1/0"):

@@ -39,8 +39,8 @@ def test_a_share_is_given_with_its_numbers(right: int, of: int, ends: tuple[floa
 def test_each_round_says_why_it_was_followed() -> None:
     tests = {1: OutOfBagTest(12, 15, 0.0527), 2: OutOfBagTest(90, 105, 1e-9)}
     assert followed_sentence(study(), tests) == (
-        "A round follows its reward where the member that predicts best the answers that it was not fitted to does as "
-        "well on a coin’s answers with a probability of 0.01 at most, all members counted: round 1 not followed, with "
+        "A round follows its reward only if its best member predicts more of the answers that it was not fitted to "
+        "than it would of a coin’s, with p ≤ 0.01, corrected for the number of members: round 1 not followed, with "
         "12 of 15 predicted (p = 0.053); round 2 followed, with 90 of 105 predicted (p < 0.001)."
     )
 

@@ -103,9 +103,9 @@ def test_rounds_come_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("members", "test", "sentence"),
     [
-        (3, (12, 15), "the best of its 3 members predicts 12 of 15 answers that it was not fitted to, as a coin's"),
-        (1, (12, 15), "not followed: it predicts 12 of 15 answers that it was not fitted to, as a coin's might be."),
-        (None, None, "The reward was not followed: it was doubted."),
+        (3, (12, 15), "the best of its 3 members predicts 12 of 15 answers that it was not fitted to, which could"),
+        (1, (12, 15), "not followed: it predicts 12 of 15 answers that it was not fitted to, which could be chance."),
+        (None, None, "The reward was not followed: the reason was not recorded."),
     ],
 )
 def test_why_a_reward_was_not_followed_is_said_as_far_as_it_is_known(

@@ -50,7 +50,7 @@ def everywhere(results: StudyResults, measure: Measure, found: Interval | None) 
         (BETTER, BETTER, CHANCE, Outcome.NOT_BEYOND_CONTROLS, "random answers (+1.0 points, −2.0 to 4.0)"),
         (BETTER, WORSE, BETTER, Outcome.NOT_BEYOND_CONTROLS, "30.0 points below cross-entropy only (20.0 to 40.0)"),
         (BETTER, BETTER, None, Outcome.NOT_BEYOND_CONTROLS, "not compared with random answers"),
-        (CHANCE, BETTER, BETTER, Outcome.UNCLEAR, "No difference from before can be told:"),
+        (CHANCE, BETTER, BETTER, Outcome.UNCLEAR, "No difference from before is shown:"),
         (WORSE, BETTER, BETTER, Outcome.WORSE, "No, the classifier is worse than before:"),
         (None, BETTER, BETTER, Outcome.UNCLEAR, "cannot be said"),
     ],
@@ -125,7 +125,7 @@ def test_a_gain_in_another_measure_earns_no_yes() -> None:
         results = everywhere(results, measure, found)
     verdict = reach_verdict(results)
     assert verdict.outcome is Outcome.UNCLEAR
-    assert verdict.sentence.startswith("No difference from before can be told: robust accuracy at L∞ ε = 0.1 went from")
+    assert verdict.sentence.startswith("No difference from before is shown: robust accuracy at L∞ ε = 0.1 went from")
     assert "fell from" in dict(findings(results))["Calibration"]
 
 
@@ -162,7 +162,7 @@ def test_a_loss_is_told_where_nothing_was_gained() -> None:
     results = everywhere(without_shortcut(example_results()), ROBUST, CHANCE)
     results = with_difference(results, "before", CLEAN, WORSE)
     assert reach_verdict(results).sentence.startswith(
-        "No difference from before can be told in robust accuracy at L∞ ε = 0.1; accuracy on clean images is 30.0 "
+        "No difference from before is shown in robust accuracy at L∞ ε = 0.1; accuracy on clean images is 30.0 "
         "points below before: robust accuracy"
     )
 

@@ -54,7 +54,7 @@ def read(words: Sequence[str]) -> Command:
             config=(DisallowNone,),
             registry=option_rules(usual),
         )
-    except BrokenPipeError:  # who reads the help, such as head, has seen enough
+    except BrokenPipeError:  # `explainfb run --help | head`: the reader has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 

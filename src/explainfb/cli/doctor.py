@@ -49,7 +49,7 @@ class Doctor:
             findings = self._findings(folder, lambda name, done, of: step(1))
         print_findings(console, findings)
         say(console, f"Pictures are in {folder}/.")
-        return 0 if all(finding.passed for finding in findings) else 1
+        return 0 if all(finding.passed for finding in findings) else 1  # for scripts
 
     def _findings(self, folder: Path, on_check: "OnCheck") -> "list[Finding]":
         if self.study is None:

@@ -1,4 +1,4 @@
-"""How the records of the commands become options: each with its sentence, and first those that people use."""
+"""How the records of the commands become options: each with its sentence, those that people use first."""
 
 import ast
 import inspect
@@ -34,6 +34,7 @@ HELP_ALL = StructFieldSpec(
 @cache
 def sentences(record: type) -> dict[str, str]:
     """What the docstring below each field of a dataclass says, in one line; of inherited fields too."""
+    # read from the source, because Python keeps no docstring of a field
     found: dict[str, str] = {}
     for part in (part for part in reversed(record.__mro__) if is_dataclass(part)):
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
@@ -70,7 +71,7 @@ def _specs(info: StructTypeInfo) -> Iterator[StructFieldSpec]:
         default = _default(item, info.default)
         silent = default is None or default == ()
         kind: Any = Annotated[hints[item.name], arg(help_behavior_hint="")] if silent else hints[item.name]
-        sentence = partial(_sentence, info.type, item.name)
+        sentence = partial(_sentence, info.type, item.name)  # only help reads the source, which takes time
         yield StructFieldSpec(name=item.name, type=kind, default=default, helptext=sentence)
 
 

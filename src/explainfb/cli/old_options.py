@@ -1,4 +1,4 @@
-"""Options by names that they had before: they are taken, and their new names told."""
+"""Options by their earlier names: they still work, and their new names are printed."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ RENAMED_OPTIONS = {"run": SETTINGS, "sweep": SETTINGS | {"--arms": "--controls"}
 def with_new_names(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words of a command line with options by their new names, and a sentence for each that was renamed."""
     renamed = RENAMED_OPTIONS.get(words[0], {}) if words else {}
-    understood, told = [], []
+    understood, sentences = [], []
     for word in words:
         option, equals, value = word.partition("=")
         now = renamed.get(option.replace("_", "-"))
         if now is not None:
-            told.append(f"`{option}` is `{now}` now")
+            sentences.append(f"`{option}` is `{now}` now")
         understood.append(word if now is None else f"{now}{equals}{value}")
-    return understood, told
+    return understood, sentences

@@ -43,7 +43,7 @@ class Label:
         serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port, url=self.url)
 
     def _say_where(self, console: Console) -> None:
-        old, new, invited = self._remember_address()
+        old, new, invited = self._record_address()
         alone = self.host in THIS_MACHINE
         reach = "this machine only; --host 0.0.0.0 lets others in" if alone else "all who can reach that address"
         say(console, f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
@@ -53,13 +53,14 @@ class Label:
         if invited and old != new:
             say(console, f"Links given so far may begin with {old}: put {new.rstrip('/')} in its place.")
 
-    def _remember_address(self) -> tuple[str, str, bool]:
+    def _record_address(self) -> tuple[str, str, bool]:
         """Where the app was served before and is now, and whether anybody has a link.
 
-        What is wrong with the study or its data is said here, and not in a browser.
+        The study is opened here once, so that what is wrong with it or its data is said in the terminal and not in a
+        browser.
         """
         with store_of(self.study, self.db) as store:
-            from explainfb.labelling.served_study import ServedStudy  # with PyTorch, to look at the data
+            from explainfb.labelling.served_study import ServedStudy  # with PyTorch, which reads the data
 
             ServedStudy.open(self.study, database=self.db, data_dir=self.data_dir).store.close()
             old, new = _address_of(store), self.url or address(self.host, self.port)

@@ -17,6 +17,7 @@ from explainfb.sweeps.settings import SweepSettings
 class SweptSettings(StudySettings):
     """What every study of a sweep has in common: its seeds and controls are the sweep's."""
 
+    # not offered: a sweep has its own
     seed: Suppress[int] = 0
     controls: Suppress[tuple[Control, ...]] = StudySettings().controls
 

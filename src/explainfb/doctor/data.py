@@ -16,7 +16,7 @@ from explainfb.doctor.setup import Finding, Setup
 from explainfb.tasks.task import Split
 
 CHANCE = 0.001
-"""The probability with which labels that say nothing of the images may pass by luck."""
+"""The probability that labels which have nothing to do with the images pass by luck."""
 SAMPLE = 2000
 """Images at most that a simple model is fitted to."""
 
@@ -39,6 +39,7 @@ def network_inputs(setup: Setup) -> Finding:
 
 def fed_to_network(setup: Setup, images: Tensor) -> Tensor:
     """What reaches the network inside the classifier, after the classifier's own preprocessing."""
+    # by a hook, because a classifier's preprocessing is its own, and may not be what its settings say
     classifier, fed = setup.subject().eval(), []
     with classifier.network.register_forward_pre_hook(lambda module, inputs: fed.append(inputs[0].detach().cpu())):
         setup.predict(classifier, images)
@@ -92,6 +93,7 @@ def _shared(asked: list[bytes], known: list[bytes]) -> int:
 
 
 def _fingerprints(split: Split) -> list[bytes]:
+    # at 8 bits, so that a copy that was saved and read again is found
     return [image.numpy().tobytes() for image in (split.images * 255).round().byte()]
 
 
@@ -106,6 +108,7 @@ def labels_follow_images(setup: Setup) -> Finding:
         ("test", reference, setup.sample(SAMPLE, split=task.clean)),
     ):
         right, images, chance = _simple_models(known, asked, setup.seed)
+        # six chances to be lucky: two models on each of three splits
         passed &= bool(binomtest(right, images, chance, alternative="greater").pvalue < CHANCE / 6)
         seen.append(f"{name} {right / images:.1%} (chance {chance:.1%})")
     return Finding(

@@ -25,7 +25,7 @@ Check = Callable[[Setup], Finding]
 OnCheck = Callable[[str, int, int], None]
 """Called before each check with its name, how many are done, and how many there are."""
 SETTINGS = TrainingSettings(steps=400)
-SOUND: tuple[Check, ...] = (logits_reach_the_loss, gradients_reach_parameters, training_and_evaluation_modes)
+NETWORK_LEARNS: tuple[Check, ...] = (logits_reach_the_loss, gradients_reach_parameters, training_and_evaluation_modes)
 CHECKS: dict[Check, tuple[Check, ...]] = {
     network_inputs: (),
     class_balance: (),
@@ -37,9 +37,9 @@ CHECKS: dict[Check, tuple[Check, ...]] = {
     gradients_reach_parameters: (own_image_only,),
     training_and_evaluation_modes: (gradients_reach_parameters,),
     loss_at_start: (logits_reach_the_loss,),
-    blind_does_worse: (*SOUND, labels_follow_images),
-    one_batch_learned: (*SOUND, blind_does_worse),
-    simple_models_beaten: (*SOUND, labels_follow_images, blind_does_worse, one_batch_learned),
+    blind_does_worse: (*NETWORK_LEARNS, labels_follow_images),
+    one_batch_learned: (*NETWORK_LEARNS, blind_does_worse),
+    simple_models_beaten: (*NETWORK_LEARNS, labels_follow_images, blind_does_worse, one_batch_learned),
 }
 """Each check and those it rests on."""
 
@@ -109,19 +109,19 @@ def examine_classifier(
 
 
 def _run(setup: Setup, on_check: OnCheck | None) -> list[Finding]:
-    setup.fresh()
+    setup.fresh()  # a network that cannot be built is the user's mistake, and no finding
     if setup.folder is not None:
-        _make(setup.folder)
+        _make_folder(setup.folder)
     findings: dict[Check, Finding] = {}
     for done, (check, basis) in enumerate(CHECKS.items()):
         if on_check is not None:
             on_check(name_of(check), done, len(CHECKS))
         broken = [name_of(needed) for needed in basis if not findings[needed].passed]
-        findings[check] = _waits(check, broken) if broken else _judge(check, setup)
+        findings[check] = _not_judged(check, broken) if broken else _judge(check, setup)
     return list(findings.values())
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -132,7 +132,7 @@ def name_of(check: Check) -> str:
     return check.__name__.replace("_", " ")
 
 
-def _waits(check: Check, broken: Collection[str]) -> Finding:
+def _not_judged(check: Check, broken: Collection[str]) -> Finding:
     reason = f"not judged: rests on {', '.join(broken)}"
     return Finding(name_of(check), None, "(see there)", reason, "Mend that first and run the doctor again.")
 

@@ -61,7 +61,7 @@ def blind_does_worse(setup: Setup) -> Finding:
     steps = min(BLIND_STEPS, setup.settings.steps)
     blind = setup.right(setup.run(setup.fresh(), black, black_validation, steps=steps), black_validation)
     seeing = setup.right(setup.finished, task.validation)
-    low, _ = _difference(seeing, blind)
+    low, _ = _difference(seeing, blind)  # image by image, which takes out how hard each one is
     return Finding(
         "blind does worse",
         low > 0,
@@ -81,8 +81,8 @@ def simple_models_beaten(setup: Setup) -> Finding:
     with_all = torch.from_numpy(linear.right(task.validation))
     bar, named = with_all, f"linear model {_percent(with_all)}"
     if task.train_without_shortcut is not None and task.validation_without_shortcut is not None:
-        blind_to_it = fit_linear(setup.sample(LINEAR_IMAGES, split=task.train_without_shortcut), classes)
-        bar = torch.from_numpy(blind_to_it.right(task.validation_without_shortcut))
+        without_shortcut = fit_linear(setup.sample(LINEAR_IMAGES, split=task.train_without_shortcut), classes)
+        bar = torch.from_numpy(without_shortcut.right(task.validation_without_shortcut))
         named += f" with the shortcut, {_percent(bar)} without it"
     commonest = task.validation.labels == task.train.labels.mode().values
     right = setup.right(setup.finished, task.validation)

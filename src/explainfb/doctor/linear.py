@@ -44,8 +44,9 @@ class LinearModel:
 def fit_linear(split: Split, classes: int) -> LinearModel:
     """Softmax regression with a little L2 (C = 0.1), stopped after 200 iterations."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopped early on purpose: a bar needs no last digit
         model = LogisticRegression(C=0.1, max_iter=200).fit(features(split.images), split.labels.numpy())
+    # of two classes scikit-learn keeps one row, for the second
     rows = model.coef_ if len(model.classes_) > 2 else [-model.coef_[0], model.coef_[0]]
     shape = shrink(split.images[:1]).shape[1:]
     weights: FloatArray = split.images.new_zeros((classes, *shape)).double().numpy()

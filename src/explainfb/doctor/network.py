@@ -56,11 +56,11 @@ def own_image_only(setup: Setup) -> Finding:
     images = setup.sample(6).images
     classifier = setup.subject().eval()
     normalised = [module for module in classifier.modules() if isinstance(module, _BatchNorm)]
-    faults = _mixing(lambda batch: setup.predict(classifier, batch), images, "evaluation")
+    faults = _leaks(lambda batch: setup.predict(classifier, batch), images, "evaluation")
     classifier.train()
     for module in normalised:
         module.eval()
-    faults += _mixing(lambda batch: classifier(batch.to(classifier.device)).cpu(), images, "training")
+    faults += _leaks(lambda batch: classifier(batch.to(classifier.device)).cpu(), images, "training")
     note = " (batch normalisation aside, which mixes a training batch as it should)" if normalised else ""
     return Finding(
         "own image only",
@@ -73,7 +73,7 @@ def own_image_only(setup: Setup) -> Finding:
 
 
 @torch.no_grad()
-def _mixing(forward: Forward, images: Tensor, mode: str) -> list[str]:
+def _leaks(forward: Forward, images: Tensor, mode: str) -> list[str]:
     """What is wrong in how the outputs depend on the images, in words."""
     moved = torch.stack([_moved(forward, images, index) for index in range(len(images))])  # (changed, output)
     leaks = moved & ~torch.eye(len(images), dtype=torch.bool)
@@ -89,11 +89,12 @@ def _mixing(forward: Forward, images: Tensor, mode: str) -> list[str]:
 def _moved(forward: Forward, images: Tensor, index: int) -> Tensor:
     """(N,) bool: the outputs that move when image `index` is inverted.
 
-    Fresh networks may answer with numbers of any size: to move is to move by a ten-thousandth of what sets the images'
-    outputs apart, and by more than float32 can tell.
+    A fresh network's outputs may have any size. One has moved where it changed by more than a ten-thousandth of how far
+    the images' outputs lie apart, and by more than rounding in float32.
     """
     changed = images.clone()
     changed[index] = 1 - changed[index]
+    # the same draws both times, or dropout would move every output
     with drawing_from("own image"):
         before = forward(images)
     with drawing_from("own image"):
@@ -111,7 +112,7 @@ def gradients_reach_parameters(setup: Setup) -> Finding:
     if not faults:
         classifier = setup.fresh()
         before = {name: value.detach().clone() for name, value in classifier.named_parameters()}
-        after = _rehearse(setup, classifier)
+        after = _train_a_little(setup, classifier)
         faults = [
             f"{name} is not moved by training"
             for name, value in after.named_parameters()
@@ -149,21 +150,21 @@ def _gradient_fault(parameter: nn.Parameter) -> str:
     return "" if parameter.grad.any() else "has a gradient of zero"
 
 
-def _rehearse(setup: Setup, classifier: Classifier) -> Classifier:
+def _train_a_little(setup: Setup, classifier: Classifier) -> Classifier:
     """A few steps of the set-up's own training."""
     batch = setup.sample(64)
     return setup.run(classifier, batch, batch, steps=5)
 
 
 def training_and_evaluation_modes(setup: Setup) -> Finding:
-    """Steps are taken in training mode, looks in evaluation mode; evaluation says the same thing twice."""
+    """Steps are taken in training mode, validation is in evaluation mode, where equal images get equal outputs."""
     faults = _prediction_faults(setup) + _dropout_faults(setup) + _loop_faults(setup)
     return Finding(
         "training and evaluation modes",
         not faults,
-        "steps in training mode, dropout active in them; predictions and looks in evaluation mode, the same every time",
-        "; ".join(faults) or "the same prediction under three draws; steps and looks each in their mode",
-        "Call classifier.train() before each step and classifier.eval() before each look and prediction; use "
+        "steps in training mode, with dropout; predictions and validation in evaluation mode, the same every time",
+        "; ".join(faults) or "the same prediction under three draws; steps and validation each in their mode",
+        "Call classifier.train() before each step and classifier.eval() before validation and prediction; use "
         "nn.Dropout, which obeys them, or pass training=self.training to functional.dropout.",
     )
 
@@ -196,10 +197,10 @@ def _loop_faults(setup: Setup) -> list[str]:
     with classifier.register_forward_hook(
         lambda module, inputs, outputs: passes.add((module.training, torch.is_grad_enabled()))
     ):
-        after = _rehearse(setup, classifier)
+        after = _train_a_little(setup, classifier)
     said = {
         "the training loop never took a step in training mode": (True, True) not in passes,
-        "the training loop looked at validation images in training mode": (True, False) in passes,
+        "the training loop used validation images in training mode": (True, False) in passes,
         "the training loop left the classifier in training mode": any(module.training for module in after.modules()),
     }
     return [fault for fault, true in said.items() if true]

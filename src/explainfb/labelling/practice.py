@@ -9,6 +9,7 @@ from explainfb.explanations.superpixels import grid
 from explainfb.labelling.stimuli import Stimulus
 
 SIZE = 48
+"""Pixels to a side."""
 CELLS = 8
 """Superpixels to a side."""
 SPEAKS_FOR = 0.06

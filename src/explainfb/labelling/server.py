@@ -18,14 +18,14 @@ PORT = 8501
 ADDRESS = "address of the app"
 """The setting under which a study's database remembers where its app was served last."""
 OPTIONS = {
-    "server.headless": "true",
-    "server.fileWatcherType": "none",
+    "server.headless": "true",  # opens no browser on the server
+    "server.fileWatcherType": "none",  # the app's own code does not change while it is served
     "server.enableStaticServing": "false",
-    "browser.gatherUsageStats": "false",
-    "server.maxUploadSize": "1",
+    "browser.gatherUsageStats": "false",  # nothing about annotators goes elsewhere
+    "server.maxUploadSize": "1",  # in megabytes: whoever has a page may upload, although no screen asks for it
     "client.toolbarMode": "minimal",
-    "client.showErrorDetails": "none",
-    "runner.magicEnabled": "false",
+    "client.showErrorDetails": "none",  # errors quote paths and names
+    "runner.magicEnabled": "false",  # shows no value that merely stands in a line of its own
     "logger.level": "warning",
 }
 
@@ -59,6 +59,7 @@ def check_address(host: str, port: int, url: str | None = None) -> None:
         raise InputError(f"--host is an address and --port a number from 1 to 65535; found {host!r} and {port}.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # as the server does: a port on which connections have just ended is free
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -77,7 +78,9 @@ def serve(
     }
     options = OPTIONS | {"server.address": host, "server.port": str(port)}
     if url is not None:
+        # Streamlit refuses the websocket of a page under an address that it does not know
         options["browser.serverAddress"] = urlsplit(url).hostname or host
     arguments = [f"--{name}={value}" for name, value in options.items()]
+    # in place of this process, so that Ctrl+C and a supervisor's signals reach the server itself
     command = [sys.executable, "-m", "streamlit", "run", str(app_script()), *arguments]
     os.execve(sys.executable, command, os.environ | variables)

@@ -62,6 +62,7 @@ class AnnotationSession:
         now = datetime.now(UTC)
         if now - shown_at < FASTEST:
             return True
+        # `latest` is what the page showed: a second press, or another tab, takes back no further answer
         lease = self.next()
         if lease is not None and self._rated(lease):
             self.store.lease_anew(self.annotator, lease.comparison, now=now, lease_seconds=self.lease_seconds)
@@ -82,7 +83,7 @@ class AnnotationSession:
             unrated = next((side for side in SIDES if side not in rated), None)
             if unrated is not None:
                 return lease, unrated
-            self._answer_by_ratings(lease, rated)
+            self._answer_by_ratings(lease, rated)  # after a crash between the second rating and the answer
         return None
 
     def rate(self, lease: Lease, side: Side, rating: int, *, shown_at: datetime, comment: str = "") -> bool:
@@ -133,6 +134,7 @@ class AnnotationSession:
         return median(paces) if len(paces) >= 3 else USUAL_SECONDS
 
     def _rated(self, lease: Lease) -> dict[Side, Rating]:
+        """The ratings given under this lease; those before an undo have another token."""
         found = self.store.ratings(self.annotator.name, lease.comparison.comparison.round)
         return {side: each for side in SIDES for each in found if each.token == _rating_token(lease, side)}
 

@@ -37,8 +37,8 @@ class Stimulus:
     class_name: str
 
     @property
-    def sure(self) -> str:
-        """How sure the classifier was, such as `83 %`."""
+    def confidence(self) -> str:
+        """The classifier's probability of the class, such as `83 %`."""
         return f"{100 * self.explanation.probability:.0f} %"
 
     @property
@@ -111,6 +111,7 @@ class Stimuli:
         def load(round_number: int) -> Explanations:
             return load_explanations(explanations_path(folder, round_number))
 
+        # one cache for each study, which goes with it
         self._explanations = lru_cache(KEPT_ROUNDS)(load)
 
     def stimulus(self, key: ExplanationKey, round_number: int) -> Stimulus:
@@ -118,19 +119,19 @@ class Stimuli:
 
         Raises `InputError` when the study's folder does not hold it.
         """
-        found = self._gold(key, round_number) if key.gold else self._found(key, round_number)
+        found = self._gold_explanation(key, round_number) if key.gold else self._explanation_of(key, round_number)
         image = self._task.train.images[key.image].double().numpy()
         return Stimulus(image, found, self._task.class_names[found.target])
 
-    def _gold(self, key: ExplanationKey, round_number: int) -> Explanation:
+    def _gold_explanation(self, key: ExplanationKey, round_number: int) -> Explanation:
         """Made from what the round's own classifier explains of the image."""
-        real = self._found(ExplanationKey(f"round-{round_number - 1}", key.image), round_number)
+        real = self._explanation_of(ExplanationKey(f"round-{round_number - 1}", key.image), round_number)
         relevance = self._task.train.relevance
         if relevance is None:
             raise InputError("This study has gold comparisons and its task no relevance masks; restore the masks.")
         return gold_explanation(real, relevance[key.image].numpy(), good=key.classifier == GOOD)
 
-    def _found(self, key: ExplanationKey, round_number: int) -> Explanation:
+    def _explanation_of(self, key: ExplanationKey, round_number: int) -> Explanation:
         found = self._explanations(round_number).get(key)
         if found is None:
             raise InputError(f"Round {round_number} has no explanation {key}; the study's folder and database differ.")

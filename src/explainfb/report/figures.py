@@ -1,7 +1,7 @@
 """The report's charts: matplotlib → SVG that stands inside the page and takes its colours from it.
 
-Each colour is drawn as a stand-in that is then replaced by a CSS variable, so a chart follows the page into the dark
-and onto paper. Text stays text.
+Each colour is drawn as a stand-in that is then replaced by a CSS variable, so that a chart has the page's colours, on a
+dark screen and on paper too. Text stays text, which can be searched and read aloud.
 """
 
 import io
@@ -109,7 +109,7 @@ def _robust_line(axes: Axes, arm: ArmResult, norm: Norm, stroke: Stroke) -> None
     low, high = [value.low for value in values], [value.high for value in values]
     colour = SERIES[stroke.colour]
     axes.fill_between(x, low, high, color=colour, alpha=0.14 if arm.arm.name == FEEDBACK else 0.08, linewidth=0)
-    if len(x) == 1:
+    if len(x) == 1:  # a band over one ε has no width
         axes.vlines(x, low, high, color=colour, linewidth=stroke.width, alpha=0.4)
     axes.plot(x, [value.estimate for value in values], stroke.dashes, color=colour, linewidth=stroke.width)
     for epsilon in x:
@@ -201,11 +201,13 @@ def reward_accuracy_chart(rounds: Sequence[RoundResult]) -> str:
 def svg(figure: Figure, name: str, description: str) -> str:
     """`figure` as an SVG element with `description` as alternative text, ids of its own and the page's colours."""
     buffer = io.StringIO()
+    # no salt and date of the moment: the same results give the same bytes
     with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
+    # inside a page, a style would hold for everything, and ids of several charts would be the same
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'\sid="', f' id="{name}-', text)
     text = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", text)

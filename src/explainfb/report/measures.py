@@ -1,4 +1,4 @@
-"""What the report decides about measures: which one decides, what counts as a difference, how numbers are written."""
+"""Measures in the report: which one answers its question, what counts as a difference, how numbers are written."""
 
 from typing import Literal
 

@@ -71,7 +71,7 @@ class ReportData:
     gallery: tuple[GalleryItem, ...] = ()
     reward_maps: RewardMaps | None = None
     out_of_bag_tests: Mapping[int, OutOfBagTest] = field(default_factory=dict)
-    """Of each round, as far as it is known, what its reward was followed for, or not."""
+    """Of each round, as far as it is known, the test that decided whether its reward was followed."""
 
     def __post_init__(self) -> None:
         shown = [label for item in self.gallery for label in (item.label, item.predicted_before, item.predicted_after)]
@@ -91,7 +91,7 @@ def render_report(results: StudyResults, data: ReportData) -> str:
     """The page as text; all that comes from outside is escaped."""
     environment = Environment(
         loader=PackageLoader("explainfb.report"),
-        autoescape=True,
+        autoescape=True,  # names of classes and annotators come from outside
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

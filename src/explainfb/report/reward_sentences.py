@@ -36,8 +36,8 @@ def followed_sentence(results: StudyResults, predicted: Mapping[int, OutOfBagTes
     ignored = {stop.round for stop in not_followed(results)}
     told = [_round(number, predicted.get(number), followed=number not in ignored) for number in rounds]
     return (
-        "A round follows its reward where the member that predicts best the answers that it was not fitted to does "
-        f"as well on a coin’s answers with a probability of {needed:g} at most, all members counted: {'; '.join(told)}."
+        "A round follows its reward only if its best member predicts more of the answers that it was not fitted to "
+        f"than it would of a coin’s, with p ≤ {needed:g}, corrected for the number of members: {'; '.join(told)}."
     )
 
 

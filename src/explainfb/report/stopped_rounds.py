@@ -4,7 +4,7 @@ from explainfb.results.records import FEEDBACK, Stopped, StopReason, StudyResult
 
 
 def unfinished(results: StudyResults) -> list[str]:
-    """What stopped of feedback itself, or of nobody knows what: a reader must see it first."""
+    """What stopped of feedback itself, or of an arm that is not known: a reader must see it first."""
     return [sentence(stop) for stop in _by_round(results) if stop.arm in (FEEDBACK, "")]
 
 
@@ -38,13 +38,13 @@ def why(stop: Stopped) -> str:
 
 
 def what_was_predicted(stop: Stopped) -> str:
-    """How many answers a reward predicted that was not followed: a clause and a full stop."""
+    """How many answers the reward predicted that was not followed: a clause and a full stop."""
     if stop.test is None:
-        return stop.message or "it was doubted."
+        return stop.message or "the reason was not recorded."
     who = "it" if stop.members in (None, 1) else f"the best of its {stop.members} members"
     return (
-        f"{who} predicts {stop.test.right} of {stop.test.asked} answers that it was not fitted to, as a coin's might "
-        "be."
+        f"{who} predicts {stop.test.right} of {stop.test.asked} answers that it was not fitted to, which could be "
+        "chance."
     )
 
 

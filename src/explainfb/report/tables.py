@@ -151,7 +151,7 @@ def _robust_cell(arm: ArmResult, model: ThreatModel, notes: dict[str, str]) -> C
 
 
 def _cross_check_note(check: CrossCheck | None) -> str:
-    """What another library's attack left of the same images, and what ours did."""
+    """How many images held against another library's attack, and how many of the same ones against ours."""
     if check is None:
         return ""
     theirs, ours = _percentage(check.accuracy), _percentage(check.ours)

@@ -1,10 +1,10 @@
 """The report's first sentence: did the feedback help, against the controls?
 
 A difference is claimed only when its 95 % interval, paired over the same test images, excludes 0. One measure decides,
-`deciding`, which nothing that was measured can change. To say that feedback helped beyond its controls, it must be
-better than before and better than every control in it; all must hold at once (an intersection–union test, Berger 1982),
+`deciding`, and it does not depend on what was measured. To say that feedback helped beyond its controls, it must be
+better than before and better than every control in it. All must hold at once (an intersection–union test, Berger 1982),
 so no correction for the number of controls is needed. Gains in other measures are findings and never earn a "Yes".
-Losses in them are told in the first sentence; they are not corrected for their number, so that one may be chance.
+Losses in them are named in the first sentence; they are not corrected for their number, so one may be chance.
 """
 
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     NOT_BEYOND_CONTROLS = "helped, but not beyond every control"
     WITHOUT_CONTROLS = "helped, without a control"
     LEFT = "left the classifier as it was"
-    UNCLEAR = "no difference can be told"
+    UNCLEAR = "no difference is shown"
     WORSE = "made it worse"
 
 
@@ -119,7 +119,7 @@ def _answer(results: StudyResults, measure: Measure) -> Verdict:
         "put down to what the answers said",
         Outcome.WITHOUT_CONTROLS: f"Better than before{where}, but no control was run, so it is not known how much of "
         "the gain is owed to the answers",
-        Outcome.UNCLEAR: f"No difference from before can be told{where}",
+        Outcome.UNCLEAR: f"No difference from before is shown{where}",
         Outcome.WORSE: f"No, the classifier is worse than before{where}",
     }[found]
     worse = f"; {lost}" if lost else ""
