@@ -8,7 +8,7 @@ author = "The explainfb authors"
 copyright = "The explainfb authors, MIT licence"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-include_patterns = ["docs/**.md", "docs/**.rst", "experiments/**README.md", "data/README.md"]
+include_patterns = ["docs/**.md", "docs/**.rst", "experiments/**.md", "data/README.md"]
 root_doc = "docs/index"
 
 myst_enable_extensions = ["dollarmath"]
@@ -18,11 +18,13 @@ suppress_warnings = ["myst.header"]  # a table's heading may skip a level
 # docstrings say `Name`, which becomes a link where the reference has that name
 default_role = "py:obj"
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": False}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "explainfb"
 html_extra_path = ["redirect"]
 html_show_sourcelink = False
-html_theme_options = {"show_toc_level": 2, "navigation_depth": 2}
+html_theme_options = {"show_toc_level": 2, "navigation_depth": 2, "header_links_before_dropdown": 6}
+# pages that have none below them
+html_sidebars = {f"docs/{page}": [] for page in ("tutorial", "method", "findings")}

@@ -47,7 +47,7 @@ PEOPLE = {"Ada": 0.05, "Bo": 0.15, "Cy": 0.5}
 def answer_some(app: App, study: Path) -> None:
     """What the researchers' page shows."""
     task = task_of(STUDY)
-    exhibits = Stimuli(study, task)
+    stimuli = Stimuli(study, task)
     with app.store as store:
         for seed, (name, error_rate) in enumerate(PEOPLE.items()):
             store.annotators.add(name)
@@ -58,7 +58,7 @@ def answer_some(app: App, study: Path) -> None:
                 lease = session.next()
                 assert lease is not None
                 asked = lease.comparison.comparison
-                sides = [exhibits.exhibit(key, asked.round).explanation for key in (asked.left, asked.right)]
+                sides = [stimuli.stimulus(key, asked.round).explanation for key in (asked.left, asked.right)]
                 shown_at = datetime.now(UTC) - FASTEST - timedelta(seconds=2 + number % 5)
                 session.answer(lease, judge.answer(asked, sides[0], sides[1]), shown_at=shown_at)
 

@@ -52,8 +52,8 @@ def told(first: GridSummary, second: GridSummary) -> Iterator[str]:
         yield f"- {', '.join(key)}: {_verdict(new_decision)}, and {_verdict(old_decision)}"
 
 
-def _verdict(is_one: bool) -> str:
-    return "a difference" if is_one else "no difference"
+def _verdict(is_significant: bool) -> str:
+    return "a difference" if is_significant else "no difference"
 
 
 def within(mean: float, value: OverSeeds) -> bool:
@@ -80,7 +80,9 @@ def values_of(summary: GridSummary) -> dict[Key, OverSeeds]:
 def decisions_of(summary: GridSummary) -> dict[Key, bool]:
     """Whether feedback differs from an arm, by the tests."""
     return {
-        (name, each.arm, each.measure): each.is_one for name, cell in summary.cells.items() for each in cell.contrasts
+        (name, each.arm, each.measure): each.is_significant
+        for name, cell in summary.cells.items()
+        for each in cell.contrasts
     }
 
 

@@ -130,7 +130,7 @@ def remaining(tests: Sequence[Contrast]) -> list[bool]:
     """Of each test, whether it is a difference that remains after one correction of all of these."""
     raw = [max(p for p in (each.p_seeds, each.p_images) if p is not None) for each in tests]
     corrected = multipletests(raw, method="holm")[1]
-    return [bool(each.is_one and p < LEVEL) for each, p in zip(tests, corrected, strict=True)]
+    return [bool(each.is_significant and p < LEVEL) for each, p in zip(tests, corrected, strict=True)]
 
 
 @cache
@@ -138,7 +138,7 @@ def those_that_remain() -> tuple[list[Contrast], str]:
     """Which differences remain after one correction of the tests of all folders, and how many do, in words."""
     tests = all_tests()
     remain = [test for test, remains in zip(tests, remaining(tests), strict=True) if remains]
-    differences = sum(test.is_one for test in tests)
+    differences = sum(test.is_significant for test in tests)
     return remain, f"{len(remain)} of {differences} differences remain of {len(tests):,} tests"
 
 
@@ -202,7 +202,7 @@ def shown(start: Start, rival: str | None, measure: Measure) -> str:
     contrasts = [each for cell in cells_of(start) for each in cell.contrasts if each.measure == measure.key]
     for arm, name in names.items():
         contrast = next((each for each in contrasts if each.arm == arm), None)
-        if contrast is not None and contrast.is_one:
+        if contrast is not None and contrast.is_significant:
             better = (contrast.difference > 0) == measure.higher_is_better
             told["better" if better else "worse"].append(name + "†" * (contrast in those_that_remain()[0]))
     return "; ".join(f"{word} than {', '.join(who)}" for word, who in told.items() if who) or "nothing"
@@ -220,7 +220,7 @@ def figure() -> Figure:
         axis.grid(axis="x", alpha=0.3)
         axis.tick_params(labelsize=8)
         for place in range(1, len(STARTS), 2):
-            axis.axhspan(place - 0.5, place + 0.5, color="#000000", alpha=0.04, linewidth=0)
+            axis.axhspan(place - 0.5, place + 0.5, color="#eeeeee", linewidth=0, zorder=0)
     panels[0].set_yticks(range(len(STARTS)), [start.name for start in STARTS])
     panels[0].set_ylim(len(STARTS) - 0.5, -0.5)
     marks = {line.get_label(): line for line in panels[0].get_lines()}

@@ -176,7 +176,7 @@ def _explanation(target: int, probability: float, weights: FloatArray) -> Explan
     return Explanation(target, probability, grid(28, 28, 49), weights, intercept=0.1, fit=0.8)
 
 
-def example_material(items: int = 8, seed: int = 0) -> ReportData:
+def example_report_data(items: int = 8, seed: int = 0) -> ReportData:
     """Digits with a white patch on the border; the reasons move from the patch to the digit."""
     generator = np.random.default_rng(seed)
     digits = load_digits()
@@ -217,4 +217,4 @@ def example_material(items: int = 8, seed: int = 0) -> ReportData:
 
 
 if __name__ == "__main__":
-    write_report(example_results(), example_material(), Path(sys.argv[1]))
+    write_report(example_results(), example_report_data(), Path(sys.argv[1]))

@@ -4,14 +4,18 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.datasets import load_digits
-from torch import Tensor
+from torch import Tensor, nn
 
 from explainfb.classifiers.classifier import Classifier, build_classifier, clone
 from explainfb.classifiers.networks import Architecture
 from explainfb.core.seeding import torch_generator
+from explainfb.robustness.attacked_model import AttackedModel
+from explainfb.robustness.attacks import Attacker
+from explainfb.robustness.settings import AttackSettings
 
 ARCHITECTURE = Architecture("lenet", 10, 1, 8, 8, (0.305,), (0.376,))
 
@@ -35,6 +39,20 @@ def trained(name: str = ARCHITECTURE.name) -> Classifier:
             F.cross_entropy(classifier(images[batch]), labels[batch]).backward()
             optimizer.step()
     return classifier.eval()
+
+
+IMAGES, LABELS = (part[:100] for part in digits())
+"""Those that it was not trained on."""
+
+
+def correct() -> np.ndarray:
+    """(M,): which of `IMAGES` the trained classifier gets right."""
+    return np.flatnonzero((trained()(IMAGES).argmax(1) == LABELS).numpy())
+
+
+def attacker(classifier: nn.Module, norm: str = "linf", settings: AttackSettings | None = None) -> Attacker:
+    """Of `IMAGES`."""
+    return Attacker(AttackedModel(classifier).eval(), IMAGES, LABELS, norm, settings or AttackSettings(), 0)
 
 
 class Changed(Classifier):

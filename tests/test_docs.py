@@ -1,4 +1,4 @@
-"""The code in the documents runs as it is printed, with studies made tiny."""
+"""The code in the documents runs as it is printed, with studies made small."""
 
 import re
 from collections.abc import Iterator
@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 import explainfb
-from explainfb import StudySettings
+from explainfb import ARMS, BUILDERS, GridSettings, Study, StudyResults, StudySettings
 from explainfb.classifiers.classifier import load_classifier
-from explainfb.classifiers.networks import BUILDERS
-from explainfb.study.arms import ARMS
 from explainfb.testing.tiny import TINY
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -24,51 +23,77 @@ def code(document: str) -> list[str]:
 
 
 def run(text: str, document: str) -> dict[str, Any]:
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(text, document, "exec"), names)
     return names
 
 
+def small(**given: Any) -> StudySettings:
+    """One round of TINY, but for the controls and the training that a document gives."""
+    little = replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
+    kept = {name: value for name, value in given.items() if name in ("controls", "training")}
+    return replace(TINY, **({"rounds": 1, "evaluation": little, "controls": ()} | kept))
+
+
 @pytest.fixture
-def tiny_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Studies have one round of TINY, but for what the document gives; what it registers is forgotten afterwards."""
-
-    def settings(**given: Any) -> StudySettings:
-        little = replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
-        return replace(TINY, rounds=1, evaluation=little, **given)
-
-    monkeypatch.setattr(explainfb, "StudySettings", settings)
+def small_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder in which studies are small; what a document registers is forgotten afterwards."""
+    monkeypatch.setattr(explainfb, "StudySettings", small)
+    monkeypatch.setattr(explainfb, "GridSettings", lambda folder, seeds: GridSettings(folder=folder, seeds=2, jobs=1))
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     ARMS.pop("label_smoothing", None)
     BUILDERS.pop("mine", None)
 
 
+def test_the_tutorial_repairs_a_classifier(small_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("\n".join(code("tutorial.md")), "tutorial.md")
+    accuracy, shifted = names["accuracy"], names["task"].shifted
+    assert accuracy(names["classifier"], shifted) < 0.5
+    assert accuracy(names["repaired"], shifted) > 0.9
+    for name in ("before.png", "after.png"):
+        with Image.open(small_studies / name) as picture:
+            assert picture.size == (2 * 224 + 8, 224)
+    assert isinstance(names["results"], StudyResults)
+    printed = capsys.readouterr().out
+    assert "torch.Size([1209, 1, 28, 28]) 10" in printed
+
+
+def test_the_results_of_a_study_are_read_as_records(small_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Study.open("studies/first", small()).run()
+    results = run(code("running.md")[0], "running.md")["results"]
+    assert str(results.before.shifted_accuracy.estimate) in capsys.readouterr().out
+
+
+def test_cells_of_a_grid_are_compared(small_studies: Path) -> None:
+    summary = run(code("sweeps.md")[0], "sweeps.md")["summary"]
+    assert list(summary.cells) == ["as it is", "250 answers"]
+    assert (small_studies / "studies/answers/grid.json").is_file()
+
+
 def test_a_network_of_ones_own_is_attacked() -> None:
     (text,) = code("robustness.md")
-    assert 6 <= len([line for line in text.splitlines() if line and not line.startswith(("import", "from"))]) <= 10
     names = run(text, "robustness.md")
     (found,) = names["measured"].robust
     assert found.n == 20
     assert len(found.attacks) >= 9
 
 
-def test_a_study_starts_from_a_network_of_ones_own(tiny_studies: Path) -> None:
+def test_a_study_starts_from_a_network_of_ones_own(small_studies: Path) -> None:
     names = run(code("extending.md")[0], "extending.md")
-    first = load_classifier(tiny_studies / "studies/mine/classifiers/round-0.safetensors")
+    first = load_classifier(small_studies / "studies/mine/classifiers/round-0.safetensors")
     images = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     assert torch.equal(first(images), names["network"](images))
-    assert set(names["results"]["controls"]) == {"cross_entropy", "random_exchange"}
-    assert names["results"]["settings"]["training.classifier"] == "mine"
+    assert set(names["results"].arms) == {"before", "cross_entropy", "random_exchange", "feedback"}
+    assert names["results"].settings["training.classifier"] == "mine"
 
 
-def test_an_arm_of_ones_own_stands_beside_feedback(tiny_studies: Path) -> None:
-    names = run(code("extending.md")[1], "extending.md")
-    results = names["results"]
-    assert set(results["controls"]) == {"cross_entropy", "label_smoothing"}
-    assert results["budget"]["label_smoothing"] == results["budget"]["cross_entropy"]
+def test_an_arm_of_ones_own_stands_beside_feedback(small_studies: Path) -> None:
+    arms = run(code("extending.md")[1], "extending.md")["results"].arms
+    assert set(arms) == {"before", "cross_entropy", "label_smoothing", "feedback"}
+    assert arms["label_smoothing"].compute == arms["cross_entropy"].compute
     ends = [
-        tiny_studies / f"studies/smoothed/controls/{name}/classifiers/round-1.safetensors"
+        small_studies / f"studies/smoothed/controls/{name}/classifiers/round-1.safetensors"
         for name in ("cross_entropy", "label_smoothing")
     ]
     assert ends[0].read_bytes() != ends[1].read_bytes()

@@ -1,361 +1,297 @@
-"""The scripts of experiments/: what they would run is what the program takes."""
+"""The scripts of experiments/: they run what they say, and their pages say what their results say."""
 
-import importlib.util
 import json
 import shlex
-import sys
-from copy import deepcopy
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 import tyro
-from explainfb.sweeps.grid_runner import GridSettings, sweep_command
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from experiments import compare, make_pages, overview
+from experiments.ablations.run import Ablations
+from experiments.adversarial_training.run import AdversarialTraining
+from experiments.counterexamples_vs_gradient.run import CounterexamplesVsGradient
+from experiments.feedback_vs_pixel_masks.run import FeedbackVsPixelMasks
+from experiments.label_efficiency import page as label_efficiency
+from experiments.label_efficiency.run import LabelEfficiency
+from experiments.page import with_tables
+from experiments.published_results import page as published
+from experiments.published_results.recipes import ROSS_IN_PASSES, ROSS_WITH_DECAY, Recipe
+from experiments.published_results.run import trained_in_passes
+from experiments.robustness_curves import page as curves_page
+from experiments.robustness_curves.curves import Curves, Key
+from experiments.shortcut_repair.run import ShortcutRepair
+from experiments.stronger_attacks.attacked import HeldUnder
+from experiments.without_shortcut.run import WithoutShortcut
+from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.networks import Architecture
 from explainfb.cli.commands import Command, Sweep
-from explainfb.study.finished import FinishedStudy
-from explainfb.study.settings import KnownControl, StudySettings
+from explainfb.core.errors import InputError
+from explainfb.core.types import ThreatModel
+from explainfb.results.json_file import read_results
+from explainfb.statistics.contrasts import LEVEL, Contrast
+from explainfb.study.settings import StudySettings
+from explainfb.sweeps.summary_file import read_summary
 from explainfb.tasks.task import Split
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-GRIDS = {
-    "shortcut/shortcut.py": "Shortcut",
-    "ablations/ablate.py": "Ablations",
-    "label_efficiency/answers.py": "LabelEfficiency",
-    "beyond/beyond.py": "Beyond",
+FOLDERS = sorted(path.parent.name for path in EXPERIMENTS.glob("*/run.py"))
+TASKS = ("mnist", "digits", "fashion-mnist")
+
+
+def prefixed(prefix: str, cells: Mapping[str, StudySettings]) -> dict[str, StudySettings]:
+    return {prefix + name: cell for name, cell in cells.items()}
+
+
+GRIDS: dict[str, dict[str, StudySettings]] = {
+    "shortcut_repair": ShortcutRepair(tasks=TASKS, networks=("lenet", "mlp")).cells
+    | ShortcutRepair(variants=True).cells,
+    "feedback_vs_pixel_masks": FeedbackVsPixelMasks().cells | FeedbackVsPixelMasks(task="mnist").cells,
+    "without_shortcut": WithoutShortcut().cells | WithoutShortcut(more=True).cells,
+    "adversarial_training": AdversarialTraining().cells,
+    "ablations": Ablations().cells
+    | Ablations(only=("gradient-and-exchange",)).cells
+    | prefixed("250-answers-", Ablations(answers=250).cells)
+    | prefixed("explanations-", Ablations(only=("papers-sampling", "papers-fill", "absolute-scale")).cells),
+    "label_efficiency": LabelEfficiency(setting="wide").cells,
+    "counterexamples_vs_gradient": CounterexamplesVsGradient().cells | CounterexamplesVsGradient(task="mnist").cells,
 }
+"""What the commands of the READMEs run."""
 
 
-def script(path: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    name = f"experiment_{Path(path).stem}"
-    spec = importlib.util.spec_from_file_location(name, EXPERIMENTS / path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, name, module)
-    spec.loader.exec_module(module)
-    return module
+@pytest.mark.parametrize("folder", GRIDS)
+def test_what_a_script_runs_is_what_its_results_were_run_with(folder: str) -> None:
+    for name, cell in read_summary(EXPERIMENTS / folder / "results.json").cells.items():
+        read: Sweep = tyro.cli(Command, args=shlex.split(cell.command)[1:])
+        ran = replace(read.settings.plain, controls=tuple(sorted(read.sweep.controls)))
+        wanted = GRIDS[folder][name]
+        assert ran == replace(wanted, controls=tuple(sorted(wanted.controls)))
+        assert [*cell.seeds] == [*read.sweep.all_seeds]
 
 
-@pytest.mark.parametrize("setting", ["quick", "full"])
-@pytest.mark.parametrize("path", GRIDS)
-def test_the_command_of_every_cell_means_the_cell(path: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    cells: dict[str, StudySettings] = getattr(script(path, monkeypatch), GRIDS[path])(setting=setting).cells
-    assert len(cells) > 1
-    wanted = GridSettings(folder=Path("studies") / "some folder")
-    for name, settings in cells.items():
-        words = shlex.split(sweep_command(settings, wanted, name))
-        read: Sweep = tyro.cli(Command, args=words[1:])
-        assert read.sweep.folder == wanted.folder / name
-        assert read.sweep.controls == settings.controls
-        assert read.settings.plain == StudySettings(**{**vars(settings), "controls": StudySettings().controls})
-    assert len({str(settings) for settings in cells.values()}) == len(cells)
+def settings_of(folder: str) -> type:
+    """What the script of a folder reads from its command line."""
+    known = vars(import_module(f"experiments.{folder}.run"))
+    found: type = known["Settings"] if "Settings" in known else known[folder.title().replace("_", "")]
+    return found
 
 
-@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*/*.py")), ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_every_script_finds_what_it_imports(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(path.parent)
-    for beside in path.parent.glob("*.py"):
-        monkeypatch.delitem(sys.modules, beside.stem, raising=False)
-    script(str(path.relative_to(EXPERIMENTS)), monkeypatch)
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_script_tells_its_options(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        tyro.cli(settings_of(folder), args=["--help"])
+    assert ended.value.code == 0
+    assert "--" in capsys.readouterr().out
 
 
-def test_the_pairs_that_fall_less_can_be_had_with_the_attacks_of_the_quick_setting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    kind = script("shortcut/shortcut.py", monkeypatch).Shortcut
-    other = kind(shortcuts=("position",), networks=("mlp",)).cells
-    assert list(other) == ["mnist-position-mlp"]
-    assert list(kind().cells) == ["mnist-position-lenet", "mnist-grey-mlp"]
-    assert other["mnist-position-mlp"].evaluation == kind().cells["mnist-grey-mlp"].evaluation
-    assert other["mnist-position-mlp"] == replace(
-        kind(setting="full").cells["mnist-position-mlp"], evaluation=StudySettings().evaluation
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_commands_of_a_readme_can_be_typed(folder: str) -> None:
+    text = (EXPERIMENTS / folder / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in text.splitlines() if line.startswith("    ")]
+    assert lines
+    for program, *words in lines:
+        if program == "explainfb":
+            tyro.cli(Command, args=words)
+        elif program == "python":
+            assert words[0] == "-m"
+            _, name, script = words[1].split(".")
+            assert script == "run"
+            tyro.cli(settings_of(name), args=words[2:])
+
+
+def test_results_of_a_study_through_the_app_can_still_be_read() -> None:
+    study = read_results(EXPERIMENTS / "labelling_app" / "results.json")
+    assert study.preferences.annotators == ("person 1", "person 2", "person 3")
+
+
+def test_experiments_stay_small() -> None:
+    """What a clone of the repository has to carry."""
+    kept = [path for path in EXPERIMENTS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert sum(path.stat().st_size for path in kept) <= 2_500_000
+    for folder in FOLDERS:
+        others = [path for path in kept if path.is_relative_to(EXPERIMENTS / folder) and path.suffix != ".py"]
+        assert {path.name for path in others} - {"figure.png"} == {"README.md", "results.json"}
+
+
+@pytest.mark.parametrize("folder", list(make_pages.folders()))
+def test_a_page_says_what_its_results_say(folder: str) -> None:
+    page, readme = make_pages.page_of(folder), (EXPERIMENTS / folder / "README.md").read_text(encoding="utf-8")
+    assert with_tables(readme, page.tables) == readme, f"python -m experiments.make_pages {folder} makes it anew"
+    assert (page.figure is not None) == (EXPERIMENTS / folder / "figure.png").is_file()
+
+
+def test_the_overview_says_what_the_results_say() -> None:
+    text = (EXPERIMENTS / "overview.md").read_text(encoding="utf-8")
+    assert with_tables(text, overview.page().tables) == text, "python -m experiments.make_pages makes it anew"
+
+
+def test_a_table_without_a_mark_is_an_error() -> None:
+    marked = "a\n<!-- table: one -->\nold\n<!-- end -->\nb"
+    assert with_tables(marked, {"one": "new\n"}) == "a\n<!-- table: one -->\n\nnew\n\n<!-- end -->\nb"
+    with pytest.raises(InputError, match="marks for one; the tables are two"):
+        with_tables(marked, {"two": ""})
+
+
+def a_contrast(p: float, *, difference: float = 0.1) -> Contrast:
+    return Contrast(
+        arm="before",
+        measure="shifted_accuracy",
+        difference=difference,
+        low=None,
+        high=None,
+        by_seed=(),
+        p_seeds=p,
+        p_images=p / 2,
+        p=2 * p,
     )
 
 
-def test_curves_are_measured_of_the_arms_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(EXPERIMENTS / "robustness")
-    for beside in ("picture", "tables"):
-        monkeypatch.delitem(sys.modules, beside, raising=False)
-    module = script("robustness/curves.py", monkeypatch)
-    arms = dict.fromkeys(("before", "rrr", "feedback", "ceiling"), Path("nowhere"))
-    wanted = {"decoy": [FinishedStudy(Path("nowhere"), StudySettings(), arms)]}
-    assert {job.arm for job in module.jobs_of(wanted)} == set(arms)
-    assert {job.arm for job in module.jobs_of(wanted, ("rrr",))} == {"rrr", "feedback"}
-    with pytest.raises(SystemExit, match=r"No study has an arm rrrr; found before, ceiling, feedback, rrr\."):
-        list(module.jobs_of(wanted, ("rrrr",)))
+def test_one_correction_of_all_tests_leaves_fewer_differences() -> None:
+    tests = [a_contrast(0.004), a_contrast(0.0001), a_contrast(0.004), a_contrast(0.5)]
+    assert [test.is_significant for test in tests] == [True, True, True, False]
+    assert LEVEL < 3 * 0.004
+    assert overview.remaining(tests) == [False, True, False, False]
 
 
-def test_what_only_stronger_attacks_broke_is_counted_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(EXPERIMENTS / "robustness")
-    monkeypatch.delitem(sys.modules, "tables", raising=False)
-    module = script("robustness/second_opinion.py", monkeypatch)
-    held = [
-        {"study": "1101", "thorough": "1100", "autoattack": "0101"},
-        {"study": "1111", "thorough": "1111", "autoattack": "1111"},
-    ]
-    threats = [
-        {"norm": "linf", "epsilon": 0.1, "flags": flags, "held": each}
-        for each, flags in zip(held, ((), ("x",)), strict=True)
-    ]
-    found = module.summary_of(threats)
-    assert found["held"]["worst"]["values"] == [0.25, 1.0]  # of the first only the second image holds
-    assert found["held"]["study"]["values"] == [0.75, 1.0]
-    assert found["fell_only_now"] == [2, 0]
-    assert (found["images"], found["flagged"]) == (8, 1)
-
-
-def test_the_opening_table_is_what_the_results_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
-    module = script("headline.py", monkeypatch)
-    assert module.put(page) == page, "python experiments/headline.py makes it anew"
-    assert [line.split(" |")[0] for line in module.table().splitlines()[2:4]] == [
-        "| **Shifted accuracy**",
-        "| MNIST, position, LeNet",
-    ]
-
-
-def test_one_correction_of_all_files_leaves_no_more_than_one_for_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
-    module = script("headline.py", monkeypatch)
-    assert module.remaining() in " ".join(page.split())
-    module.everything.cache_clear()
-    monkeypatch.setattr(module, "HERE", tmp_path)
-    for name, p in (("a", 0.004), ("b", 0.0001), ("c", 0.004), ("work/d", 0.5), ("anew/a", 0.5)):
-        tests = [{"p_seeds": p, "p_images": p / 2, "is_one": True}, {"p_seeds": p, "p_images": None, "is_one": False}]
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / f"{name}.json").write_text(json.dumps({"contrasts": tests}))
-    (tmp_path / "e.json").write_text("[]")
-    remains = {path: [test["remains"] for test in file["contrasts"]] for path, file in module.everything().items()}
-    alone, of_all = 2 * 0.004, 4 * 0.004
-    assert alone < module.LEVEL < of_all
-    assert remains == {"a.json": [False, False], "b.json": [True, False], "c.json": [False, False]}
-    assert module.remaining() == "1 of 3 differences remain of 6 tests"
-
-
-def test_a_rerun_agrees_with_itself_and_not_with_what_was_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("agreement.py", monkeypatch)
-    kept = json.loads((EXPERIMENTS / "shortcut/results.json").read_text(encoding="utf-8"))
-    assert list(module.told(kept, kept)) == [
-        "242 of 242 means lie within the first's 95 % intervals; 242 intervals overlap.",
-        "60 of 60 tests decide alike.",
-    ]
-    moved = deepcopy(kept)
-    moved["cells"]["mnist-grey-mlp"]["arms"]["after"]["ece"] = {"mean": 0.5, "low": 0.4, "high": 0.6}
-    moved["contrasts"][0]["is_one"] = not moved["contrasts"][0]["is_one"]
-    told = list(module.told(kept, moved))
-    assert told[0] == "241 of 242 means lie within the first's 95 % intervals; 241 intervals overlap."
-    assert told[1].startswith("- mnist-grey-mlp, after, ece: 0.5000, and 0.00")
-    assert told[2] == "59 of 60 tests decide alike."
-    with pytest.raises(SystemExit, match="expected two results"):
-        list(module.told(kept, {"cells": {}, "contrasts": []}))
-    with pytest.raises(SystemExit, match="expected two results"):
-        list(module.told({"arms": {}}, kept))
-    anew = json.loads((EXPERIMENTS / "shortcut/anew/results.json").read_text(encoding="utf-8"))
-    page = " ".join((EXPERIMENTS / "shortcut/README.md").read_text(encoding="utf-8").split())
-    assert all(line in page for line in module.told(kept, anew) if not line.startswith("-"))
-
-
-def test_the_table_of_distances_is_what_the_curves_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (EXPERIMENTS / "README.md").read_text(encoding="utf-8")
-    module = script("distances.py", monkeypatch)
-    assert module.put(page) == page, "python experiments/distances.py makes it anew"
-    first, hardened = module.STARTS[:2]
-    assert "**.108 ± .007**" in module.cells(first)
-    assert "better than before, random, feedback without" in module.cells(hardened)
-
-
-def test_the_opening_figure_has_every_line_of_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("headline.py", monkeypatch)
-    figure = module.figure()
-    for axis, measure in zip(figure.axes, module.MEASURES, strict=True):
+def test_the_overview_draws_every_arm_of_its_table() -> None:
+    for axis, measure in zip(overview.figure().axes, overview.MEASURES, strict=True):
         drawn = [
             (line.get_label(), float(line.get_xdata()[0]), line.get_markerfacecolor() == "white")
             for line in axis.get_lines()
         ]
-        values = [module.values_of(found, measure) for _, found in module.measured(measure)]
-        told = [(name, each.mean, each.doubtful) for value in values for name, each in value.items()]
+        told = [
+            (name, value.over_seeds.mean, value.doubtful)
+            for start in overview.STARTS
+            for name, value in overview.values_of(start, measure).items()
+        ]
         assert drawn == told
-        assert [name for name, *_ in told].count("feedback") == len(values) > 10
-    assert any(line.get_markerfacecolor() == "white" for line in figure.axes[1].get_lines())
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*module.COLUMNS, module.HOLLOW]
 
 
-def test_what_is_shown_of_an_error_is_better_where_it_is_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("headline.py", monkeypatch)
-    contrasts = [
-        {"arm": "before", "measure": "calibration error", "difference": -0.5, "is_one": True, "remains": True},
-        {"arm": "rrr", "measure": "calibration error", "difference": 0.1, "is_one": True, "remains": False},
-        {"arm": "no_shortcut", "measure": "calibration error", "difference": -0.1, "is_one": False},
-        {"arm": "before", "measure": "shifted accuracy", "difference": -0.5, "is_one": True, "remains": False},
-    ]
-    accuracy, _, error = module.MEASURES
-    assert module.shown([{"contrasts": contrasts}], "rrr", error) == "better than before†; worse than best other"
-    assert module.shown([{"contrasts": contrasts}], "rrr", accuracy) == "worse than before"
-    assert module.shown([{"contrasts": []}], None, error) == "nothing"
+def test_a_rerun_agrees_with_itself_and_not_with_what_was_moved() -> None:
+    kept = read_summary(EXPERIMENTS / "adversarial_training" / "results.json")
+    agree = list(compare.told(kept, kept))
+    assert agree[1] == "100 of 100 tests decide alike."
+    name, cell = next(iter(kept.cells.items()))
+    feedback = cell.arms["feedback"]
+    value = replace(feedback.measured["ece"], mean=0.5, low=0.4, high=0.6)
+    arms = {**cell.arms, "feedback": replace(feedback, measured={**feedback.measured, "ece": value})}
+    contrasts = (replace(cell.contrasts[0], p=1.0), *cell.contrasts[1:])
+    moved = replace(kept, cells={**kept.cells, name: replace(cell, arms=arms, contrasts=contrasts)})
+    told = list(compare.told(kept, moved))
+    assert told[1].startswith(f"- {name}, feedback, ece: 0.5000, and 0.00")
+    assert told[2] == "99 of 100 tests decide alike."
+    with pytest.raises(InputError, match="two results"):
+        list(compare.told(kept, replace(kept, cells={})))
 
 
-@pytest.mark.parametrize(
-    ("path", "folder"),
-    [
-        ("shortcut/shortcut.py", "shortcut/digits-grey"),
-        ("ablations/ablate.py", "ablations"),
-        ("ablations/ablate.py", "ablations/250-answers"),
-        ("ablations/ablate.py", "ablations/explanations"),
-        ("label_efficiency/answers.py", "label_efficiency"),
-    ],
-)
-def test_a_page_is_made_anew_of_its_numbers(
-    path: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module, kept = script(path, monkeypatch), EXPERIMENTS / folder
-    monkeypatch.setattr(module, "run_grid", lambda *_: pytest.fail("a study was run"))
-    module.main(getattr(module, GRIDS[path])(page_of=kept / "results.json", output=tmp_path))
-    for name in ("results.json", "tables.md"):
-        assert (tmp_path / name).read_bytes() == (kept / name).read_bytes()
-    assert "<svg" in (tmp_path / "figure.svg").read_text()
-
-
-def test_cells_of_an_ablation_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("ablations/ablate.py", monkeypatch)
-    named = module.Ablations(only=("lambda-0.3", "64-masks")).cells
+def test_cells_of_an_ablation_can_be_named() -> None:
+    named = Ablations(only=("lambda-0.3", "64-masks")).cells
     assert list(named) == ["as-it-is", "64-masks", "lambda-0.3"]
-    assert named["64-masks"] == module.Ablations().cells["64-masks"]
-    with pytest.raises(SystemExit, match=r"Unknown cells: lambda-4; expected some of as-it-is, .*lambda-1\.5"):
-        module.Ablations(only=("lambda-4",))
+    assert named["64-masks"] == Ablations().cells["64-masks"]
+    with pytest.raises(InputError, match=r"Unknown cells: lambda-4; expected some of as-it-is, .*lambda-1\.5"):
+        Ablations(only=("lambda-4",))
 
 
-def test_a_pass_has_every_image_once_and_weights_decay(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("shortcut/published.py", monkeypatch)
-    split = Split(torch.arange(5.0).reshape(5, 1, 1, 1) / 4, torch.tensor([0, 1, 0, 1, 0]))
-    seen: list[list[float]] = []
+def test_what_only_stronger_attacks_broke_is_counted_image_by_image() -> None:
+    letters = {"study": "1101", "thorough": "1100", "autoattack": "0101"}
+    held = {name: np.array(list(each)) == "1" for name, each in letters.items()}
+    assert HeldUnder(ThreatModel("linf", 0.1), held, ()).fell_only_now == 2  # the first and the last image
 
-    class Told(torch.nn.Linear):
-        device = torch.device("cpu")
 
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            seen.append((4 * images).flatten().tolist())
-            return super().forward(images.flatten(1))
+def some_curves(flags: Mapping[float, tuple[str, ...]]) -> Curves:
+    key = Key("shortcut", "mnist-decoy", "rrr", "shifted", "linf")
+    return Curves(key, (0.0, 0.1, 0.2), {11: np.array([0, 1, 2, 3])}, {11: flags})
 
-    recipe = replace(module.ROSS_IN_PASSES, batch=2)
-    start = Told(1, 2)
-    lengths = []
-    for decay in (0.0, 100.0):
-        trained = module.trained_in_passes(deepcopy(start), replace(recipe, decay=decay), split, 60, 0)
-        lengths.append(sum(part.detach().square().sum().item() for part in trained.parameters()))
-    assert seen[:4] == [[0, 1], [2, 3], [4], [0, 1]]
+
+def test_a_curve_is_what_each_image_held_at() -> None:
+    curves = some_curves({})
+    assert [curves.accuracy_at(epsilon).mean for epsilon in curves.epsilons] == [0.75, 0.5, 0.25]
+    assert curves.mean_distance.mean == pytest.approx((0 + 0.05 + 0.15 + 0.2) / 4)
+
+
+def test_open_markers_of_a_curve_are_those_that_are_flagged() -> None:
+    axes = overview.Figure().subplots()
+    curves_page.draw(axes, some_curves({0.1: ("why",)}))
+    opened = [line for line in axes.get_lines() if line.get_markerfacecolor() == "white"]
+    assert [list(line.get_xdata()) for line in opened] == [[0.1]]
+
+
+def test_every_way_of_answering_is_drawn_apart_and_hollow_where_a_check_failed() -> None:
+    summary = read_summary(EXPERIMENTS / "label_efficiency" / "results.json")
+    kinds = {marker for _, marker in label_efficiency.STYLES.values()}
+    shifted, attacked = (
+        [line for line in axis.get_lines() if line.get_marker() in kinds and len(line.get_xdata()) == 1]
+        for axis in label_efficiency.figure(summary).axes
+    )
+    assert len({place_of(line) for line in shifted}) == len(shifted) == len(summary.cells)
+    main = label_efficiency.STYLES[label_efficiency.MAIN][1]
+    assert [place_of(line) for line in shifted if line.get_marker() == main] == [*label_efficiency.SCHEDULE]
+    hollow = [place_of(line) for line in attacked if line.get_markerfacecolor() == "white"]
+    assert hollow == [1000.0, 4000.0]
+
+
+def place_of(line: Line2D) -> float:
+    return float(np.asarray(line.get_xdata())[0])
+
+
+class Told(Classifier):
+    """One weight a class on images of one pixel; notes the pixels that it sees."""
+
+    def __init__(self) -> None:
+        super().__init__(ARCHITECTURE, torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2)))
+        self.seen: list[list[float]] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.append((4 * images).flatten().tolist())
+        return super().forward(images)
+
+
+ARCHITECTURE = Architecture("mlp", 2, 1, 1, 1, (0.0,), (1.0,))
+PIXELS = Split(torch.arange(5.0).reshape(5, 1, 1, 1) / 4, torch.tensor([0, 1, 0, 1, 0]))
+
+
+def in_passes(recipe: Recipe) -> Told:
+    torch.manual_seed(0)
+    trained = trained_in_passes(Told(), replace(recipe, batch_size=2), PIXELS, 60, 0)
+    assert isinstance(trained, Told)
+    return trained
+
+
+def test_a_pass_has_every_image_once_and_weights_decay() -> None:
+    plain, decayed = in_passes(ROSS_IN_PASSES), in_passes(replace(ROSS_WITH_DECAY, weight_decay=100.0))
+    assert plain.seen[:4] == [[0, 1], [2, 3], [4], [0, 1]]
+    lengths = [sum(float(part.detach().square().sum()) for part in each.parameters()) for each in (plain, decayed)]
     assert lengths[1] < lengths[0]
-    seen.clear()
-    module.trained_in_passes(deepcopy(start), replace(recipe, shuffled=True), split, 60, 0)
-    passes = [[pixel for batch in seen[begin : begin + 3] for pixel in batch] for begin in range(0, 60, 3)]
+    shuffled = in_passes(replace(ROSS_IN_PASSES, shuffled=True)).seen
+    passes = [[pixel for batch in shuffled[begin : begin + 3] for pixel in batch] for begin in range(0, 60, 3)]
     assert all(sorted(each) == [0, 1, 2, 3, 4] for each in passes)
     assert len({tuple(each) for each in passes}) > 10
-    kept = torch.optim.Adam.step
-    precise: list[torch.dtype] = []
-    monkeypatch.setattr(
-        torch.optim.Adam,
-        "step",
-        lambda self: precise.extend(part.grad.dtype for part in self.param_groups[0]["params"]) or kept(self),
-    )
-    doubled = replace(recipe, precision=torch.float64)
-    assert module.trained_in_passes(deepcopy(start), doubled, split, 1, 0).weight.dtype == torch.float32
-    assert precise == [torch.float64] * 2
 
 
-def test_one_more_seed_lies_where_students_t_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_more_seed_lies_where_students_t_says() -> None:
     """Of values drawn from one normal distribution the sixth is inside in 95 of 100."""
-    module = script("shortcut/published.py", monkeypatch)
     draws = torch.randn(2000, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64).tolist()
     inside = 0
     for *values, one_more in draws:
-        low, high = map(float, module.of_one_more([100 * value for value in values]).split(" to "))
+        low, high = map(float, published.of_one_more([100 * value for value in values]).split(" to "))
         inside += low <= 100 * one_more <= high
     assert 0.94 < inside / len(draws) < 0.96
 
 
-def test_beside_the_runs_on_record_stands_the_difference_of_means_by_welchs_test(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_beside_the_runs_on_record_stands_the_difference_of_means_by_welchs_test() -> None:
     """Means 3 and 4, variances 2.5 / 5 and 4 / 3, so t −.739 with 3.53 degrees of freedom; pooled −.791 with 6."""
-    module = script("shortcut/published.py", monkeypatch)
-    assert module.less([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 4.0, 6.0]) == "-1.0 (-5.0 to 3.0), p 0.51"
-    assert module.less([1.0, 2.0], []) == module.less([1.0], [2.0, 4.0]) == "–"
+    assert published.less([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 4.0, 6.0]) == "-1.0 (-5.0 to 3.0), p 0.51"
+    assert published.less([1.0, 2.0], []) == published.less([1.0], [2.0, 4.0]) == "–"
 
 
-def test_every_arm_has_a_stroke_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    strokes = script("robustness/picture.py", monkeypatch).STROKES
-    other = script("robustness/picture.py", monkeypatch).OTHER
-    assert set(strokes) == {"before", "feedback", "ceiling", *get_args(KnownControl)} - {"no_shortcut"}
-    for part in (0, 1):
-        assert len({stroke[part] for stroke in [*strokes.values(), other]}) == len(strokes) + 1
-
-
-def test_open_markers_of_a_curve_are_those_that_are_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
-    accuracy = [{"mean": mean, "half": 0.1} for mean in (0.9, 0.5, 0.1)]
-    row = {"arm": "rrr", "epsilons": [0, 0.1, 0.2], "accuracy": accuracy, "flagged": [{}, {11: ["why"]}, {}]}
-    axes = Figure().subplots()
-    script("robustness/picture.py", monkeypatch).curve(axes, row)
-    full, hollow, ring = axes.get_lines()
-    assert list(full.get_xdata()) == [0, 0.1, 0.2]
-    assert (list(hollow.get_xdata()), hollow.get_markerfacecolor()) == ([0.1], "white")
-    assert (list(ring.get_xdata()), ring.get_markerfacecolor()) == ([0.1], "none")
-
-
-def markers(axis: Axes, module: ModuleType) -> dict[tuple[str, float], Any]:
-    """The means that are drawn, by marker and place."""
-    kinds = {marker for _, marker in module.STYLES.values()}
-    lines = [line for line in axis.get_lines() if line.get_marker() in kinds and len(line.get_xdata()) == 1]
-    return {(line.get_marker(), float(line.get_xdata()[0])): line for line in lines}
-
-
-def test_answers_are_drawn_at_their_number_side_by_side_and_hollow_where_a_check_failed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    module = script("label_efficiency/answers.py", monkeypatch)
-    summary = json.loads((EXPERIMENTS / "label_efficiency" / "results.json").read_text(encoding="utf-8"))
-    shifted, attacked = (markers(axis, module) for axis in module.curves(summary).axes)
-    main = module.STYLES[module.MAIN][1]
-    assert [place for marker, place in shifted if marker == main] == list(module.SCHEDULE)
-    assert len(shifted) == len(attacked) == len(summary["cells"])
-    assert len({place for _, place in shifted}) == len(shifted)
-    assert all(line.get_markerfacecolor() != "white" for line in shifted.values())
-    hollow = {key for key, line in attacked.items() if line.get_markerfacecolor() == "white"}
-    assert hollow == {(main, 1000.0), (main, 4000.0)}
-
-
-def test_every_way_of_answering_has_a_style_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("label_efficiency/answers.py", monkeypatch)
-    ways = module.lines_of(module.LabelEfficiency(setting="full").cells)
-    assert set(ways) == set(module.STYLES)
-    for styles in zip(*module.STYLES.values(), strict=True):
-        assert len(set(styles)) == len(module.STYLES)
-    places = module.places_of(ways)
-    assert len(set(places.values())) == len(places)
-
-
-def test_the_size_of_a_reliability_marker_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = script("calibration/calibrate.py", monkeypatch)
-    rows = json.loads((EXPERIMENTS / "calibration/digits-decoy/results.json").read_text(encoding="utf-8"))["arms"]
-    module.draw(rows, tmp_path / "figure.svg")
-    drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
-    assert "100 % of the images in the bin" in drawn
-    assert "+ temperature told" in drawn
-    sizes = {line.get_label(): line.get_markersize() ** 2 for line in module.key()}
-    assert sizes["10 %"] == pytest.approx(module.area(0.1))
-
-
-def test_studies_of_the_same_name_and_another_task_are_summed_up_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(EXPERIMENTS / "robustness")
-    monkeypatch.delitem(sys.modules, "tables", raising=False)
-    module = script("robustness/second_opinion.py", monkeypatch)
-    threats = [{"norm": "linf", "epsilon": 0.1, "flags": (), "held": {"study": "11", "thorough": "10"}}] * 3
-    row = {"study": "hardened", "arm": "feedback", "seed": 11, "seconds": 1.0, "threats": threats}
-    found = module.summarise([row | {"task": "digits-decoy"}, row | {"task": "mnist-decoy"}])
-    assert [(each["task"], each["seeds"]) for each in found] == [("digits-decoy", [11]), ("mnist-decoy", [11])]
+def test_every_probe_that_was_tried_is_in_a_table() -> None:
+    probes = json.loads((EXPERIMENTS / "counterexamples_vs_gradient" / "results.json").read_text("utf-8"))["probes"]
+    text = (EXPERIMENTS / "counterexamples_vs_gradient" / "README.md").read_text(encoding="utf-8")
+    untold = {each["name"] for each in probes if not each["full"] and f"| {each['name']} |" not in text}
+    assert {name for name in untold if not name.startswith("100-answers")} == set()

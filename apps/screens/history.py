@@ -12,7 +12,7 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import SIDES, AnnotationSession
 from explainfb.labelling.stimuli import scales
 from explainfb.store import StoredAnswer
-from screens import answers, style, work
+from screens import answer_buttons, question, style
 from screens.guard import allowed, guarded, tell
 
 CHANGING = "changing"
@@ -39,7 +39,7 @@ def show(served: ServedStudy, session: AnnotationSession) -> None:
 def _row(
     served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, place_in_list: int, is_open: bool
 ) -> None:
-    left, right = work.stimuli(served, answer.comparison)
+    left, right = question.stimuli(served, answer.comparison)
     (left_scale, right_scale) = scales(left, right, served.settings)
     with st.container(key=f"pair-row-{place_in_list}", border=True):
         columns = st.columns([1, 1, 2])
@@ -62,7 +62,7 @@ def _said(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer)
     ratings = session.ratings_of(answer) if served.settings.question == "rate" else {}
     if len(ratings) == 2:
         return f"Left {ratings['left']}, right {ratings['right']}"
-    return answers.LABELS[answer.answer or Answer.CANT_TELL]
+    return answer_buttons.LABELS[answer.answer or Answer.CANT_TELL]
 
 
 def _when(answer: StoredAnswer) -> str:
@@ -75,22 +75,22 @@ def _when(answer: StoredAnswer) -> str:
 
 
 def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
-    left, right = work.stimuli(served, answer.comparison)
-    shown_at = work.first_shown(token)
+    left, right = question.stimuli(served, answer.comparison)
+    shown_at = question.first_shown(token)
     st.markdown("##### Your answer again: which shows the better reasons?")
-    style.caption("So far:", answers.LABELS[answer.answer or Answer.CANT_TELL])
+    style.caption("So far:", answer_buttons.LABELS[answer.answer or Answer.CANT_TELL])
     on_answer = functools.partial(_store_change, served, session, answer, shown_at, token)
-    answers.choose(on_answer, name=f"change-{token}")
-    work.show(served, left, right, name=f"change-{token}")
-    work.comment(token)
+    answer_buttons.choose(on_answer, name=f"change-{token}")
+    question.show(served, left, right, name=f"change-{token}")
+    question.comment(token)
     st.button("Keep it as it was", key="keep", shortcut="Escape", on_click=_stop_changing)
 
 
 def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
-    left, right = work.stimuli(served, answer.comparison)
-    shown_at, old = work.first_shown(token), session.ratings_of(answer)
+    left, right = question.stimuli(served, answer.comparison)
+    shown_at, old = question.first_shown(token), session.ratings_of(answer)
     st.markdown("##### Your ratings again: how good are these reasons?")
-    work.show(served, left, right, name=f"change-{token}")
+    question.show(served, left, right, name=f"change-{token}")
     for column, side in zip(st.columns(2), SIDES, strict=True):
         column.segmented_control(
             f"{side.capitalize()}, from 1 (bad) to 5 (good)", range(1, 6), default=old.get(side), key=f"{side}-{token}"
@@ -126,7 +126,7 @@ def _stop_changing() -> None:
 
 def _leave() -> None:
     _stop_changing()
-    st.session_state.pop(work.HISTORY, None)
+    st.session_state.pop(question.HISTORY, None)
 
 
 @guarded
@@ -136,4 +136,6 @@ def _store_change(
     if not allowed(served, session.annotator):
         return
     _stop_changing()
-    session.change(old, answer, shown_at=shown_at, token=token, comment=work.comment_on(token) or (old.comment or ""))
+    session.change(
+        old, answer, shown_at=shown_at, token=token, comment=question.comment_on(token) or (old.comment or "")
+    )

@@ -8,8 +8,9 @@ import streamlit as st
 
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY
-from explainfb.store import Role
-from screens import annotator, closing, researcher, style
+from explainfb.labelling.session import AnnotationSession
+from explainfb.store import Annotator, Role
+from screens import closing, history, practice, question, researcher, style, welcome
 from screens.guard import guarded_page, show_notice, token_of_page
 
 
@@ -30,7 +31,32 @@ def _screen() -> None:
     elif person.role is Role.RESEARCHER:
         researcher.show(served, person)
     else:
-        annotator.show(served, person)
+        _show_annotator(served, person)
+
+
+def _show_annotator(served: ServedStudy, person: Annotator) -> None:
+    """The screen of an annotator, as the database tells."""
+    # from the database at every run, because a session is lost with its connection
+    visit = served.store.annotators.visit(person.name)
+    session = served.session(person)
+    if not visit.consented:
+        closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.show(served, person)
+    elif not practice.is_over(visit.practised):
+        practice.show(served, person, visit.practised)
+    elif visit.paused:
+        closing.paused(served, session)
+    elif st.session_state.get(question.HISTORY):
+        history.show(served, session)
+    elif served.settings.question == "rate":
+        asked = session.next_to_rate()
+        question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session)
+    else:
+        lease = session.next()
+        question.compare(served, session, lease) if lease else _nothing_to_ask(served, session)
+
+
+def _nothing_to_ask(served: ServedStudy, session: AnnotationSession) -> None:
+    closing.thanks(served, session) if served.is_over else closing.waiting(served, session)
 
 
 @st.cache_resource(show_spinner="Opening the study…")

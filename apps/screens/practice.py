@@ -9,7 +9,7 @@ from explainfb.explanations.plots import row_scale
 from explainfb.labelling.practice import Example, practice_examples
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Annotator, Kind
-from screens import answers, pair
+from screens import answer_buttons, pair
 from screens.guard import allowed, guarded
 from screens.wording import WORDING
 
@@ -34,9 +34,9 @@ def show(served: ServedStudy, person: Annotator, done: frozenset[str]) -> None:
     example = next(example for example in examples if example.name not in done)
     st.markdown(f"##### Practice {number + 1} of {len(examples)}: {WORDING[served.settings.question].question.lower()}")
     if served.settings.question == "compare":
-        answers.choose(functools.partial(_compared, served, person, example), name=f"practice-{number}")
+        answer_buttons.choose(functools.partial(_compared, served, person, example), name=f"practice-{number}")
     else:
-        answers.rate(functools.partial(_rated, served, person, example), name=f"practice-{number}")
+        answer_buttons.rate(functools.partial(_rated, served, person, example), name=f"practice-{number}")
     draw(served, example)
 
 
@@ -53,7 +53,7 @@ def draw(served: ServedStudy, example: Example) -> None:
 def why(served: ServedStudy, example: Example) -> str:
     """What most people answer, and their reason."""
     if served.settings.question == "compare":
-        return f"**{answers.LABELS[example.answer]}.** {example.because}"
+        return f"**{answer_buttons.LABELS[example.answer]}.** {example.because}"
     if example.left_is_good:
         return "**A high number.** The reasons lie on the shape itself."
     return "**A low number.** The reasons lie on the mark in the corner, which has nothing to do with the shape."
@@ -64,7 +64,7 @@ def _feedback(served: ServedStudy, example: Example, as_expected: bool) -> None:
         st.success(f"Yes. {why(served, example)}")
     else:
         st.info(f"Most people say otherwise. {why(served, example)}")
-    answers.go_on(_go_on)
+    answer_buttons.go_on(_go_on)
     draw(served, example)
 
 

@@ -91,7 +91,7 @@ def tests_table(tested: Sequence[Tested]) -> str:
         interval = "–" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
         p = "–" if one.p is None else f"{one.p:.2g}"
         what = f"{', '.join(test.reference)} less {one.arm}"
-        verdict = f"a difference (p < {LEVEL})" if one.is_one else "not shown"
+        verdict = f"a difference (p < {LEVEL})" if one.is_significant else "not shown"
         lines.append([test.images, SCORES[one.measure], what, f"{one.difference:+.3f}", interval, p, verdict])
     return rows(["images", "score", "", "difference", "95 % interval", "p (Holm)", ""], lines)
 

@@ -56,7 +56,8 @@ def answers_table(summary: GridSummary) -> str:
     ends = [Row(label(arm), BASE, arm) for arm in ("before", "random_exchange", "no_shortcut")]
     cells = [Row(name.replace("-", " "), name) for name in summary.cells]
     heading = ["", "shifted, seed by seed", "mean", "L∞ .1", "rounds not followed"]
-    return rows(heading, [_line(summary, row) for row in (*ends[:2], *cells, ends[2])])
+    known = [row for row in (*ends[:2], *cells, ends[2]) if row.cell in summary.cells]
+    return rows(heading, [_line(summary, row) for row in known])
 
 
 def _line(summary: GridSummary, row: Row) -> list[str]:

@@ -70,7 +70,7 @@ class Person:
         if lease is None:
             return
         asked = lease.comparison.comparison
-        left, right = (self.study.exhibits.exhibit(key, asked.round).explanation for key in (asked.left, asked.right))
+        left, right = (self.study.stimuli.stimulus(key, asked.round).explanation for key in (asked.left, asked.right))
         self.visitor.page.keyboard.press(KEYS[asked.gold or self.judge.answer(asked, left, right)])
         self.answers += 1
 

@@ -113,7 +113,7 @@ def shown(start: Start, tested: Sequence[Tested], names: Mapping[str, str]) -> s
     told: dict[str, list[str]] = {"better": [], "worse": []}
     for test in tested:
         here = (test.key.start, test.key.images) == (start.start, start.images)
-        if here and test.contrast.is_one and test.contrast.measure == f"mean {SIGNS['linf']} distance":
+        if here and test.contrast.is_significant and test.contrast.measure == f"mean {SIGNS['linf']} distance":
             other = test.contrast.arm
             name = "feedback without" if ":" in other and start.start == "adversarial-images" else names.get(other)
             if name is not None:
@@ -172,7 +172,7 @@ def tests_table(tested: Sequence[Tested]) -> str:
     for test in tested:
         one = test.contrast
         interval = "–" if one.low is None or one.high is None else f"{one.low:+.3f} to {one.high:+.3f}"
-        verdict = f"a difference (p < {LEVEL})" if one.is_one else "not shown"
+        verdict = f"a difference (p < {LEVEL})" if one.is_significant else "not shown"
         p = "–" if one.p is None else f"{one.p:.2g}"
         what = f"{test.key.start}: feedback less {one.arm}"
         verdict = verdict if one.reliable else "not to be relied on"

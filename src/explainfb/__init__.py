@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
     from explainfb.robustness.settings import AttackSettings
-    from explainfb.study.arms import ARMS, Tuned
+    from explainfb.study.arms import ARMS, FinetunedArm
     from explainfb.study.settings import StudySettings
     from explainfb.study.study import Study
     from explainfb.sweeps.runner import run_grid
@@ -91,7 +91,7 @@ HOMES = {
     "Task": "tasks.task",
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
-    "Tuned": "study.arms",
+    "FinetunedArm": "study.arms",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
     "explain": "explanations.lime",
@@ -125,6 +125,7 @@ __all__ = [
     "Explanation",
     "ExplanationKey",
     "FinetuneSettings",
+    "FinetunedArm",
     "Grid",
     "GridSettings",
     "InputError",
@@ -146,7 +147,6 @@ __all__ = [
     "Task",
     "ThreatModel",
     "TrainingSettings",
-    "Tuned",
     "__version__",
     "as_seen_by_reward",
     "evaluate",

@@ -137,7 +137,7 @@ def test_only_the_head_is_trained_unless_all_is_asked_for(name: str, head: set[s
 
 def test_transfer_learns(tmp_path: Path) -> None:
     source = pretrained("shufflenet_v2_x0_5", file_of("shufflenet_v2_x0_5", tmp_path))
-    settings = TrainingSettings(steps=20, batch_size=12, learning_rate=3e-3, validate_every=10)
+    settings = TrainingSettings(steps=14, batch_size=12, learning_rate=3e-3, validate_every=7)
     losses: list[float] = []
     source.transfer(
         make_task(side=16), settings=settings, layers="all", on_validation=lambda point: losses.append(point.train_loss)
@@ -157,10 +157,9 @@ def test_transfer_repeats_bit_for_bit_and_leaves_the_global_state(tmp_path: Path
     assert {"network.classifier.3.weight", "network.features.0.0.weight"} <= same_but(first, other)
 
 
-@pytest.mark.parametrize(("name", "channels"), [("squeezenet1_1", 1), ("mnasnet0_5", 3)])
-def test_a_transferred_classifier_survives_its_file_and_a_clone(name: str, channels: int, tmp_path: Path) -> None:
-    task = make_task(channels, side=16)
-    classifier = pretrained(name, file_of(name, tmp_path)).transfer(task, settings=THREE_STEPS, layers="all")
+def test_a_transferred_classifier_survives_its_file_and_a_clone(tmp_path: Path) -> None:
+    task, source = make_task(channels=1, side=16), pretrained("squeezenet1_1", file_of("squeezenet1_1", tmp_path))
+    classifier = source.transfer(task, settings=THREE_STEPS, layers="all")
     save_classifier(classifier, tmp_path / "a.safetensors")
     for twin in (load_classifier(tmp_path / "a.safetensors"), clone(classifier)):
         assert twin.architecture == classifier.architecture

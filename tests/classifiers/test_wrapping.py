@@ -111,9 +111,7 @@ def test_it_is_explained_measured_and_tuned(net: Net, task: Task) -> None:
     assert all(torch.equal(net.state_dict()[name], before[name]) for name in before)
 
 
-def test_its_honesty_checks_speak(net: Net, task: Task) -> None:
-    """Rounded pixels have no gradient: the number must be flagged."""
-
+def test_sanity_checks_find_that_it_has_no_gradient(task: Task) -> None:
     class Rounded(Net):
         def forward(self, images: Tensor) -> Tensor:
             return super().forward((images * 8).round())

@@ -11,7 +11,7 @@ import pytest
 from command_line import run
 from explainfb.cli.answers import Export
 from explainfb.cli.commands import Command
-from explainfb.cli.options import sentences
+from explainfb.cli.help_pages import sentences
 from explainfb.cli.sweep import SweptSettings
 from explainfb.export import FORMATS
 from explainfb.study.settings import StudySettings, as_plain, flatten

@@ -183,7 +183,7 @@ def test_label_says_that_links_given_before_lead_elsewhere(say: Say, server: Ser
     _, said, _ = say("label", "--port", port)
     assert f"Links given so far may begin with http://127.0.0.1:8501: put {new} in its place." in said
     assert "so far" not in say("label", "--port", port)[1]
-    assert "told only once" in say("annotators", "add", "Ann")[2]
+    assert "shown only once" in say("annotators", "add", "Ann")[2]
 
 
 def test_label_says_when_others_can_reach_the_app(say: Say, server: Serving) -> None:

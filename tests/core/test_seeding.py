@@ -38,22 +38,17 @@ def test_generators_repeat_and_do_not_share_their_state() -> None:
 
 
 def test_the_global_state_is_the_stream_inside_and_untouched_outside() -> None:
-    before = torch.random.get_rng_state()
-    with torch_globally(3, "dropout"):
-        inside = torch.rand(4)
-    assert torch.equal(inside, torch.rand(4, generator=torch_generator(3, "dropout")))
-    assert torch.equal(torch.random.get_rng_state(), before)
+    """After an error too."""
+    before, inside = torch.random.get_rng_state(), []
 
-
-def test_the_global_state_comes_back_after_an_error_too() -> None:
     def draw_and_fail() -> None:
-        with torch_globally(3):
-            torch.rand(4)
+        with torch_globally(3, "dropout"):
+            inside.append(torch.rand(4))
             raise KeyError
 
-    before = torch.random.get_rng_state()
     with pytest.raises(KeyError):
         draw_and_fail()
+    assert torch.equal(inside[0], torch.rand(4, generator=torch_generator(3, "dropout")))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

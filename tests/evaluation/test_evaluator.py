@@ -1,4 +1,4 @@
-"""What is measured on a classifier, and how two are compared."""
+"""What is measured on a classifier."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +10,15 @@ import torch
 from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.training import architecture_for
 from explainfb.core.errors import InputError
-from explainfb.core.types import Interval, RobustAccuracy, ThreatModel
-from explainfb.evaluation.evaluator import Evaluation, cross_checked, evaluate, load_evaluation, save_evaluation
+from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
 from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.evaluation.summary import difference, summarise
-from explainfb.results.measures import ECE, MEASURES, SHIFTED, SHORTCUT_SHARE, robust_accuracy_under
+from explainfb.evaluation.summary import summarise
 from explainfb.results.records import ArmDescription
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Task
 from explainfb.testing.tiny import TINY
 
 ARM = ArmDescription("before", "before", "", "before")
-NOTHING = Interval(0.0, 0.0, 0.0)
 
 
 class ReadsTheCorner(torch.nn.Module):
@@ -81,51 +78,6 @@ def test_a_classifier_that_reads_only_the_shortcut_has_its_reasons_there(task: T
     assert found.shortcut_shares.mean() > 0.8
 
 
-def test_a_measure_is_the_plain_mean_and_lies_in_its_interval(task: Task, measured: Evaluation) -> None:
-    results = summarise(measured, ARM, seed=0)
-    assert task.shifted is not None
-    assert results.shifted_accuracy is not None
-    accuracy = (measured.shifted_logits.argmax(1) == task.shifted.labels).float().mean().item()
-    assert results.shifted_accuracy.estimate == pytest.approx(accuracy)
-    for interval in map(results.measured, MEASURES):
-        assert interval is not None
-        assert interval.low <= interval.estimate <= interval.high
-    assert sum(results.reliability.count) == results.n == len(task.clean)
-
-
-def test_a_difference_is_signed_feedback_minus_the_other(measured: Evaluation) -> None:
-    perfect = 20 * torch.nn.functional.one_hot(measured.labels, 10).float()
-    better = replace(measured, clean_logits=perfect, shifted_logits=perfect)
-    wrong = replace(measured, clean_logits=perfect.roll(1, 1), shifted_logits=perfect.roll(1, 1))
-    found = difference(better, wrong, seed=0)
-    assert found.of(SHIFTED).low > 0.5
-    assert found.of(ECE).high < 0
-    assert found.of(SHORTCUT_SHARE) == NOTHING
-    robust = [found.of(robust_accuracy_under(model)) for model in TINY.evaluation.threat_models]
-    assert robust == [NOTHING] * 3
-    same = difference(measured, measured, seed=0)
-    assert same.of(SHIFTED) == NOTHING
-    assert same.of(ECE).estimate == 0
-    assert same.of(ECE).low == -same.of(ECE).high < 0
-
-
-def test_robust_accuracies_are_paired_image_by_image(measured: Evaluation) -> None:
-    unbroken = tuple(replace(item, survived=(True,) * item.n) for item in measured.robust)
-    broken = tuple(replace(item, survived=(False,) * item.n) for item in measured.robust)
-    found = difference(replace(measured, robust=unbroken), replace(measured, robust=broken), seed=0)
-    for model in TINY.evaluation.threat_models:
-        assert found.of(robust_accuracy_under(model)) == Interval(1.0, 1.0, 1.0)
-
-
-def test_a_task_without_a_shortcut_has_no_shifted_numbers() -> None:
-    plain = load_task("digits", train_images=200)
-    found = evaluate(build_classifier(architecture_for(plain, "mlp")), plain, settings=TINY.evaluation)
-    results = summarise(found, ARM, seed=0)
-    assert results.shifted_accuracy is None
-    assert results.shortcut_share is None
-    assert difference(found, found, seed=0).of(SHIFTED) is None
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -138,22 +90,3 @@ def test_a_task_without_a_shortcut_has_no_shifted_numbers() -> None:
 def test_what_could_not_be_measured_is_said_before_anything_is_trained(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         EvaluationSettings(**wrong)  # type: ignore[arg-type]
-
-
-def test_autoattack_is_run_on_all_images_where_there_are_fewer_than_asked_for(
-    task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def holds(classifier: Classifier, images: torch.Tensor, *_: object, **__: object) -> np.ndarray:
-        seen.append(len(images))
-        return np.ones(len(images), dtype=bool)
-
-    monkeypatch.setattr("explainfb.evaluation.evaluator.run_autoattack", holds)
-    robust = RobustAccuracy(ThreatModel("linf", 0.1), Interval(1, 1, 1), 5, survived=(True,) * 5)
-    (found,) = cross_checked(
-        build_classifier(architecture_for(task, "mlp")), task.test.take(torch.arange(5)), [robust], 9, 0
-    )
-    assert seen == [5]
-    assert found.cross_check is not None
-    assert found.cross_check.n == 5

@@ -251,16 +251,6 @@ def test_an_explanation_depends_on_the_seed_and_the_image_alone(sampling, fill) 
     assert not same(alone, other)
 
 
-def test_another_seed_draws_other_masks_and_another_image_too() -> None:
-    one, same_again, other_seed, other_image = (
-        sample_perturbations(CLASSIFIER, IMAGES[index], settings=QUICK, background=BACKGROUND, seed=seed).masks
-        for index, seed in ((0, 0), (0, 0), (0, 1), (1, 0))
-    )
-    assert torch.equal(one, same_again)
-    assert not torch.equal(one, other_seed)
-    assert not torch.equal(one, other_image)
-
-
 def test_the_global_random_states_are_left_alone() -> None:
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     explain(CLASSIFIER, IMAGES, settings=replace(QUICK, fill="noise"))

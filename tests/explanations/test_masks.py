@@ -4,7 +4,6 @@ import scipy.stats
 import torch
 from lime.lime_image import LimeImageExplainer
 
-from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations.masks import draw_masks, draw_padded_masks, proximity
 
@@ -44,11 +43,6 @@ def test_lime_masks_are_coins_after_a_first_that_shows_everything() -> None:
     assert scipy.stats.binomtest(shown, masks[1:].numel(), 0.5).pvalue > 1e-3
 
 
-def test_an_odd_number_of_kernelshap_masks_is_refused() -> None:
-    with pytest.raises(InputError, match="must be even, found 101"):
-        draw_masks(101, 8, "kernelshap", generator())
-
-
 def test_proximity_is_the_kernel_of_the_lime_package() -> None:
     masks = draw_masks(300, 15, "lime", generator())
     masks[1] = 0  # the cosine distance of nothing shown is 1
@@ -57,12 +51,6 @@ def test_proximity_is_the_kernel_of_the_lime_package() -> None:
     package = LimeImageExplainer().base.kernel_fn((1 - cosine).numpy())
     torch.testing.assert_close(own, torch.from_numpy(package), rtol=0, atol=1e-12)
     assert proximity(masks, "kernelshap").eq(1).all()
-
-
-def test_the_same_generator_draws_the_same_masks() -> None:
-    one, same, other = (draw_masks(50, 8, "kernelshap", generator(name)) for name in ("a", "a", "b"))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
 
 
 @pytest.mark.parametrize("sampling", ["lime", "kernelshap"])

@@ -4,13 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Explanation, ExplanationKey
 from explainfb.explanations.storage import load_explanations, save_explanations
-from explainfb.rewards.dataset import as_seen_by_reward
-from explainfb.tasks.task import Split
 
 
 def explanation(superpixels: int, seed: int) -> Explanation:
@@ -46,16 +43,3 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(InputError, match=r"explanations\.safetensors is damaged"):
         load_explanations(path)
-
-
-def test_the_reward_sees_each_explanation_with_its_image() -> None:
-    images = torch.linspace(0, 1, 5).view(5, 1, 1, 1).expand(5, 1, 6, 6)
-    keys = list(EXPLANATIONS)[::-1]
-    seen = as_seen_by_reward(EXPLANATIONS, keys, Split(images, torch.zeros(5, dtype=torch.int64)))
-    assert seen.image_index.tolist() == [0, 4, 4]
-    assert torch.equal(seen.images[:, 0, 0, 0], torch.tensor([0.0, 1.0, 1.0]))
-    assert seen.weights.shape == (3, 5)
-    assert torch.equal(seen.weights[0, 2:], torch.zeros(3))
-    for row, key in enumerate(keys):
-        weights = EXPLANATIONS[key].weights
-        assert torch.allclose(seen.weights[row, : len(weights)].double(), torch.from_numpy(weights))

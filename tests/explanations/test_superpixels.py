@@ -107,11 +107,6 @@ def test_a_plain_picture_is_refused_and_not_explained_as_a_whole() -> None:
         segment(torch.zeros(1, 28, 28), "quickshift", 2)
 
 
-def test_an_unknown_method_is_named() -> None:
-    with pytest.raises(InputError, match="Unknown superpixels 'watershed'; expected one of grid, slic, quickshift"):
-        segment(torch.rand(1, 28, 28), "watershed", 9)  # type: ignore[arg-type]
-
-
 def test_maps_are_averaged_over_each_superpixel_whatever_its_size() -> None:
     segments = torch.tensor([[[0, 0, 0], [1, 1, 2]], [[0, 1, 1], [1, 1, 1]]])
     maps = torch.tensor([[[1.0, 2, 6], [4, 5, 9]], [[7, 0, 0], [0, 0, 10]]])

@@ -30,7 +30,7 @@ def right_half_is_irrelevant(images: Tensor, _: Tensor | None = None) -> Tensor:
 
 def shortcut_on_the_right(count: int = 400) -> tuple[Split, Split]:
     """Brightness tells two classes apart, faintly on the left; on the right it is misleading in the second split."""
-    generator = torch_generator(0, "test exchange")
+    generator = torch_generator(0, "test counterexamples")
     labels = torch.arange(count) % 2
     images = torch.rand(count, 1, 8, 8, generator=generator) * 0.5
     images[:, :, :, :4] += 0.2 * labels.view(-1, 1, 1, 1)
@@ -108,7 +108,7 @@ def ensemble_of(*members: AdditiveReward | FreeReward) -> RewardEnsemble:
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_relevance_is_the_gain_of_a_weight_of_the_better_sign(sign: int) -> None:
-    with torch_globally(0, "test exchange"):
+    with torch_globally(0, "test counterexamples"):
         member = AdditiveReward(1, "share")
     for parameter in member.features[-1].parameters():
         parameter.data *= sign  # so that weights below 0 are the better ones once
@@ -119,8 +119,3 @@ def test_relevance_is_the_gain_of_a_weight_of_the_better_sign(sign: int) -> None
     torch.testing.assert_close(ensemble.relevance_map(TRAIN.images[:3]), better.detach())
     with pytest.raises(InputError, match="additive"):
         ensemble_of(member, FreeReward(1, "share")).relevance_map(TRAIN.images[:3])
-
-
-def test_a_share_outside_0_and_1_is_refused() -> None:
-    with pytest.raises(InputError, match=r"finetune\.counterexample_share is a share in \[0, 1\]; found 1.5"):
-        FinetuneSettings(counterexample_share=1.5)

@@ -1,3 +1,5 @@
+"""A reward is followed by its gradient, by counterexamples and by a penalty."""
+
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -7,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explainfb.classifiers.classifier import Classifier, build_classifier, clone
+from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.networks import Architecture
 from explainfb.classifiers.settings import TrainingSettings
-from explainfb.classifiers.training import draw_batch, fit
+from explainfb.classifiers.training import fit
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
 from explainfb.explanations.lime import explain
 from explainfb.explanations.settings import LimeSettings
-from explainfb.finetuning import batches, counterexamples, feedback, optimisation
+from explainfb.finetuning import batches, counterexamples, feedback
 from explainfb.finetuning.baselines import random_exchange, rrr
 from explainfb.finetuning.batches import Batch
 from explainfb.finetuning.explanation_reward import Reward
@@ -106,23 +108,6 @@ def test_the_reward_rises_while_it_is_followed(trained: Classifier) -> None:
     assert [point.step for point in points] == list(range(1, 61))
     first, last = (np.mean([point.reward for point in part]) for part in (points[:10], points[-10:]))
     assert last > first + 0.5
-
-
-def test_cross_entropy_alone_sees_the_same_images(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Tensor] = []
-    copy = clone
-
-    def watched(classifier: Classifier) -> Classifier:
-        twin: Classifier = copy(classifier)
-        twin.register_forward_pre_hook(lambda module, images: drawn.append(images[0]) if module.training else None)
-        return twin
-
-    monkeypatch.setattr(optimisation, "clone", watched)
-    tuned(trained, prefer_left, SHORT)
-    tuned(trained, None, SHORT)
-    assert len(drawn) == 16
-    assert all(torch.equal(one, other) for one, other in zip(drawn[:8], drawn[8:], strict=True))
-    assert not torch.equal(drawn[0], drawn[1])
 
 
 def test_a_reward_that_nothing_would_follow_is_refused(trained: Classifier) -> None:
@@ -248,35 +233,6 @@ def test_relevance_is_asked_of_the_images_that_it_changes(trained: Classifier) -
     assert asked == [SHORT.batch_size // 4, SHORT.batch_size]
 
 
-@pytest.mark.parametrize("strength", [-0.1, float("inf"), float("nan")])
-def test_an_impossible_penalty_is_refused(strength: float) -> None:
-    with pytest.raises(InputError, match=r"finetune\.gradient_penalty must be at least 0"):
-        FinetuneSettings(gradient_penalty=strength)
-
-
-def test_a_constant_rate_is_plain_adam_and_a_falling_one_is_not(trained: Classifier) -> None:
-    constant = tuned(trained, None, replace(SHORT, schedule="constant")).classifier
-    by_hand = clone(trained)
-    optimiser, draws = torch.optim.Adam(by_hand.parameters(), lr=SHORT.learning_rate), batch_draws(0)
-    for _ in range(SHORT.steps):
-        images, labels = draw_batch(SPLIT, SHORT.batch_size, draws, by_hand.device)
-        optimiser.zero_grad()
-        nn.functional.cross_entropy(by_hand(images), labels).backward()
-        optimiser.step()
-    assert same(states(constant), states(by_hand))
-    assert not same(states(tuned(trained, None, SHORT).classifier), states(by_hand))
-    with pytest.raises(InputError, match=r"finetune\.schedule is 'linear' or 'constant'; found 'cosine'"):
-        FinetuneSettings(schedule="cosine")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "given", [{"adversarial_epsilon": -0.1}, {"adversarial_epsilon": 8.0}, {"adversarial_steps": 0}]
-)
-def test_impossible_attacks_are_refused_and_named(given: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=f"finetune.{next(iter(given))}"):
-        FinetuneSettings(**given)
-
-
 def test_what_is_attacked_are_the_counterexamples(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pixels from elsewhere are changed by as much as the others, and the classifier learns from nothing else."""
     made, given, seen = [], [], []
@@ -306,83 +262,3 @@ def test_what_is_attacked_are_the_counterexamples(trained: Classifier, monkeypat
     ).classifier
     assert not same(states(after), states(plain))
     assert len(seen) == 2
-
-
-class Spoilt:
-    """A reward that turns bad at one of its calls."""
-
-    def __init__(self, at: int, bad: Reward) -> None:
-        self.calls, self.at, self.bad = 0, at, bad
-
-    def __call__(self, explained: ExplainedImages) -> Tensor:
-        self.calls += 1
-        return self.bad(explained) if self.calls == self.at else prefer_left(explained)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        lambda explained: prefer_left(explained) * torch.nan,
-        lambda explained: prefer_left(explained) + torch.inf,
-        lambda explained: (explained.weights * 0).abs().sum(1).sqrt(),  # finite, but its gradient is not
-    ],
-)
-def test_what_is_not_finite_stops_it_with_the_last_good_classifier(trained, bad, monkeypatch) -> None:
-    inside: list[Classifier] = []
-    copy = clone
-    monkeypatch.setattr(optimisation, "clone", lambda classifier: inside.append(copy(classifier)) or inside[0])
-    good: list[dict[str, Tensor]] = []
-    points: list[FinetunePoint] = []
-
-    def on_step(point: FinetunePoint) -> None:
-        points.append(point)
-        good.append(states(inside[0]))
-
-    settings = replace(SHORT, explain_batch_size=1)  # one call of the reward a step
-    result = finetune(trained, SPLIT, Spoilt(4, bad), lime=LIME, settings=settings, on_step=on_step)
-    assert result.stopped_at == 4
-    assert [point.step for point in points] == [1, 2, 3]
-    assert same(states(result.classifier), good[-1])
-    assert not same(good[-1], good[-2])
-
-
-def test_a_classifier_that_is_already_broken_stops_at_once(trained: Classifier) -> None:
-    broken = build_classifier(trained.architecture)
-    with torch.no_grad():
-        next(broken.parameters()).fill_(torch.nan)
-    assert tuned(broken, prefer_left, SHORT).stopped_at == 1
-
-
-def test_the_classifier_that_is_given_is_left_as_it_was(trained: Classifier) -> None:
-    trained.zero_grad(set_to_none=True)
-    before = states(trained)
-    result = tuned(trained, prefer_left, SHORT)
-    assert same(states(trained), before)
-    assert not trained.training
-    assert not result.classifier.training
-    assert all(parameter.grad is None for parameter in trained.parameters())
-
-
-def test_the_same_seed_gives_the_same_classifier_and_no_global_state_is_touched(trained: Classifier) -> None:
-    torch.rand(1)
-    before = torch.get_rng_state()
-    one = tuned(trained, prefer_left, SHORT)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(1)
-    assert same(states(one.classifier), states(tuned(trained, prefer_left, SHORT).classifier))
-    assert not same(states(one.classifier), states(tuned(trained, prefer_left, SHORT, seed=1).classifier))
-
-
-def test_dropout_too_is_drawn_from_the_seed(trained: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_dropout(classifier: Classifier) -> Classifier:
-        twin = build_classifier(classifier.architecture)
-        twin.load_state_dict(classifier.state_dict())
-        twin.network = nn.Sequential(*list(twin.network)[:-1], nn.Dropout(0.5), twin.network[-1])
-        return twin
-
-    monkeypatch.setattr(optimisation, "clone", with_dropout)
-    before = torch.get_rng_state()
-    one = tuned(trained, prefer_left, SHORT)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(1)
-    assert same(states(one.classifier), states(tuned(trained, prefer_left, SHORT).classifier))

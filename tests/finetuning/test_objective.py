@@ -15,7 +15,7 @@ from explainfb.finetuning.baselines import cross_entropy as tune_by_cross_entrop
 from explainfb.finetuning.batches import AnnotatedMasks, Batch, Batches, training_batches
 from explainfb.finetuning.counterexamples import Counterexamples
 from explainfb.finetuning.explanation_reward import ExplanationReward
-from explainfb.finetuning.feedback import feedback_objective, finetune
+from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.objective import Objective, Penalty, Term, cross_entropy
 from explainfb.finetuning.penalties import irrelevant_gradient, loss_gradient
 from explainfb.finetuning.settings import FinetuneSettings
@@ -101,19 +101,6 @@ def test_a_reward_is_climbed_and_a_penalty_descended(classifier: Classifier) -> 
     step = 1e-2 * climbed / climbed.norm()
     assert rises_along(-step)
     assert not rises_along(step)
-
-
-def test_feedback_is_made_of_the_terms_that_its_settings_ask_for() -> None:
-    def terms(relevance_map: object, **given: float) -> tuple[int, int, bool]:
-        """Augmentations, penalties, and whether there is a reward."""
-        settings = replace(SETTINGS, **given)  # type: ignore[arg-type]
-        made = feedback_objective(SPLIT, prefer_left, relevance_map, lime=LIME, settings=settings, seed=0)  # type: ignore[arg-type]
-        return len(made.batches.augmentations), len(made.penalties), made.reward is not None
-
-    assert terms(left_is_more_relevant) == (1, 0, False)
-    assert terms(left_is_more_relevant, gradient_penalty=0.3, adversarial_epsilon=0.1) == (2, 1, False)
-    assert terms(left_is_more_relevant, reward_weight=0.7, gradient_penalty=0.3) == (1, 1, True)
-    assert terms(None, reward_weight=0.7, gradient_penalty=0.3) == (0, 0, True)
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, ATTACKED], ids=["drawn", "attacked"])

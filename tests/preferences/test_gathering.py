@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer
 from explainfb.preferences.gathering import wait_for_people
-from explainfb.rewards.dataset import PreferenceDataset, check_decided
+from explainfb.rewards.dataset import check_decided
 from explainfb.store import Annotator, Store
-from explainfb.tasks.task import Split
-from store_backends import NOON, comparisons, people, preference, response
+from store_backends import NOON, comparisons, people, response
 
 HELD_OUT = np.arange(12) >= 8
 """Of twelve comparisons, each of an image of its own."""
@@ -86,12 +84,3 @@ def test_a_round_that_was_closed_without_anything_to_learn_from_is_opened_again(
     with pytest.raises(InputError, match="the round stays open"):
         wait(store)
     assert store.rounds() == {1: True}
-
-
-def test_answers_of_which_none_decides_anything_are_refused() -> None:
-    """Whoever gave them, a simulated annotator too."""
-    given = [preference(item, Answer.CANT_TELL) for item in comparisons(12)]
-    split = Split(torch.zeros(12, 1, 8, 8), torch.zeros(12, dtype=torch.int64))
-    for said in (given, []):
-        with pytest.raises(InputError, match=f"at least 4 decided answers; found 0 of {len(said)}"):
-            PreferenceDataset.of(said, {}, split, HELD_OUT, torch.device("cpu"))

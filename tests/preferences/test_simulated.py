@@ -7,7 +7,6 @@ import torch
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer, Comparison, Explanation, ExplanationKey
-from explainfb.explanations.metrics import relevance_mass
 from explainfb.preferences.simulated import (
     CoinAnnotator,
     Crowd,
@@ -39,15 +38,6 @@ def comparison(image: int, other: str = "round-1") -> Comparison:
 
 
 GOOD, BAD = explanation(0.3, 0.1, -0.3, 0.1), explanation(0.1, 0.5, 0.1, -0.5)  # 0.75 and 1/6 on the left half
-
-
-def test_the_share_of_an_explanation_made_by_hand() -> None:
-    assert relevance_mass(GOOD, LEFT_HALF) == pytest.approx(0.75)
-    assert relevance_mass(BAD, LEFT_HALF) == pytest.approx(1 / 6)
-    assert relevance_mass(explanation(1, 0, 0, 0), TOP_ROW) == pytest.approx(0.5)  # half of its superpixel
-    assert relevance_mass(explanation(1, -2, 3, -4), np.ones((4, 4), dtype=bool)) == pytest.approx(1)
-    assert relevance_mass(explanation(1, -2, 3, -4), np.zeros((4, 4), dtype=bool)) == 0
-    assert relevance_mass(explanation(0, 0, 0, 0), LEFT_HALF) == 0
 
 
 def test_without_errors_the_better_one_wins_on_either_side() -> None:

@@ -11,14 +11,12 @@ import pytest
 from scipy.stats import binomtest
 
 from explainfb.core.errors import InputError
-from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.core.types import Interval, OutOfBagTest, ThreatModel
 from explainfb.results.json_file import read_results, read_stopped, write_results
 from explainfb.results.measures import MEASURES, robust_accuracy_under
 from explainfb.results.records import Compute, Stopped, StopReason, StudyResults
-from explainfb.results.upgrade import upgraded
 from explainfb.study.arms import ARMS, describe
-from explainfb.study.settings import StudySettings, as_plain, command_line, flatten
+from explainfb.study.settings import as_plain, command_line, flatten
 from explainfb.testing.tiny import TINY
 
 OLD: dict[str, Any] = json.loads((Path(__file__).parent / "format1.json").read_text(encoding="utf-8"))
@@ -77,11 +75,6 @@ def test_settings_and_command_have_their_new_names(tmp_path: Path) -> None:
     results = read(tmp_path)
     assert results.settings == flatten(as_plain(TINY))
     assert results.command == command_line(TINY)
-
-
-def test_every_new_name_is_that_of_a_setting() -> None:
-    assert set(RENAMED_SETTINGS.values()) <= flatten(as_plain(StudySettings())).keys()
-    assert not set(RENAMED_SETTINGS) & flatten(as_plain(StudySettings())).keys()
 
 
 SENTENCES = {
@@ -186,9 +179,3 @@ def test_a_number_that_was_unreliable_stays_so(tmp_path: Path) -> None:
 def test_a_damaged_file_of_format_1_is_named(damage: Change, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"results\.json is damaged .*delete it and run the study again"):
         read(tmp_path, damage)
-
-
-def test_the_old_dictionary_is_left_as_it_is() -> None:
-    before = deepcopy(OLD)
-    upgraded(OLD)
-    assert before == OLD

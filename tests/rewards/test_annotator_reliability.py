@@ -1,16 +1,17 @@
 """Annotators who err more or less often, and what is learned of it."""
 
+from pathlib import Path
+
 import pytest
 import torch
-from test_ensemble import EXPLAINED, judged
 
-from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
 from explainfb.rewards.dataset import PreferenceBatch
-from explainfb.rewards.ensemble import RewardEnsemble
+from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble, save_ensemble
 from explainfb.rewards.fitting import PreferenceLoss, fit_ensemble
 from explainfb.rewards.settings import RewardSettings
 from explainfb.rewards.validation import correct_answers
+from reward_example import EXPLAINED, judged
 
 CROWD = (0.0, 0.1, 0.3, 0.5, 0.9)
 EQUAL, LEARNED = RewardSettings(members=2), RewardSettings(members=2, reliability="learned")
@@ -75,7 +76,8 @@ def test_that_two_are_equal_says_nothing_of_who_says_it() -> None:
         assert bool(loss.logit.grad.any()) == moves
 
 
-@pytest.mark.parametrize("wrong", [{"reliability": "unequal"}, {"reliability": "learned", "learned_from": "utilities"}])
-def test_impossible_settings_are_refused(wrong: dict[str, str]) -> None:
-    with pytest.raises(InputError, match=r"reward\.reliability"):
-        RewardSettings(**wrong)  # type: ignore[arg-type]
+def test_reliability_is_kept_in_the_file(tmp_path: Path) -> None:
+    settings = RewardSettings(members=1, steps=2, reliability="learned")
+    ensemble = fit_ensemble(EXPLAINED, judged(0, 200, 30), settings=settings, seed=0)
+    save_ensemble(ensemble, tmp_path / "reward")
+    assert load_ensemble(tmp_path / "reward").reliability == ensemble.reliability != {}

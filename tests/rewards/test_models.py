@@ -8,8 +8,7 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Answer
-from explainfb.explanations.superpixels import grid, pool
+from explainfb.explanations.superpixels import grid
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, build_reward, preference_loss, to_scale
 
 
@@ -39,7 +38,7 @@ def test_the_loss_is_the_one_of_its_docstring() -> None:
         assert loss_of(share) == pytest.approx(expected, abs=1e-4)
 
 
-def test_equal_rewards_foretell_a_coin_and_noise_bounds_the_loss() -> None:
+def test_equal_rewards_predict_a_coin_and_noise_bounds_the_loss() -> None:
     for share in (0, 0.5, 1):
         assert loss_of(share, 2, 2) == pytest.approx(math.log(2))
     assert loss_of(0, 100, -100) == pytest.approx(-math.log(0.05), rel=1e-5)
@@ -58,10 +57,6 @@ def test_the_loss_of_an_equal_answer_is_least_where_the_rewards_are_equal() -> N
     assert rewards[losses.argmin()].item() == pytest.approx(0, abs=1e-6)
 
 
-def test_what_answers_teach() -> None:
-    assert [answer.share_left for answer in Answer] == [1.0, 0.0, 0.5, None]
-
-
 def test_the_additive_reward_is_the_sum_of_its_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     explained, additive = some_explained(), model("additive")
     maps = torch.rand(6, 2, 13, 17, generator=torch_generator(1))
@@ -74,11 +69,6 @@ def test_the_additive_reward_is_the_sum_of_its_definition(monkeypatch: pytest.Mo
             wanted, irrelevant = (float(maps[row, kind][where].mean()) for kind in (0, 1))
             by_hand += share * wanted - abs(share) * irrelevant
         assert reward.item() == pytest.approx(by_hand, abs=1e-5)
-
-
-def test_pooling_leaves_zero_for_a_label_that_an_image_does_not_have() -> None:
-    maps, segments = torch.ones(1, 2, 2, 2), torch.tensor([[[0, 0], [1, 1]]])
-    assert torch.equal(pool(maps, segments, 4), torch.tensor([[[1.0, 1, 0, 0], [1, 1, 0, 0]]]))
 
 
 @pytest.mark.parametrize("kind", ["additive", "free"])

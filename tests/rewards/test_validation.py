@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from test_ensemble import EXPLAINED, by_a_coin, judged
 from torch import Tensor
 
 from explainfb.rewards import fitting
@@ -14,7 +13,8 @@ from explainfb.rewards.dataset import PreferenceBatch, PreferenceDataset
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.fitting import fit_ensemble, out_of_bag
 from explainfb.rewards.settings import RewardSettings
-from explainfb.rewards.validation import best_member
+from explainfb.rewards.validation import best_member_test, correct_answers
+from reward_example import EXPLAINED, by_a_coin, judged
 
 SETTINGS = RewardSettings(members=2, steps=150, batch_size=32)
 
@@ -25,7 +25,7 @@ def known(fitted: PreferenceBatch, held_out: PreferenceBatch) -> PreferenceDatas
 
 def judge(about: PreferenceDataset, settings: RewardSettings, *, fitted_with: int, judged_as: int) -> float:
     ensemble = fit_ensemble(EXPLAINED, about.fitted, settings=settings, seed=fitted_with)
-    return best_member(ensemble, about, settings=settings, seed=judged_as).p_value
+    return best_member_test(ensemble, about, settings=settings, seed=judged_as).p_value
 
 
 def test_out_of_bag_are_those_that_no_batch_of_a_member_held(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_however_many_members_try_a_coin_passes_no_more_often_than_stated(member
         ensemble = RewardEnsemble([Preset(row) for row in rewards])  # type: ignore[list-item]
         left, right = torch.arange(0, 120, 2), torch.arange(1, 120, 2)
         coins = PreferenceBatch(left, right, torch.from_numpy(chance.integers(2, size=60)).float())
-        told = best_member(
+        told = best_member_test(
             ensemble,
             known(coins.take(torch.arange(54)), coins.take(torch.arange(54, 60))),
             settings=settings,
@@ -89,9 +89,9 @@ def test_however_many_members_try_a_coin_passes_no_more_often_than_stated(member
 def test_equal_answers_are_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     equal = replace(judged(0, 200, 20), share_left=torch.full((20,), 0.5))
     ensemble = fit_ensemble(EXPLAINED, equal, settings=replace(SETTINGS, steps=1), seed=0)
-    told = best_member(ensemble, known(equal, equal), settings=SETTINGS, seed=0)
+    told = best_member_test(ensemble, known(equal, equal), settings=SETTINGS, seed=0)
     assert (told.right, told.asked, told.p_value) == (0, 0, 1.0)
-    decided = best_member(ensemble, known(equal, judged(0, 200, 8)), settings=SETTINGS, seed=0)
+    decided = best_member_test(ensemble, known(equal, judged(0, 200, 8)), settings=SETTINGS, seed=0)
     assert decided.asked == 8
 
 
@@ -100,3 +100,13 @@ def test_the_draws_of_an_ensemble_are_its_own() -> None:
     assert not torch.equal(one[0], one[1])
     assert not torch.equal(one, other)
     assert torch.equal(one, fitting.out_of_bag(500, settings=SETTINGS, seed=0))
+
+
+QUICK = RewardSettings(members=1, steps=50, batch_size=32)
+
+
+def test_equal_answers_count_as_neither_right_nor_wrong() -> None:
+    answers = judged(0, 200, 40)
+    answers.share_left[:10] = 0.5
+    ensemble = fit_ensemble(EXPLAINED, answers, settings=replace(QUICK, steps=2), seed=0)
+    assert len(correct_answers(ensemble, EXPLAINED, answers)) == 30

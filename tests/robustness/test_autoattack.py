@@ -1,22 +1,15 @@
 """AutoAttack as a second opinion: it agrees with our worst case, and says so when it is not there."""
 
 import importlib.util
-from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import CrossCheck, ThreatModel
-from explainfb.evaluation.evaluator import cross_checked
-from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.report.tables import _cross_check_note, robust_table
+from explainfb.core.types import ThreatModel
 from explainfb.robustness import autoattack as module
 from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.autoattack import PACKAGES, run_autoattack
-from explainfb.tasks.task import Split
-from results_example import example_results, with_arm
 from sound_digits import changed, digits, trained
 
 IMAGES, LABELS = (part[:30] for part in digits())
@@ -61,34 +54,3 @@ def test_an_epsilon_of_0_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "check_installed", lambda: None)
     with pytest.raises(InputError, match="greater than 0"):
         run_autoattack(trained(), IMAGES, LABELS, threat_model=ThreatModel("linf", 0), seed=0)
-
-
-def test_its_accuracy_stands_beside_ours_on_the_same_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("explainfb.evaluation.evaluator.run_autoattack", every_second)
-    records = robust_accuracy(trained(), IMAGES, LABELS, threat_models=[MODEL, ThreatModel("linf", 0)], seed=0)
-    found, unmoved = cross_checked(trained(), Split(IMAGES, LABELS), records, 10, 0)
-    assert found.cross_check == CrossCheck("AutoAttack", 0.5, float(np.mean(found.survived[:10])), 10)
-    assert replace(found, cross_check=None) == records[0]
-    assert unmoved.cross_check is None
-    ours = 100 * found.cross_check.ours
-    assert _cross_check_note(found.cross_check) == f"; AutoAttack 50.0, ours {ours:.1f} on the same 10"
-    assert cross_checked(trained(), Split(IMAGES, LABELS), records, 0, 0) is records
-
-
-def test_the_report_shows_both() -> None:
-    results = example_results()
-    first, *others = results.feedback.robust_accuracy
-    first = replace(first, cross_check=CrossCheck("AutoAttack", 0.5, 0.6, 10))
-    results = with_arm(results, "feedback", robust_accuracy=(first, *others))
-    cells = next(row.cells for row in robust_table(results).rows if row.arm.name == "feedback")
-    ends = [cell.interval.endswith("; AutoAttack 50.0, ours 60.0 on the same 10") for cell in cells]
-    assert ends == [True] + [False] * (len(cells) - 1)
-
-
-def every_second(classifier: Callable, images: np.ndarray, labels: np.ndarray, **options: object) -> np.ndarray:
-    return np.arange(len(images)) % 2 == 0
-
-
-def test_no_more_images_than_are_attacked() -> None:
-    with pytest.raises(InputError, match="number of the 200 attacked images; found 201"):
-        EvaluationSettings(autoattack_images=201)

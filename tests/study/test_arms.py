@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -18,7 +19,7 @@ from explainfb.results.json_file import read_results
 from explainfb.results.records import Compute
 from explainfb.study import arms
 from explainfb.study import study as study_module
-from explainfb.study.arms import ARMS, Arms, Tuned
+from explainfb.study.arms import ARMS, Arms, FinetunedArm
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
@@ -27,20 +28,17 @@ from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Split, Task
 from explainfb.testing.tiny import TINY
 
+pytestmark = pytest.mark.usefixtures("blank_reports")
 LITTLE = dataclasses.replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
 EVERY_ARM = dataclasses.replace(TINY, controls=get_args(KnownControl), evaluation=LITTLE)
 
 
 @pytest.fixture(scope="module")
-def every_arm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def every_arm(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny study with all controls that ran without interruption."""
     folder = tmp_path_factory.mktemp("every arm") / "study"
     Study.open(folder, EVERY_ARM).run()
     return folder
-
-
-def test_every_control_that_can_be_named_is_an_arm() -> None:
-    assert set(ARMS) == set(get_args(KnownControl))
 
 
 def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm: Path) -> None:
@@ -142,7 +140,7 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
 ) -> None:
     monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
     monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
-    arms.ARMS["halved"] = Tuned(label="half of it", meaning="every weight halved", method=lambda context: halved)
+    arms.ARMS["halved"] = FinetunedArm(label="half of it", meaning="every weight halved", method=lambda context: halved)
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
     wanted = SweepSettings(folder=tmp_path, seeds=1, controls=("random_exchange", "halved"), jobs=1)
     summary = sweep(wanted, settings, Console(quiet=True))
@@ -155,9 +153,8 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
         load_classifier(study / f"controls/halved/classifiers/round-{number}.safetensors") for number in (0, 1)
     )
     assert all(torch.equal(a / 2, b) for a, b in zip(first.parameters(), last.parameters(), strict=True))
-    page = (study / "report" / "index.html").read_text(encoding="utf-8")
-    assert "half of it" in page
-    assert "every weight halved" in page
+    described = results.arms["halved"].arm
+    assert (described.label, described.meaning) == ("half of it", "every weight halved")
 
 
 def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> None:
@@ -170,7 +167,7 @@ def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["cross_entropy", "feedback", "before", "after", "ceiling", "No Name", "../up", "1st"])
 def test_an_arms_name_is_its_own_and_can_name_a_folder(name: str) -> None:
     with pytest.raises(InputError, match=rf"There is a {name} already|small letters, digits and underscores"):
-        Arms(ARMS)[name] = Tuned(annotator=arms.coin)
+        Arms(ARMS)[name] = FinetunedArm(annotator=arms.coin)
 
 
 def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Path) -> None:
@@ -230,3 +227,17 @@ def test_those_who_want_wrong_reasons_are_as_many_and_err_as_often(tmp_path: Pat
     for member in (alone, *crowd.members):
         assert member.split.relevance is not None
         assert torch.equal(member.split.relevance, ~task.train.relevance)
+
+
+def test_the_arm_without_the_shortcut_learns_from_the_same_images_without_the_patch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, given = load_task("digits-decoy", train_images=50), []
+    monkeypatch.setattr(arms, "train_first", lambda context, files, task, title: given.append(task))
+    ARMS["no_shortcut"].run("no_shortcut", SimpleNamespace(task=task, control_folder=Path))  # type: ignore[arg-type]
+    for with_patch, without in ((task.train, given[0].train), (task.validation, given[0].validation)):
+        assert with_patch.shortcut is not None
+        differs = (with_patch.images != without.images).any(1)
+        assert differs.flatten(1).any(1).all()
+        assert not (differs & ~with_patch.shortcut).any()
+        assert torch.equal(with_patch.labels, without.labels)

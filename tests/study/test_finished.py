@@ -13,12 +13,15 @@ from explainfb.study.settings import write_settings
 from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.testing.tiny import TINY
 
+LITTLE = replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
+SMALL = replace(TINY, rounds=1, evaluation=LITTLE)
+
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def kept(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sweep")
     arms = SweepSettings(folder=folder, seeds=1, first_seed=9, jobs=1, controls=("cross_entropy", "no_shortcut"))
-    sweep(arms, replace(TINY, rounds=1), Console(quiet=True))
+    sweep(arms, SMALL, Console(quiet=True))
     return folder
 
 
@@ -27,7 +30,7 @@ def folder(kept: Path, tmp_path: Path) -> Path:
     """Two seeds, the second a copy of the first in all but its number."""
     for seed in (9, 10):
         shutil.copytree(kept / "seed-9", tmp_path / f"seed-{seed}")
-        settings = replace(TINY, rounds=1, seed=seed, controls=("cross_entropy", "no_shortcut"))
+        settings = replace(SMALL, seed=seed, controls=("cross_entropy", "no_shortcut"))
         write_settings(settings, tmp_path / f"seed-{seed}" / "study.toml")
     return tmp_path
 
@@ -54,14 +57,14 @@ def test_an_unfinished_study_is_refused(folder: Path) -> None:
 
 
 def test_studies_of_other_settings_are_refused(folder: Path) -> None:
-    settings = replace(TINY, rounds=1, seed=10, comparisons_per_round=30, controls=("cross_entropy", "no_shortcut"))
+    settings = replace(SMALL, seed=10, comparisons_per_round=30, controls=("cross_entropy", "no_shortcut"))
     write_settings(settings, folder / "seed-10" / "study.toml")
     with pytest.raises(InputError, match=r"differs from .*seed-9 in comparisons"):
         finished_studies(folder)
 
 
 def test_a_setting_that_one_of_them_lacks_is_seen(folder: Path) -> None:
-    settings = replace(TINY, rounds=1, seed=10, weights="default", controls=("cross_entropy", "no_shortcut"))
+    settings = replace(SMALL, seed=10, weights="default", controls=("cross_entropy", "no_shortcut"))
     write_settings(settings, folder / "seed-10" / "study.toml")
     with pytest.raises(InputError, match=r"differs from .*seed-9 in weights"):
         finished_studies(folder)

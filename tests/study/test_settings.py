@@ -3,10 +3,13 @@
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from explainfb.core.errors import InputError
+from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.rewards.settings import RewardSettings
 from explainfb.study import settings as module
 from explainfb.study.settings import (
     StudySettings,
@@ -23,7 +26,10 @@ FORMAT_1 = Path(__file__).parent / "format_1.toml"
 """The settings of TINY, as they were written before there was a format."""
 
 
-@pytest.mark.parametrize("settings", [StudySettings(), TINY, replace(TINY, controls=(), weights="default")])
+CROWD = replace(TINY, crowd=(0.0, 0.5), reward=replace(TINY.reward, reliability="learned", normalised=False))
+
+
+@pytest.mark.parametrize("settings", [StudySettings(), TINY, CROWD, replace(TINY, controls=(), weights="default")])
 def test_what_is_written_can_be_read(settings: StudySettings, tmp_path: Path) -> None:
     write_settings(settings, tmp_path / "study.toml")
     assert read_settings(tmp_path / "study.toml") == settings
@@ -92,12 +98,30 @@ def test_the_command_line_names_what_is_not_as_usual() -> None:
     assert command_line(StudySettings()) == "explainfb run"
     assert command_line(replace(StudySettings(), seed=2, controls=())) == "explainfb run --seed 2 --controls"
     assert "--finetune.steps 6" in command_line(TINY)
+    assert "--crowd 0.0 0.5" in command_line(CROWD)
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"comparisons_per_round": 3}])
-def test_impossible_settings_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(InputError, match="at least"):
-        StudySettings(**wrong)  # type: ignore[arg-type]
+UTILITIES = RewardSettings(learned_from="utilities")
+FREE = RewardSettings(kind="free")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"rounds": 0}, "at least"),
+        ({"comparisons_per_round": 3}, "at least"),
+        ({"crowd": (0.1, 1.1)}, r"shares in \[0, 1\]; found 0.1, 1.1"),
+        ({"crowd": (0.1, float("nan"))}, "found 0.1, nan"),
+        ({"crowd": (0.1,), "annotator": "human"}, "leave one out"),
+        ({"reward": UTILITIES, "annotator": "human"}, "one simulated annotator"),
+        ({"reward": UTILITIES, "crowd": (0.1, 0.2)}, "one simulated annotator"),
+        ({"reward": FREE}, "additive"),
+        ({"reward": FREE, "finetune": FinetuneSettings(counterexample_share=0, gradient_penalty=0.1)}, "additive"),
+    ],
+)
+def test_settings_that_cannot_be_or_do_not_go_together_are_refused(wrong: dict[str, Any], why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        StudySettings(**wrong)
 
 
 def test_the_folder_of_a_sweep_is_told_from_one_without_a_study(tmp_path: Path) -> None:

@@ -16,20 +16,21 @@ from explainfb.study.settings import StudySettings
 from explainfb.study.study import Study
 from explainfb.sweeps import runner
 from explainfb.sweeps.runner import MEASURES, Grid, GridSettings, SweepSettings, run_grid, sweep
-from explainfb.sweeps.summary import GridSummary
 from explainfb.sweeps.summary_file import read_summary
 from explainfb.testing.tiny import TINY
 from summary_example import arm, study
 
+pytestmark = pytest.mark.usefixtures("blank_reports")
 QUIET = Console(quiet=True)
-SMALL = replace(TINY, rounds=1, evaluation=replace(TINY.evaluation, linf=(0.1,), l2=()))
+LITTLE = replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
+SMALL = replace(TINY, rounds=1, evaluation=LITTLE)
 PLAIN = replace(SMALL, controls=("cross_entropy",))
 CELLS = {"plain": PLAIN, "one-member": replace(PLAIN, reward=replace(PLAIN.reward, members=1))}
 GRID = Grid(cells=CELLS, reference="plain")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> GridSettings:
+def run(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> GridSettings:
     wanted = GridSettings(folder=tmp_path_factory.mktemp("grid"), seeds=2, first_seed=3, jobs=1)
     run_grid(GRID, wanted, QUIET)
     return wanted
@@ -144,22 +145,42 @@ def test_a_sweep_tells_what_it_does_and_can_be_looked_at_half_way(
     assert "--first-seed 0 --seeds 2" in half.command
 
 
-def test_a_grid_of_which_nothing_is_done_has_no_cells_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_grid_of_which_nothing_is_done_leaves_an_earlier_summary_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one that was refused, or whose seeds were mistyped."""
     half_done(monkeypatch, {})
+    (tmp_path / "grid.json").write_text("of an earlier run")
     with pytest.raises(KeyboardInterrupt):
         run_grid(GRID, GridSettings(folder=tmp_path), QUIET)
-    assert read_summary(tmp_path / "grid.json") == GridSummary(tuple(range(11, 16)), {}, {})
+    assert (tmp_path / "grid.json").read_text() == "of an earlier run"
+
+
+def test_studies_are_finished_a_few_seeds_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as keep every process busy: all feedback of all seeds first would leave nothing finished for long."""
+    groups: list[list[str]] = []
+
+    def none(studies: dict[Path, StudySettings], *_: object, **__: object) -> Iterator[tuple[Path, StudyResults]]:
+        groups.append([str(folder.relative_to(tmp_path)) for folder in studies])
+        for folder, each in studies.items():
+            yield folder, study(each.seed, (arm("before", 0.1), arm("feedback", 0.8)))
+
+    monkeypatch.setattr(runner, "run_studies", none)
+    monkeypatch.setattr(runner, "grid_contrasts", lambda _, done: dict.fromkeys(done, ()))
+    run_grid(GRID, GridSettings(folder=tmp_path, seeds=3, first_seed=1, jobs=3), QUIET)
+    first = ["plain/seed-1", "one-member/seed-1", "plain/seed-2", "one-member/seed-2"]
+    assert groups == [first, ["plain/seed-3", "one-member/seed-3"]]
 
 
 def test_a_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     """The second seed is run after an interruption; the first stays as it was."""
-    one = SweepSettings(folder=tmp_path, seeds=1, jobs=1, controls=("no_shortcut",))
+    one = SweepSettings(folder=tmp_path, seeds=1, jobs=1, controls=())
     sweep(one, replace(SMALL, controls=StudySettings().controls), QUIET)
     kept = tmp_path / "seed-0" / "classifiers" / "round-1.safetensors"
     written_at = kept.stat().st_mtime_ns
     both = replace(one, seeds=2)
     found = sweep(both, replace(SMALL, controls=StudySettings().controls), QUIET)
     assert found.only.seeds == (0, 1)
-    assert list(found.only.arms) == ["before", "feedback", "no_shortcut"]
+    assert list(found.only.arms) == ["before", "feedback"]
     assert found == read_summary(tmp_path / "sweep.json")
     assert kept.stat().st_mtime_ns == written_at

@@ -8,15 +8,16 @@ import pytest
 
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
-from explainfb.study.settings import StudySettings
+from explainfb.study.settings import StudySettings, write_settings
 from explainfb.sweeps.sharing import DECIDED_BY, copy_shared_files, first_with_each_start, shared_files
 
 STUDY = StudySettings(seed=3)
 FILES = [file for files in DECIDED_BY for file in files]
 
 
-def begun(folder: Path, data: str = "the data") -> Path:
+def begun(folder: Path, data: str = "the data", settings: StudySettings = STUDY) -> Path:
     folder.mkdir(parents=True)
+    write_settings(settings, folder / "study.toml")
     (folder / "identity.json").write_text(json.dumps({"study": folder.name, "data": data}))
     return folder
 
@@ -63,6 +64,15 @@ def test_nothing_is_copied_from_a_study_of_other_data(tmp_path: Path) -> None:
     """Of the same settings: pictures of one's own were changed between the two."""
     source = with_files(begun(tmp_path / "source", "the data before"), FILES)
     assert copied_files(source, begun(tmp_path / "here"), STUDY) == set()
+
+
+def test_nothing_is_copied_from_a_folder_that_holds_another_study_than_is_wanted_there(tmp_path: Path) -> None:
+    """Its own study is refused when it is opened, which may be after others have copied its files."""
+    other = replace(STUDY, training=replace(STUDY.training, steps=7))
+    source = with_files(begun(tmp_path / "source", settings=other), FILES)
+    assert copied_files(source, begun(tmp_path / "here"), STUDY) == set()
+    (source / "study.toml").write_text("rounds =")
+    assert copied_files(source, begun(tmp_path / "there"), STUDY) == set()
 
 
 def test_a_study_that_has_begun_keeps_what_it_made(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_committed_summary_is_read_to_the_last_digit(path: Path, tmp_path: Pat
     contrasts = [each for cell in found.cells.values() for each in cell.contrasts]
     tests = [each for part in (old, *cells) for each in part.get("contrasts", ())]
     assert len(contrasts) == len(tests) // (1 if "cells" in old else 2)
-    assert sum(each.is_one for each in contrasts) == sum(each["is_one"] for each in tests[: len(contrasts)])
+    assert sum(each.is_significant for each in contrasts) == sum(each["is_one"] for each in tests[: len(contrasts)])
     for cell in found.cells.values():
         assert all(measure_of(each.measure).key == each.measure for each in cell.contrasts)
         assert all(arm.measures for arm in cell.arms.values())

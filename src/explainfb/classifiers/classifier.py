@@ -35,6 +35,12 @@ class Classifier(nn.Module):
     """A network with its preprocessing inside: images (N, C, H, W) in [0, 1] → logits (N, classes).
 
     With `grey_as_colour` a network of three channels is shown grey images as red, green and blue.
+
+    >>> from explainfb import TrainingSettings, load_task, train
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=10))
+    >>> classifier(task.clean.images[:5]).shape
+    torch.Size([5, 10])
     """
 
     mean: Tensor

@@ -89,7 +89,15 @@ def pooled_lenet(architecture: Architecture) -> nn.Module:
 
 BUILDERS: dict[str, Callable[[Architecture], nn.Module]] = {"lenet": lenet, "mlp": mlp, "pooled_lenet": pooled_lenet}
 """What makes each network that is not torchvision's. One that is put here can be trained by name, kept in a file and
-read again, wherever it has been put here."""
+read again, wherever it has been put here.
+
+>>> from torch import nn
+>>> from explainfb import BUILDERS, TrainingSettings, load_task, train
+>>> BUILDERS["linear"] = lambda shape: nn.Sequential(nn.Flatten(), nn.Linear(shape.height * shape.width, shape.classes))
+>>> train(load_task("digits"), settings=TrainingSettings(classifier="linear", steps=10)).architecture.name
+'linear'
+>>> del BUILDERS["linear"]
+"""
 OURS = ", ".join(BUILDERS)
 
 

@@ -11,7 +11,12 @@ Pixels = Literal["normalised", "raw", "unit"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How a classifier is trained."""
+    """How a classifier is trained.
+
+    >>> from explainfb import TrainingSettings
+    >>> TrainingSettings(classifier="mlp", steps=300).learning_rate
+    0.001
+    """
 
     classifier: str = "lenet"
     """`lenet`, `mlp`, `pooled_lenet` or a torchvision classifier; from Python also a name put into

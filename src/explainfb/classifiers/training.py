@@ -69,6 +69,13 @@ def train(
     """A classifier trained on the task's training images, as it was when its validation loss was lowest.
 
     Raises `InputError` for an unknown classifier and when the loss stops being a number.
+
+    >>> from explainfb import TrainingSettings, load_task, predict_logits, train
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=200))
+    >>> right = predict_logits(classifier, task.clean.images).argmax(1) == task.clean.labels
+    >>> bool(right.float().mean() > 0.8)
+    True
     """
     classifier = build_classifier(architecture_for(task, settings.classifier, settings.pixels), seed).to(device)
     return fit(classifier, task.train, task.validation, settings=settings, seed=seed, on_validation=on_validation)
@@ -160,7 +167,14 @@ def validate(classifier: Classifier, split: Split) -> tuple[float, float]:
 
 @torch.no_grad()
 def predict_logits(classifier: Classifier, images: Tensor, *, batch: int | None = None) -> Tensor:
-    """(N, classes) logits on the CPU, in evaluation mode, `batch` images at a time; None takes a comfortable number."""
+    """(N, classes) logits on the CPU, in evaluation mode, `batch` images at a time; None takes a comfortable number.
+
+    >>> from explainfb import TrainingSettings, load_task, predict_logits, train
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=10))
+    >>> predict_logits(classifier, task.clean.images).shape
+    torch.Size([454, 10])
+    """
     classifier.eval()
     parts = images.split(batch or classifier.comfortable_batch)
     return torch.cat([classifier(part.to(classifier.device)).cpu() for part in parts])

@@ -111,6 +111,16 @@ def pretrained(name: str, weights: Path | None = None) -> Pretrained:
     The file is a state dict (.pth) or .safetensors of the very network, with a head for any number of classes. None
     takes torchvision's default weights, downloaded once into torch's cache. Raises `InputError` for an unknown name,
     for a file of another network, and when there is neither a file nor a network connection.
+
+    >>> from pathlib import Path
+    >>> import torch, torchvision
+    >>> from explainfb import TrainingSettings, load_task, pretrained
+    >>> torch.save(torchvision.models.squeezenet1_1().state_dict(), "squeezenet.pth")  # or published ones
+    >>> task = load_task("digits")
+    >>> network = pretrained("squeezenet1_1", Path("squeezenet.pth"))
+    >>> classifier = network.transfer(task, settings=TrainingSettings(steps=0))
+    >>> classifier(task.clean.images[:2]).shape
+    torch.Size([2, 10])
     """
     if name not in network_names():
         nearest = nearest_name(name, list(network_names()))

@@ -24,6 +24,13 @@ def wrap(
     or one each. Whatever else it wants done to its input it must do itself. It is not copied; it stays on its device,
     and comes into evaluation mode. Such a classifier is not kept in a file: `save_classifier` refuses it. Raises
     `InputError` where the network cannot be fed the task's images, or returns no logits of the task's classes.
+
+    >>> from torch import nn
+    >>> from explainfb import load_task, wrap
+    >>> task = load_task("digits")
+    >>> classifier = wrap(nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10)), task)
+    >>> classifier(task.clean.images[:5]).shape
+    torch.Size([5, 10])
     """
     if isinstance(network, Classifier) or not isinstance(network, nn.Module):
         raise InputError(f"Expected a torch.nn.Module to wrap; found {type(network).__name__}.")

@@ -13,8 +13,8 @@ import explainfb
 from explainfb.cli import study, sweep
 from explainfb.cli.answers import Export, Import
 from explainfb.cli.doctor import Doctor
+from explainfb.cli.help_pages import option_rules
 from explainfb.cli.old_options import with_new_names
-from explainfb.cli.options import option_rules
 from explainfb.cli.people import Annotators, Label
 from explainfb.cli.printing import say
 from explainfb.cli.study import Evaluate, Report, Run

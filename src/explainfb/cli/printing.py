@@ -17,12 +17,12 @@ def say(console: Console, text: str) -> None:
 
 def show(console: Console, results: "StudyResults", folder: Path) -> None:
     """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
-    from explainfb.report import reach_verdict, table_text, unfinished
+    from explainfb.report import reach_verdict, summary_table, unfinished
 
-    console.print(table_text(results))
+    console.print(summary_table(results))
     for message in unfinished(results):
         console.print(message, markup=False, highlight=False)
-    console.print(reach_verdict(results).sentence)
+    say(console, reach_verdict(results).short)
     say(console, f"Report: {folder / 'report' / 'index.html'}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from explainfb.classifiers.settings import TrainingSettings
-from explainfb.cli.options import Flat, UsualOptions
+from explainfb.cli.help_pages import Flat, UsualOptions
 from explainfb.cli.printing import how_to_invite, say, show
 from explainfb.core.devices import DeviceName, resolve_device, use_one_thread
 from explainfb.study.settings import StudySettings, read_settings

@@ -6,7 +6,7 @@ from rich.console import Console
 from tyro.conf import Suppress
 
 from explainfb.classifiers.settings import TrainingSettings
-from explainfb.cli.options import Flat, UsualOptions
+from explainfb.cli.help_pages import Flat, UsualOptions
 from explainfb.cli.printing import say
 from explainfb.core.devices import use_one_thread
 from explainfb.study.settings import Control, StudySettings

@@ -6,4 +6,11 @@ class InputError(Exception):
 
     Its message is one sentence that says what was found, what was expected and what to do. The command line
     prints it without a traceback and exits with status 2.
+
+    >>> from explainfb import InputError, load_task
+    >>> try:
+    ...     load_task("digit")
+    ... except InputError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    Unknown task 'digit'...
     """

@@ -38,7 +38,16 @@ def check_images(images: "Tensor") -> None:
 
 @dataclass(frozen=True, eq=False)  # two arrays compare to an array, which is neither true nor false
 class Explanation:
-    """Why a classifier gives an image a class: one weight for each superpixel (Ribeiro et al. 2016)."""
+    """Why a classifier gives an image a class: one weight for each superpixel (Ribeiro et al. 2016).
+
+    >>> import numpy as np
+    >>> from explainfb import Explanation
+    >>> segments = np.array([[0, 0, 1], [0, 0, 1]])  # two superpixels of an image of 2×3 pixels
+    >>> weights = np.array([0.5, -0.1])
+    >>> shown = Explanation(4, probability=0.9, segments=segments, weights=weights, intercept=0.4, fit=0.8)
+    >>> shown.heatmap()[0]
+    array([ 0.5,  0.5, -0.1])
+    """
 
     target: int
     """The class that is explained."""
@@ -79,7 +88,12 @@ GOOD, BAD = "gold-good", "gold-bad"
 
 @dataclass(frozen=True, order=True)
 class ExplanationKey:
-    """Where an explanation is found: which classifier of the run, and which training image."""
+    """Where an explanation is found: which classifier of the run, and which training image.
+
+    >>> from explainfb import ExplanationKey
+    >>> str(ExplanationKey("round-0", image=7))
+    'round-0/7'
+    """
 
     classifier: str
     """Such as `round-0`."""
@@ -102,7 +116,12 @@ class ExplanationKey:
 
 
 class Answer(StrEnum):
-    """What a person can say of a comparison."""
+    """What a person can say of a comparison.
+
+    >>> from explainfb import Answer
+    >>> Answer.LEFT.share_left, Answer.EQUAL.share_left, Answer.CANT_TELL.share_left
+    (1.0, 0.5, None)
+    """
 
     LEFT = "left"
     RIGHT = "right"
@@ -117,7 +136,13 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two explanations to be compared, in the order in which they are shown."""
+    """Two explanations to be compared, in the order in which they are shown.
+
+    >>> from explainfb import Comparison, ExplanationKey
+    >>> asked = Comparison(ExplanationKey("round-0", 3), ExplanationKey("round-0", 8), round=1)
+    >>> str(asked.left), str(asked.right)
+    ('round-0/3', 'round-0/8')
+    """
 
     left: ExplanationKey
     right: ExplanationKey
@@ -133,7 +158,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Preference:
-    """One answer to one comparison."""
+    """One answer to one comparison.
+
+    >>> from datetime import UTC, datetime
+    >>> from explainfb import Answer, Comparison, ExplanationKey, Preference
+    >>> asked = Comparison(ExplanationKey("round-0", 3), ExplanationKey("round-0", 8), round=1)
+    >>> shown, pressed = (datetime(2026, 5, 4, 12, 0, second, tzinfo=UTC) for second in (0, 3))
+    >>> given = Preference(asked, Answer.LEFT, "Ada", seed=0, shown_at=shown, responded_at=pressed)
+    >>> given.answer.value, (given.responded_at - given.shown_at).seconds
+    ('left', 3)
+    """
 
     comparison: Comparison
     answer: Answer
@@ -146,7 +180,12 @@ class Preference:
 
 @dataclass(frozen=True, order=True)
 class ThreatModel:
-    """What an attacker may do: move an image of [0, 1] pixels by at most `epsilon` in `norm`."""
+    """What an attacker may do: move an image of [0, 1] pixels by at most `epsilon` in `norm`.
+
+    >>> from explainfb import ThreatModel
+    >>> ThreatModel("linf", 0.1)
+    ThreatModel(norm='linf', epsilon=0.1)
+    """
 
     norm: Norm
     epsilon: float
@@ -160,7 +199,12 @@ class ThreatModel:
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its 95 % interval."""
+    """An estimate with its 95 % interval.
+
+    >>> from explainfb import Interval
+    >>> Interval(estimate=0.9, low=0.87, high=0.93).low
+    0.87
+    """
 
     estimate: float
     low: float
@@ -169,7 +213,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """What another library's attack left standing, beside what ours left of the same images."""
+    """What another library's attack left standing, beside what ours left of the same images.
+
+    >>> from explainfb import CrossCheck
+    >>> check = CrossCheck("AutoAttack", accuracy=0.54, ours=0.56, n=50)
+    >>> round((check.ours - check.accuracy) * check.n)  # images that AutoAttack broke and ours did not
+    1
+    """
 
     attack: str
     accuracy: float
@@ -180,7 +230,13 @@ class CrossCheck:
 
 @dataclass(frozen=True)
 class RobustAccuracy:
-    """The share of images that no attack of the threat model could make the classifier get wrong."""
+    """The share of images that no attack of the threat model could make the classifier get wrong.
+
+    >>> from explainfb import Interval, RobustAccuracy, ThreatModel
+    >>> found = RobustAccuracy(ThreatModel("linf", 0.1), Interval(0.4, 0.33, 0.47), n=200, flags=("more_steps_help",))
+    >>> found.reliable
+    False
+    """
 
     threat_model: ThreatModel
     accuracy: Interval

@@ -30,7 +30,16 @@ ROBUST = "robust_accuracy"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was measured, with what is needed to compare two classifiers image by image."""
+    """What was measured, with what is needed to compare two classifiers image by image.
+
+    >>> from explainfb import EvaluationSettings, TrainingSettings, evaluate, load_task, train
+    >>> task = load_task("digits-decoy")
+    >>> classifier = train(task, settings=TrainingSettings(steps=100))
+    >>> few = EvaluationSettings(linf=(0.1,), l2=(), attack_images=10, explain_images=5)
+    >>> measured = evaluate(classifier, task, settings=few)
+    >>> measured.test_logits.shape, measured.labels.shape
+    (torch.Size([454, 10]), torch.Size([454]))
+    """
 
     clean_logits: Tensor
     """(N, classes) on the clean test images."""
@@ -62,6 +71,14 @@ def evaluate(
     the clean ones. The images that are attacked and explained depend on the seed alone, so that two classifiers are
     measured on the same ones. `surrogate` is an undefended classifier of the task, whose adversarial images are tried
     on this one too. `progress` is called with the share of the work done since the last call.
+
+    >>> from explainfb import EvaluationSettings, TrainingSettings, evaluate, load_task, train
+    >>> task = load_task("digits-decoy")
+    >>> classifier = train(task, settings=TrainingSettings(steps=100))
+    >>> few = EvaluationSettings(linf=(0.1,), l2=(), attack_images=10, explain_images=5)
+    >>> measured = evaluate(classifier, task, settings=few)
+    >>> [found.threat_model for found in measured.robust], measured.shortcut_shares.shape
+    ([ThreatModel(norm='linf', epsilon=0.1)], (5,))
     """
     settings = settings or EvaluationSettings()
     if settings.autoattack_images:

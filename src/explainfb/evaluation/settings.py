@@ -10,7 +10,12 @@ from explainfb.robustness.settings import AttackSettings
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """What is measured on a classifier, and on how many test images."""
+    """What is measured on a classifier, and on how many test images.
+
+    >>> from explainfb import EvaluationSettings
+    >>> EvaluationSettings(linf=(0.1, 0.05), l2=()).threat_models
+    [ThreatModel(norm='linf', epsilon=0.05), ThreatModel(norm='linf', epsilon=0.1)]
+    """
 
     linf: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
     """ε of the L∞ threat models: the largest change of a pixel in [0, 1]."""

@@ -174,6 +174,14 @@ def explain(
     `background` (M, C, H, W) are the training images that the fill `data` draws from. `segments` replaces the
     superpixels of the settings. An explanation depends on the seed and the image alone, not on the images beside it.
     Raises `InputError` for images outside [0, 1] and superpixels that skip a label.
+
+    >>> from explainfb import LimeSettings, TrainingSettings, explain, load_task, train
+    >>> task = load_task("digits-decoy")
+    >>> classifier = train(task, settings=TrainingSettings(steps=100))
+    >>> lime = LimeSettings(n_samples=200)
+    >>> first, second = explain(classifier, task.shifted.images[:2], settings=lime, background=task.train.images)
+    >>> first.weights.shape, first.heatmap().shape
+    ((49,), (28, 28))
     """
     check_images(images)
     for name, given in (("targets", targets), ("segments", segments)):

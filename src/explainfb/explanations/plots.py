@@ -37,6 +37,12 @@ def save_overlay(image: Tensor | FloatArray, explanation: Explanation, path: Pat
     `image` (C, H, W), C 1 or 3, in [0, 1] is the one that was explained. Orange speaks for the explained class and
     purple against it; the largest weight has the full colour. The file's ending, such as `.png`, says its format.
     Raises `InputError` for an image of another shape than the explanation's, and where the file cannot be written.
+
+    >>> from explainfb import LimeSettings, TrainingSettings, explain, load_task, save_overlay, train
+    >>> task = load_task("digits-decoy")
+    >>> classifier = train(task, settings=TrainingSettings(steps=100))
+    >>> (why,) = explain(classifier, task.shifted.images[:1], settings=LimeSettings(n_samples=100, fill="zero"))
+    >>> save_overlay(task.shifted.images[0], why, "why.png")
     """
     pixels = np.asarray(image.detach().cpu() if isinstance(image, Tensor) else image, dtype=np.float64)
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or pixels.shape[1:] != explanation.segments.shape:

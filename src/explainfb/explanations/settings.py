@@ -15,7 +15,12 @@ Method = Literal["grid", "slic", "quickshift"]
 
 @dataclass(frozen=True, kw_only=True)
 class LimeSettings:
-    """How an image is explained."""
+    """How an image is explained.
+
+    >>> from explainfb import LimeSettings
+    >>> LimeSettings(n_samples=500, fill="zero").n_segments
+    49
+    """
 
     n_samples: int = 1000
     """How many perturbed images the classifier is asked about for one explanation, at least 4; even with kernelshap."""

@@ -59,7 +59,15 @@ class Batches:
 
 
 def training_batches(split: Split, settings: FinetuneSettings, seed: int, *augmentations: Augmentation) -> Batches:
-    """The same draws of images for every method; attacked last, where `settings.adversarial_epsilon` > 0."""
+    """The same draws of images for every method; attacked last, where `settings.adversarial_epsilon` > 0.
+
+    >>> from explainfb import FinetuneSettings, TrainingSettings, load_task, train, training_batches
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=10))
+    >>> batch = training_batches(task.train, FinetuneSettings(batch_size=16), seed=0).draw(classifier)
+    >>> batch.images.shape, batch.labels.shape
+    (torch.Size([16, 1, 28, 28]), torch.Size([16]))
+    """
     if settings.adversarial_epsilon > 0:
         # last, because what the classifier learns from is to be the worst within epsilon, counterexample or not
         starts = torch_generator(seed, "adversarial training", "starts")

@@ -44,6 +44,18 @@ def finetune(
     cross-entropy is that of the images that PGD makes of those, and of no others.
     Raises `InputError` where a reward is given that these settings would not follow.
     Stops before a step whose loss or gradient is not finite, and says so; the classifier is then the last good one.
+
+    >>> from explainfb import FinetuneSettings, LimeSettings, TrainingSettings
+    >>> from explainfb import finetune, load_task, predict_logits, train
+    >>> task = load_task("digits-decoy")
+    >>> before = train(task, settings=TrainingSettings(steps=100))
+    >>> masks = lambda images, index: task.train.relevance[index].float()  # in place of a reward
+    >>> settings = FinetuneSettings(steps=60)
+    >>> tuned = finetune(before, task.train, None, lime=LimeSettings(), settings=settings, relevance_map=masks)
+    >>> images, labels = task.shifted.images, task.shifted.labels
+    >>> right = [(predict_logits(each, images).argmax(1) == labels).sum() for each in (before, tuned.classifier)]
+    >>> bool(right[1] > right[0] + 100)
+    True
     """
     if relevance_map is None and isinstance(reward, RewardEnsemble) and settings.needs_relevance_map:
         relevance_map = _own_relevance_map(reward)

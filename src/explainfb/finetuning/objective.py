@@ -28,7 +28,13 @@ def cross_entropy(batch: Batch, logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Penalty:
-    """γ · penalty(x', y)."""
+    """γ · penalty(x', y).
+
+    >>> from explainfb import Penalty
+    >>> large_logits = Penalty(lambda batch, logits: logits.square().mean(), weight=0.01)
+    >>> large_logits.weight
+    0.01
+    """
 
     term: Term
     weight: float
@@ -37,7 +43,18 @@ class Penalty:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """cross-entropy + Σ_i γ_i · penalty_i − λ · R, with as many terms as are given."""
+    """cross-entropy + Σ_i γ_i · penalty_i − λ · R, with as many terms as are given.
+
+    >>> from explainfb import FinetuneSettings, Objective, Penalty, TrainingSettings, load_task, train, training_batches
+    >>> from explainfb.finetuning.penalties import loss_gradient
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=10)).train()
+    >>> batches = training_batches(task.train, FinetuneSettings(), seed=0)
+    >>> objective = Objective(batches, penalties=(Penalty(loss_gradient, weight=0.1),))
+    >>> cross_entropy, gain = objective.add_gradient(classifier)
+    >>> bool(cross_entropy > 0), bool(gain < 0)  # the penalty counts against the gain
+    (True, True)
+    """
 
     batches: Batches
     penalties: tuple[Penalty, ...] = ()

@@ -63,6 +63,15 @@ def optimise(
     """A copy of `classifier` after `settings.steps` steps of Adam along the gradients that `add_gradient` adds.
 
     Stops before a step whose loss or gradient is not finite; the classifier is then the last good one.
+
+    >>> from explainfb import FinetuneSettings, Objective, TrainingSettings
+    >>> from explainfb import load_task, optimise, train, training_batches
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=10))
+    >>> settings = FinetuneSettings(steps=5)
+    >>> objective = Objective(training_batches(task.train, settings, seed=0))  # cross-entropy alone
+    >>> optimise(classifier, objective.add_gradient, settings=settings, seed=0).stopped_at is None
+    True
     """
     tuned = clone(classifier)
     tuned.train()

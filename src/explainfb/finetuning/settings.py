@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSettings:
-    """How a classifier follows a reward."""
+    """How a classifier follows a reward.
+
+    >>> from explainfb import FinetuneSettings
+    >>> FinetuneSettings(steps=480, gradient_penalty=0.01538).counterexample_share
+    1.0
+    """
 
     steps: int = 160
     """Gradient steps a round, at least 1."""
@@ -86,7 +92,12 @@ Region = Literal["turned_round", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineSettings:
-    """How strongly each baseline does what it does; pixels lie in [0, 1]."""
+    """How strongly each baseline does what it does; pixels lie in [0, 1].
+
+    >>> from explainfb import BaselineSettings
+    >>> BaselineSettings(rrr_strength=1.538).rrr_masks
+    'relevance'
+    """
 
     wrong_masks: Region = "turned_round"
     """Where the annotator of `wrong_masks` wants the reason: wherever it should not be, or in a region of the right
@@ -103,6 +114,7 @@ class BaselineSettings:
     `finetune.adversarial_steps`."""
 
     def __post_init__(self) -> None:
+        check_choices(self, "baselines.")
         for name in ("rrr_strength", "input_gradient_strength"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")

@@ -7,8 +7,8 @@ from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Store
-from explainfb.study.asking import Answered
 from explainfb.study.folder import SETTINGS, check_begun
+from explainfb.study.reward_rounds import ArmAnswers
 from explainfb.study.settings import StudySettings, read_settings
 from explainfb.study.study import Study
 
@@ -50,7 +50,7 @@ class ServedStudy:
     def reward_accuracies(self) -> tuple[RoundResult, ...]:
         """How well the reward of each round that is over predicts held-out answers."""
         context = self.study.context
-        return Answered(context, context.feedback_folder, self.store).rounds()
+        return ArmAnswers(context, context.feedback_folder, self.store).rounds()
 
     def text(self, name: str) -> str | None:
         """What the researchers put in the study's folder as `name`, such as consent.md; None without it."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 
 Choice = Literal["disagreement", "random"]
@@ -10,7 +11,12 @@ Choice = Literal["disagreement", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class QuerySettings:
-    """Which comparisons are asked."""
+    """Which comparisons are asked.
+
+    >>> from explainfb import QuerySettings
+    >>> QuerySettings(strategy="random").held_out
+    0.1
+    """
 
     strategy: Choice = "disagreement"
     """Which candidates are asked: those that the ensemble's members disagree on most, or any, at random."""
@@ -24,6 +30,7 @@ class QuerySettings:
     """The share of images, and of comparisons, in (0, 1), that the reward is never fitted to and is judged by."""
 
     def __post_init__(self) -> None:
+        check_choices(self, "queries.")
         if self.candidates < 1:
             raise InputError(f"--queries.candidates must be at least 1; found {self.candidates}.")
         if not 0 <= self.same_image <= 1:

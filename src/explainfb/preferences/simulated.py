@@ -17,7 +17,17 @@ from explainfb.tasks.task import Split, Task
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedAnnotator:
-    """Prefers the explanation with the larger share of its weight where the reason should be."""
+    """Prefers the explanation with the larger share of its weight where the reason should be.
+
+    >>> import numpy as np
+    >>> from explainfb import Comparison, Explanation, ExplanationKey, SimulatedAnnotator, load_task
+    >>> train = load_task("digits-decoy").train
+    >>> relevant = train.relevance[0].numpy().astype(np.int64)  # two superpixels: 1 where the digit is, 0 elsewhere
+    >>> good, bad = (Explanation(0, 1.0, relevant, np.array(weights), 0.0, 1.0) for weights in ([0.0, 1.0], [1.0, 0.0]))
+    >>> asked = Comparison(ExplanationKey("round-0", 0), ExplanationKey("round-1", 0), round=1)
+    >>> SimulatedAnnotator(split=train, seed=0, error_rate=0).answer(asked, good, bad).value
+    'left'
+    """
 
     split: Split
     """The images that are compared, with their relevance masks."""

@@ -1,8 +1,8 @@
 """What a reader sees: the answer in a sentence, the tables, and one page that needs nothing else."""
 
 from explainfb.report.page import GalleryItem, ReportData, RewardMaps, render_report, write_report
-from explainfb.report.stops import unfinished
-from explainfb.report.tables import table_text
+from explainfb.report.stopped_rounds import unfinished
+from explainfb.report.tables import summary_table
 from explainfb.report.verdict import reach_verdict
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "RewardMaps",
     "reach_verdict",
     "render_report",
-    "table_text",
+    "summary_table",
     "unfinished",
     "write_report",
 ]

@@ -178,7 +178,7 @@ def difference_chart(results: StudyResults, measure: Measure) -> str:
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
         name = re.sub(r"[^\w.]+", "-", f"difference-{measure.key}")
-        return svg(figure, name, f"Paired differences in {measure.short}: after minus each arm.")
+        return svg(figure, name, f"Paired differences in {measure.short}: feedback minus each arm.")
 
 
 def reward_accuracy_chart(rounds: Sequence[RoundResult]) -> str:

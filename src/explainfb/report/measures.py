@@ -3,7 +3,7 @@
 from typing import Literal
 
 from explainfb.core.types import Interval, ThreatModel
-from explainfb.report.numerals import percent, plain, signed
+from explainfb.report.number_format import percent, plain, signed
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Measure, robust_accuracy_under
 from explainfb.results.records import ArmResult, StudyResults
 

@@ -14,10 +14,10 @@ from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.core.types import Explanation, FloatArray, OutOfBagTest
 from explainfb.explanations import plots
-from explainfb.report import figures, stops
-from explainfb.report.learned import followed_sentence, held_out_sentence
+from explainfb.report import figures, stopped_rounds
 from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
-from explainfb.report.numerals import duration, percent
+from explainfb.report.number_format import duration, percent
+from explainfb.report.reward_sentences import followed_sentence, held_out_sentence
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, reach_verdict
 from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, Measure
@@ -115,8 +115,8 @@ def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:
         "findings": findings(results),
         "arms": [arm.arm for arm in arms],
         "learned": [held_out_sentence(results), followed_sentence(results, data.out_of_bag_tests)],
-        "unfinished": stops.unfinished(results),
-        "stopped": {name: stops.about(results, name) for name in results.arms if name != FEEDBACK},
+        "unfinished": stopped_rounds.unfinished(results),
+        "stopped": {name: stopped_rounds.about(results, name) for name in results.arms if name != FEEDBACK},
         "has_shortcut": has_shortcut(results),
         "ceiling": ceiling.arm.label if ceiling else "",
         "carries_shortcut": carries_shortcut(results),

@@ -3,20 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rich.console import Group
 from rich.table import Table
 
 from explainfb.core.types import CrossCheck, Interval, RobustAccuracy, ThreatModel
-from explainfb.report.measures import clean, difference, direction, threat_models
-from explainfb.report.numerals import plain, signed
-from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, SHORTCUT_SHARE, Measure, robust_accuracy_under
+from explainfb.report.measures import clean, difference, direction, robustness, threat_models
+from explainfb.report.number_format import plain, signed
+from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, SHORTCUT_SHARE, Measure
 from explainfb.results.records import ArmDescription, ArmResult, Compute, StudyResults
 from explainfb.robustness.sanity_checks import meanings
 
 DASH = "\N{EN DASH}"
 MARKS = "abcdefghijklmnopqrstuvwxyz"
-ARMS_A_BLOCK = 5
-"""Arms beside each other in a terminal of 80 characters."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def main_table(results: StudyResults) -> ResultTable:
         Row(arm.arm, (*(_cell(m, arm.measured(m)) for m in shown), *(_thousands(arm.compute, way) for way in ways)))
         for arm in arms
     ]
-    headings = [f"{measure.heading}, %" if measure.in_percent else measure.heading for measure in shown]
+    headings = [_heading(measure) for measure in shown]
     return ResultTable((Columns("", (*headings, *ways.values())),), tuple(rows))
 
 
@@ -84,7 +81,7 @@ def difference_table(results: StudyResults) -> ResultTable:
     shown = [m for m in shown_measures(results) if any(difference(results, m, arm) for arm in compared)]
     rows = [Row(arm.arm, tuple(_difference_cell(m, difference(results, m, arm)) for m in shown)) for arm in compared]
     names = [f"{measure.heading}, points" if measure.in_percent else measure.heading for measure in shown]
-    return ResultTable((Columns("after minus the arm", tuple(names)),), tuple(rows))
+    return ResultTable((Columns("feedback minus the arm", tuple(names)),), tuple(rows))
 
 
 def robust_table(results: StudyResults) -> ResultTable:
@@ -96,28 +93,32 @@ def robust_table(results: StudyResults) -> ResultTable:
     return ResultTable(tuple(columns), tuple(rows), tuple((mark, text) for text, mark in notes.items()))
 
 
-def table_text(results: StudyResults) -> Group:
-    """Every measure of every arm, one arm a column, for a terminal of 80 characters; print it with `rich`."""
-    main, robust = main_table(results), robust_table(results)
-    names = [name for columns in main.columns for name in columns.names]
-    names += [f"{robust_accuracy_under(model).heading}, %" for model in threat_models(results)]
-    columns = [Row(row.arm, (*row.cells, *more.cells)) for row, more in zip(main.rows, robust.rows, strict=True)]
-    # on as many tables as it takes: a terminal of 80 characters would break a wider one in the middle of numbers
-    blocks = [columns[start : start + ARMS_A_BLOCK] for start in range(0, len(columns), ARMS_A_BLOCK)]
-    tables = [_block(results.task, names, block) for block in blocks]
-    tables[-1].caption = "\n".join(f"({mark}) not to be relied on: {text}" for mark, text in robust.notes) or None
-    tables[-1].caption_justify = "left"
-    return Group(*tables)
+def summary_table(results: StudyResults) -> Table:
+    """One arm a row, in the measures that a reader asks for first, for a terminal of 80 characters.
 
-
-def _block(title: str, names: list[str], columns: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column(title, no_wrap=True, overflow="fold")
-    for column in columns:
-        table.add_column(column.arm.label, justify="right", style="bold" if column.arm.role == "feedback" else None)
-    for name, cells in zip(names, zip(*(column.cells for column in columns), strict=True), strict=True):
-        table.add_row(name, *(cell.value + (f" ({cell.mark})" if cell.mark else "") for cell in cells))
+    The report has every number with its interval.
+    """
+    robust = robustness(results)
+    shown = [measure for measure in (*shown_measures(results), robust) if measure not in (None, SHORTCUT_SHARE)]
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column(results.task, no_wrap=True)
+    for measure in shown:
+        table.add_column(_heading(measure), justify="right", no_wrap=True)
+    for arm in results.arms.values():
+        style = "bold" if arm.arm.role == "feedback" else None
+        table.add_row(arm.arm.label, *(_starred(arm, measure) for measure in shown), style=style)
+    if not all(arm.is_reliable(measure) for arm in results.arms.values() for measure in shown):
+        table.caption = "* a sanity check failed; the report says which"
+        table.caption_justify = "left"
     return table
+
+
+def _heading(measure: Measure) -> str:
+    return f"{measure.heading}, %" if measure.in_percent else measure.heading
+
+
+def _starred(arm: ArmResult, measure: Measure) -> str:
+    return _cell(measure, arm.measured(measure)).value + ("" if arm.is_reliable(measure) else "*")
 
 
 def _cell(measure: Measure, value: Interval | None) -> Cell:

@@ -23,8 +23,8 @@ from explainfb.report.measures import (
     write_change,
     write_interval,
 )
-from explainfb.report.numerals import NO_BREAK
-from explainfb.report.stops import not_followed, what_was_predicted
+from explainfb.report.number_format import NO_BREAK
+from explainfb.report.stopped_rounds import not_followed, what_was_predicted
 from explainfb.results.measures import ECE, SHIFTED, SHORTCUT_SHARE, Measure
 from explainfb.results.records import ArmResult, StudyResults
 
@@ -56,39 +56,62 @@ def outcome(results: StudyResults, measure: Measure) -> Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to the study's question."""
+    """The answer to the study's question, in parts."""
 
     outcome: Outcome
-    sentence: str
+    answer: str
+    """The answer alone, without a full stop."""
+    measured: str
+    """What it rests on: the change of the deciding measure, or why there is no answer."""
+    compared: str = ""
+    """What feedback gained over each control; empty without any."""
+    remark: str = ""
+    """What else a reader must know at once, in whole sentences; may be empty."""
+
+    @property
+    def short(self) -> str:
+        """Without the controls one by one."""
+        return f"{self.answer}: {self.measured}.{self.remark and ' '}{self.remark}"
+
+    @property
+    def rest(self) -> str:
+        """All but the answer."""
+        return f"{self.measured}{self.compared}.{self.remark and ' '}{self.remark}"
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        return f"{self.answer}: {self.rest}"
 
 
 def reach_verdict(results: StudyResults) -> Verdict:
     """The first sentences of the report, in words computed from the paired differences and their intervals."""
     ignored, rounds = not_followed(results), len(results.preferences.rounds)
     if ignored and len(ignored) == rounds:
-        return Verdict(Outcome.LEFT, _left_as_it_was(what_was_predicted(ignored[-1]), rounds))
+        return _left_as_it_was(what_was_predicted(ignored[-1]), rounds)
     found = _answer(results, deciding(results))
-    return replace(found, sentence=f"{found.sentence} {_in_some_rounds(len(ignored), rounds)}") if ignored else found
+    if not ignored:
+        return found
+    some = f"In {len(ignored)} of {rounds} rounds the reward was not followed, and the classifier was left as it was."
+    return replace(found, remark=f"{found.remark}{found.remark and ' '}{some}")
 
 
-def _left_as_it_was(why: str, rounds: int) -> str:
+def _left_as_it_was(why: str, rounds: int) -> Verdict:
     where = "in the only round" if rounds == 1 else f"in any of {rounds} rounds"
     last = "" if rounds == 1 else "in the last one "
-    return (
-        f"The classifier was left as it was, because the reward was not followed {where}: {last}{why} It takes "
-        "more answers: begin another study with more --comparisons-per-round."
+    return Verdict(
+        Outcome.LEFT,
+        f"The classifier was left as it was, because the reward was not followed {where}",
+        f"{last}{why.removesuffix('.')}",
+        remark="It takes more answers: begin another study with more --comparisons-per-round.",
     )
-
-
-def _in_some_rounds(ignored: int, rounds: int) -> str:
-    return f"In {ignored} of {rounds} rounds the reward was not followed, and the classifier was left as it was."
 
 
 def _answer(results: StudyResults, measure: Measure) -> Verdict:
     found, lost = outcome(results, measure), losses(results, besides=measure)
     if not is_told(results, measure):
-        also = f" {_capital(lost)}." if lost else ""
-        return Verdict(found, f"Whether the feedback helped cannot be said: {_undecided(results, measure)}.{also}")
+        remark = f"{_capital(lost)}." if lost else ""
+        return Verdict(found, "Whether the feedback helped cannot be said", _undecided(results, measure), remark=remark)
     where = f" in {measure.name}" if lost else ""
     lead = {
         Outcome.BEYOND_CONTROLS: f"Yes, the feedback helped, beyond every control{where and ','}{where}",
@@ -100,7 +123,7 @@ def _answer(results: StudyResults, measure: Measure) -> Verdict:
         Outcome.WORSE: f"No, the classifier is worse than before{where}",
     }[found]
     worse = f"; {lost}" if lost else ""
-    return Verdict(found, f"{lead}{worse}: {_change(results, measure)}{_against_controls(results, measure)}.")
+    return Verdict(found, lead + worse, _change(results, measure), _against_controls(results, measure))
 
 
 def is_told(results: StudyResults, measure: Measure) -> bool:

@@ -172,7 +172,15 @@ class PreferenceResults:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """Everything that a study measured."""
+    """Everything that a study measured.
+
+    >>> from pathlib import Path
+    >>> from explainfb import read_results
+    >>> results = read_results(Path("studies/first/results.json"))  # of a study that has been run
+    >>> gain = results.feedback.shifted_accuracy.estimate - results.before.shifted_accuracy.estimate
+    >>> sorted(results.arms) == sorted(results.differences.keys() | {"feedback"})
+    True
+    """
 
     task: str
     seed: int

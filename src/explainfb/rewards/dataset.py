@@ -19,7 +19,14 @@ FEWEST_ANSWERS = 4
 
 @dataclass(frozen=True, eq=False)
 class PreferenceBatch:
-    """Comparisons with their answers, as indices into explained images."""
+    """Comparisons with their answers, as indices into explained images.
+
+    >>> import torch
+    >>> from explainfb import PreferenceBatch
+    >>> said = PreferenceBatch(torch.tensor([0, 1]), torch.tensor([2, 0]), share_left=torch.tensor([1.0, 0.5]))
+    >>> len(said), said.decided.tolist()
+    (2, [True, False])
+    """
 
     left: Tensor
     """(P,) index of the explanation shown on the left."""
@@ -75,7 +82,18 @@ def batch_preferences(preferences: Sequence[Preference], place: Mapping[Explanat
 def as_seen_by_reward(
     explanations: Mapping[ExplanationKey, Explanation], keys: Sequence[ExplanationKey], split: Split
 ) -> ExplainedImages:
-    """The explanations called `keys` of images of `split`, in that order."""
+    """The explanations called `keys` of images of `split`, in that order.
+
+    >>> from explainfb import ExplanationKey, LimeSettings, TrainingSettings
+    >>> from explainfb import as_seen_by_reward, explain, load_task, train
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=10))
+    >>> keys = [ExplanationKey("round-0", image) for image in range(3)]
+    >>> found = explain(classifier, task.train.images[:3], settings=LimeSettings(n_samples=64, fill="zero"))
+    >>> seen = as_seen_by_reward(dict(zip(keys, found)), keys, task.train)
+    >>> seen.images.shape, seen.weights.shape
+    (torch.Size([3, 1, 28, 28]), torch.Size([3, 49]))
+    """
     index = torch.tensor([key.image for key in keys])
     chosen = [explanations[key] for key in keys]
     return ExplainedImages(

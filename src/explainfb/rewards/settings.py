@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 
 Kind = Literal["additive", "free"]
@@ -11,7 +12,12 @@ Scale = Literal["share", "probability"]
 
 @dataclass(frozen=True, kw_only=True)
 class RewardSettings:
-    """How the reward is learned."""
+    """How the reward is learned.
+
+    >>> from explainfb import RewardSettings
+    >>> RewardSettings(members=5, reliability="learned").kind
+    'additive'
+    """
 
     kind: Kind = "additive"
     """The model: `additive`, two maps of the image that say where weight is wanted and where it is not, or `free`, a
@@ -47,6 +53,7 @@ class RewardSettings:
     loss. 0 stays 0."""
 
     def __post_init__(self) -> None:
+        check_choices(self, "reward.")
         for name in ("members", "steps", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"reward.{name} must be greater than 0; found {getattr(self, name)}.")
@@ -54,8 +61,5 @@ class RewardSettings:
             raise InputError(f"reward.noise is a share in [0, 1); found {self.noise}.")
         if not 0 <= self.weight_decay <= 10:
             raise InputError(f"reward.weight_decay lies in [0, 10]; found {self.weight_decay}.")
-        for name, allowed in (("reliability", ("equal", "learned")), ("learned_from", ("comparisons", "utilities"))):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"reward.{name} is one of {', '.join(allowed)}; found {getattr(self, name)!r}.")
         if self.reliability == "learned" and self.learned_from == "utilities":
             raise InputError("reward.reliability is learned from comparisons; set reward.learned_from to comparisons.")

@@ -27,7 +27,7 @@ def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answer
 
 
 @torch.no_grad()
-def best_member(
+def best_member_test(
     ensemble: RewardEnsemble, known: PreferenceDataset, *, settings: RewardSettings, seed: int
 ) -> OutOfBagTest:
     """The member that predicts best what it was not fitted to, in an ensemble fitted with `settings` and `seed`.
@@ -57,19 +57,20 @@ def best_member(
 def save_out_of_bag_test(predicted: OutOfBagTest, reward: Path) -> None:
     """Keep it beside the file of a reward: if an annotator is left out later, the draws would be of other answers."""
     text = json.dumps(asdict(predicted)) + "\n"
-    write_whole(_test_path(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_whole(out_of_bag_test_path(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
 def load_out_of_bag_test(reward: Path) -> OutOfBagTest:
     """What `save_out_of_bag_test` kept. Raises `InputError` naming the file when it is missing or damaged."""
-    path = _test_path(reward)
+    path = out_of_bag_test_path(reward)
     try:
         return OutOfBagTest(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is missing or damaged; delete {reward} as well and run again.") from error
 
 
-def _test_path(reward: Path) -> Path:
+def out_of_bag_test_path(reward: Path) -> Path:
+    """Where the test of the reward in the file `reward` is kept."""
     return reward.with_suffix(".foretold.json")  # as this test was first called, in studies that still are read
 
 

@@ -12,6 +12,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import IntArray, RobustAccuracy, ThreatModel, check_images
 from explainfb.robustness import sanity_checks
+from explainfb.robustness.attacked_model import BoolArray, attacked
 from explainfb.robustness.attacks import MINIMUM_NORM, Attacker, seeded
 from explainfb.robustness.diagnostics import (
     ITERATED,
@@ -23,7 +24,6 @@ from explainfb.robustness.diagnostics import (
     inspect_clean,
 )
 from explainfb.robustness.settings import ATTACKS, AttackSettings
-from explainfb.robustness.target import BoolArray, target_of
 from explainfb.statistics.intervals import accuracy_interval
 
 Attempt = Callable[[IntArray, float], BoolArray]
@@ -193,8 +193,16 @@ def robust_accuracy(
     accuracy under a slow one alone is the clean accuracy times the share of its images that held. With a
     `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too. The
     classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
-    records, and torch's global random state is left alone. Raises `InputError` when images, labels or threat models
-    cannot be used.
+    records. Raises `InputError` when images, labels or threat models cannot be used.
+
+    >>> from explainfb import ThreatModel, TrainingSettings, load_task, robust_accuracy, train
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=100))
+    >>> few = task.clean.take(slice(10))
+    >>> small = [ThreatModel("linf", 0.05)]
+    >>> (found,) = robust_accuracy(classifier, few.images, few.labels, threat_models=small, seed=0)
+    >>> found.n, found.accuracy.low <= found.accuracy.estimate <= found.accuracy.high
+    (10, True)
     """
     check_inputs(classifier, images, labels, threat_models)
     images, labels = images.to(classifier.device), labels.to(classifier.device)
@@ -207,8 +215,8 @@ def robust_accuracy(
 
     with ExitStack() as stack:
         stack.enter_context(seeded(images.device, derive(seed, "robust accuracy")))
-        target = stack.enter_context(target_of(classifier))
-        undefended = None if surrogate is None else stack.enter_context(target_of(surrogate.to(classifier.device)))
+        target = stack.enter_context(attacked(classifier))
+        undefended = None if surrogate is None else stack.enter_context(attacked(surrogate.to(classifier.device)))
         clean = inspect_clean(target, images, labels, settings.batch_size)
         for norm in norms:
             epsilons = sorted({threat_model.epsilon for threat_model in threat_models if threat_model.norm == norm})

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from explainfb.core.seeding import derive, torch_generator
 from explainfb.core.types import IntArray, Norm
+from explainfb.robustness.attacked_model import AttackedModel, BoolArray, verified
 from explainfb.robustness.pgd import Loss, pgd_attack, random_change
 from explainfb.robustness.settings import AttackSettings
 from explainfb.robustness.square import margin, square_attack
-from explainfb.robustness.target import BoolArray, Target, verified
 
 with warnings.catch_warnings():
     # Foolbox 3.3.4 imports a module of SciPy that is about to go
@@ -67,7 +67,7 @@ def seeded(device: torch.device, seed: int) -> Iterator[None]:
 class Bounded(torch.nn.Module):
     """A classifier's log-probabilities, never infinite; the decisions are the classifier's own."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: AttackedModel) -> None:
         super().__init__()
         self.target = target
 
@@ -84,7 +84,7 @@ class Attacker:
     Equal seeds break equal images, bit for bit on a CPU.
     """
 
-    target: Target
+    target: AttackedModel
     images: Tensor
     """(N, C, H, W) in [0, 1]."""
     labels: Tensor
@@ -92,7 +92,7 @@ class Attacker:
     norm: Norm
     settings: AttackSettings
     seed: int
-    surrogate: Target | None = None
+    surrogate: AttackedModel | None = None
     """What `transfer` makes its images against."""
 
     def pgd(self, chosen: IntArray, epsilon: float, *, restart: int = 0, slower: int = 1) -> BoolArray:
@@ -198,7 +198,7 @@ class Attacker:
 
     def _pgd(
         self,
-        asked: Target,
+        asked: AttackedModel,
         chosen: IntArray,
         epsilon: float,
         name: tuple[str | float, ...],

@@ -13,9 +13,9 @@ import torch
 from explainfb.classifiers.classifier import Classifier
 from explainfb.core.errors import InputError
 from explainfb.core.types import ThreatModel
+from explainfb.robustness.attacked_model import AttackedModel, BoolArray, attacked, verified
 from explainfb.robustness.attacks import seeded
 from explainfb.robustness.pgd import into_ball
-from explainfb.robustness.target import BoolArray, Target, target_of, verified
 
 PACKAGES = ("art", "multiprocess")
 
@@ -54,7 +54,7 @@ def run_autoattack(
         raise InputError(f"AutoAttack needs an epsilon greater than 0; found {threat_model.epsilon}.")
     images, labels = images.to(classifier.device), labels.to(classifier.device)
     options = {"steps": steps, "restarts": restarts, "queries": square_queries, "batch_size": batch_size}
-    with target_of(classifier) as target, seeded(images.device, seed):
+    with attacked(classifier) as target, seeded(images.device, seed):
         wrong = target.wrong(images, labels).cpu().numpy()
         attack = _attack(target, images, classifier.architecture.classes, threat_model, options)
         found = torch.from_numpy(attack.generate(x=images.cpu().numpy(), y=labels.cpu().numpy())).to(images)
@@ -67,7 +67,7 @@ def run_autoattack(
 
 
 def _attack(
-    target: Target, images: torch.Tensor, classes: int, threat_model: ThreatModel, options: dict[str, int]
+    target: AttackedModel, images: torch.Tensor, classes: int, threat_model: ThreatModel, options: dict[str, int]
 ) -> Any:
     """ART's AutoAttack, with its attacks spelled out so that their sizes can be set."""
     from art.attacks.evasion import AutoAttack, AutoProjectedGradientDescent, DeepFool, SquareAttack

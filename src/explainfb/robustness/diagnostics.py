@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb.core.types import IntArray, Norm
+from explainfb.robustness.attacked_model import AttackedModel, BoolArray, wrong_outputs
 from explainfb.robustness.attacks import Attacker
 from explainfb.robustness.sanity_checks import AttackDiagnostics, Share, repeatable
-from explainfb.robustness.target import BoolArray, Target, wrong_outputs
 
 WITHOUT_GRADIENTS = ("square", "noise", "hop_skip_jump", "gen_attack")
 ONE_STEP = "fgsm"
@@ -57,7 +57,7 @@ class Clean:
         return bool(torch.isfinite(self.outputs).all()) and repeatable(self.outputs, self.outputs_again)
 
 
-def inspect_clean(target: Target, images: Tensor, labels: Tensor, batch_size: int) -> Clean:
+def inspect_clean(target: AttackedModel, images: Tensor, labels: Tensor, batch_size: int) -> Clean:
     """Ask the classifier twice, and for its gradients."""
     outputs = outputs_of(target, images, batch_size)
     wrong = wrong_outputs(outputs, labels)
@@ -65,7 +65,7 @@ def inspect_clean(target: Target, images: Tensor, labels: Tensor, batch_size: in
     return Clean(outputs, outputs_of(target, images, batch_size), wrong.cpu().numpy(), gradients)
 
 
-def loss_gradients(target: Target, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
+def loss_gradients(target: AttackedModel, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
     """(N,): L2 norm of the gradient of the cross-entropy with respect to each image."""
     norms = [torch.zeros(0, device=images.device)]
     for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
@@ -75,7 +75,7 @@ def loss_gradients(target: Target, images: Tensor, labels: Tensor, batch_size: i
     return torch.cat(norms)
 
 
-def outputs_of(target: Target, images: Tensor, batch_size: int) -> Tensor:
+def outputs_of(target: AttackedModel, images: Tensor, batch_size: int) -> Tensor:
     """(N, classes): the classifier's logits."""
     with torch.no_grad():
         return torch.cat([target(batch) for batch in images.split(batch_size)])

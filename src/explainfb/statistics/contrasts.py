@@ -7,6 +7,7 @@ Holm's method (1979) for the number of contrasts. Of calibration errors, which n
 to be larger than that noise as well.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -47,7 +48,7 @@ class Contrast:
     0 for another measure."""
 
     @property
-    def is_one(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether it may be called a difference."""
         return self.reliable and self.p is not None and self.p < LEVEL and abs(self.difference) > self.noise
 
@@ -96,7 +97,9 @@ def _p_seeds(by_seed: FloatArray) -> float | None:
         return None
     if np.ptp(by_seed) == 0:  # the t-test would divide by a deviation of 0
         return 1.0 if by_seed[0] == 0 else float(np.finfo(np.float64).tiny)
-    return float(scipy.stats.ttest_1samp(by_seed, 0.0).pvalue)
+    # of differences that are all but equal SciPy warns that it loses digits; p is then far below any level
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+        return float(scipy.stats.ttest_1samp(by_seed, 0.0).pvalue)
 
 
 def _p_images(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> float:

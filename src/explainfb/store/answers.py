@@ -197,7 +197,7 @@ def _comparison_row(connection: Connection, stored: StoredComparison) -> RowMapp
     return row
 
 
-def _values(annotator: int, response: Response, seed: int, now: datetime) -> dict[str, Any]:
+def _values(annotator: int, response: Response, seed: int, now: datetime) -> dict[str, object]:
     shown = response.comparison.comparison
     return {
         "comparison_id": response.comparison.id,

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -170,9 +170,9 @@ class Database:
         return f"The database {self.place} cannot be reached ({reason}); look at the server and at the URL given."
 
 
-def append(connection: Connection, table: Table, values: dict[str, Any]) -> int:
+def append(connection: Connection, table: Table, values: Mapping[str, object]) -> int:
     """Insert one row; returns its id."""
-    key = connection.execute(insert(table).values(values)).inserted_primary_key
+    key = connection.execute(insert(table).values(dict(values))).inserted_primary_key
     assert key is not None
     return int(key[0])
 

@@ -12,7 +12,7 @@ from explainfb.explanations.storage import Explanations, explanations_path, load
 from explainfb.results.json_file import read_stopped, write_stopped
 from explainfb.results.records import Stopped
 from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble
-from explainfb.rewards.validation import load_out_of_bag_test
+from explainfb.rewards.validation import load_out_of_bag_test, out_of_bag_test_path
 
 CLASSIFIERS = "classifiers"
 
@@ -48,6 +48,10 @@ class ArmFolder:
     def ensemble(self, number: int) -> RewardEnsemble:
         """The reward learned in round `number`, on the device."""
         return load_ensemble(self.reward_path(number)).to(self.device)
+
+    def has_out_of_bag_test(self, number: int) -> bool:
+        """Whether round `number` has the test of its reward beside it; rounds of early studies have none."""
+        return out_of_bag_test_path(self.reward_path(number)).is_file()
 
     def out_of_bag_test(self, number: int) -> OutOfBagTest:
         """How well the reward of round `number` predicts answers that it was not fitted to."""

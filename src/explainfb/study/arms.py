@@ -24,9 +24,9 @@ from explainfb.preferences.simulated import Annotator, CoinAnnotator, simulated_
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, ArmDescription
 from explainfb.rewards.dataset import as_seen_by_reward
 from explainfb.store import Store
-from explainfb.study.asking import SimulatedRounds
 from explainfb.study.context import StudyContext
-from explainfb.study.rounds import TRAINING_COST, Outcome, SteppingRounds, train_first
+from explainfb.study.reward_rounds import SimulatedRounds
+from explainfb.study.rounds import TRAINING_COST, MethodRounds, Outcome, train_first
 from explainfb.study.settings import KnownControl, StudySettings
 from explainfb.tasks.task import Task
 
@@ -48,9 +48,16 @@ class Arm(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuned:
+class FinetunedArm:
     """As many rounds as feedback, with another annotator, whose reward is followed as feedback's is, or with a method
-    that asks nobody."""
+    that asks nobody.
+
+    >>> from explainfb import FinetunedArm
+    >>> from explainfb.finetuning import baselines
+    >>> plain = FinetunedArm(label="my arm", meaning="no reward", method=lambda context: baselines.cross_entropy)
+    >>> plain.describe("my_arm").role
+    'control'
+    """
 
     label: str = ""
     """In a few words, for tables; its name without one."""
@@ -91,7 +98,7 @@ class Tuned:
         if not files.classifier_path(0).is_file():
             save_classifier(load_classifier(first), files.classifier_path(0))
         if self.method is not None:
-            return SteppingRounds(context=context, name=name, files=files, steps_by=self.method(context)).run()
+            return MethodRounds(context=context, name=name, files=files, steps_by=self.method(context)).run()
         assert self.annotator is not None
         # a database of its own: the study's would mix these answers with those that feedback learns from
         with Store(files.path / "answers.db") as store:
@@ -208,35 +215,35 @@ SHARED = {
 """The two that every study has."""
 ARMS = Arms(
     {
-        "cross_entropy": Tuned(
+        "cross_entropy": FinetunedArm(
             label="cross-entropy only",
             meaning="the same steps on the same images, without a reward",
             method=cross_entropy,
         ),
-        "random_exchange": Tuned(
+        "random_exchange": FinetunedArm(
             label="random exchange",
             meaning="the same exchange, and penalty if any, of random superpixels: nobody is asked",
             method=random_exchange,
         ),
-        "random_answers": Tuned(
+        "random_answers": FinetunedArm(
             label="random answers",
             meaning="the same loop with a coin giving the answers, whose reward is followed if it predicts any",
             annotator=coin,
         ),
-        "wrong_masks": Tuned(
+        "wrong_masks": FinetunedArm(
             label="wrong masks",
             meaning="the same loop with an annotator who prefers the wrong region",
             annotator=wrong_masks,
             masks=lambda _: "relevance",
         ),
-        "oracle_reward": Tuned(
+        "oracle_reward": FinetunedArm(
             label="oracle reward",
             meaning="the annotator's own utility in place of a learned reward",
             reference=True,
             method=oracle_reward,
             masks=lambda _: "relevance",
         ),
-        "rrr": Tuned(
+        "rrr": FinetunedArm(
             label="pixel masks (RRR)",
             meaning="right for the right reasons: told the irrelevant pixels of every training image "
             "(Ross et al. 2017)",
@@ -244,13 +251,13 @@ ARMS = Arms(
             method=rrr,
             masks=lambda settings: settings.baselines.rrr_masks,
         ),
-        "input_gradient": Tuned(
+        "input_gradient": FinetunedArm(
             label="input gradient penalty",
             meaning="a penalty on the input gradient (Ross & Doshi-Velez 2018)",
             reference=True,
             method=input_gradient,
         ),
-        "adversarial_training": Tuned(
+        "adversarial_training": FinetunedArm(
             label="adversarial training",
             meaning="trained on its own adversarial examples (Madry et al. 2018)",
             reference=True,
@@ -259,4 +266,9 @@ ARMS = Arms(
         NO_SHORTCUT: NoShortcut(),
     }
 )
-"""All that is known of an arm stands in its entry here."""
+"""All that is known of an arm stands in its entry here.
+
+>>> from explainfb import ARMS
+>>> ARMS["rrr"].describe("rrr").label
+'pixel masks (RRR)'
+"""

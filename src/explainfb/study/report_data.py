@@ -1,6 +1,5 @@
 """What the report shows beside its numbers: pictures of explanations, and of what the reward learned."""
 
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +7,6 @@ import torch
 
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
-from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
 from explainfb.core.types import Explanation, OutOfBagTest
 from explainfb.explanations.lime import explain
@@ -54,7 +52,7 @@ def _out_of_bag_tests(context: StudyContext) -> dict[int, OutOfBagTest]:
     """Of the rounds whose reward has it beside it."""
     found = {}
     for number in range(1, context.settings.rounds + 1):
-        with suppress(InputError):  # rounds from before the test was kept have none
+        if context.feedback_folder.has_out_of_bag_test(number):  # rounds from before the test was kept have none
             found[number] = context.feedback_folder.out_of_bag_test(number)
     return found
 

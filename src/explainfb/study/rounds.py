@@ -50,7 +50,7 @@ class Rounds(ABC):
     def method(self, number: int) -> Method:
         """How round `number` takes its gradient steps, once everything that it needs has been done."""
 
-    def why_not_followed(self, number: int) -> Stopped | None:
+    def reason_not_followed(self, number: int) -> Stopped | None:
         """Why round `number` leaves the classifier as it is; None where it takes its steps."""
         return None
 
@@ -87,7 +87,7 @@ class Rounds(ABC):
     def _stop(self, number: int, result: Finetuned) -> Stopped | None:
         if result.stopped_at is not None:
             return Stopped(self.name, number, StopReason.NOT_FINITE, step=result.stopped_at)
-        return self.why_not_followed(number)
+        return self.reason_not_followed(number)
 
     def _step(self, number: int, method: Method) -> None:
         context, path = self.context, self.files.classifier_path(number)
@@ -116,7 +116,7 @@ class Rounds(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SteppingRounds(Rounds):
+class MethodRounds(Rounds):
     """Rounds that ask nobody: each takes all its steps by the same method."""
 
     steps_by: Method

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomli_w
 
 from explainfb.classifiers.settings import TrainingSettings
+from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.core.renamed import RENAMED_SETTINGS
@@ -46,7 +47,12 @@ Control = KnownControl | str
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """What a study does. With the data, these settings decide its results on the CPU to the last bit."""
+    """What a study does. With the data, these settings decide its results on the CPU to the last bit.
+
+    >>> from explainfb import LimeSettings, StudySettings
+    >>> StudySettings(rounds=2, lime=LimeSettings(n_samples=64), controls=("random_exchange",)).comparisons_per_round
+    250
+    """
 
     task: str = "digits-decoy"
     """A task by name, or folder:PATH for your own pictures."""
@@ -103,6 +109,7 @@ class StudySettings:
     """How strongly each control does what it does."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.rounds < 1:
             raise InputError(f"A study needs at least 1 round; found {self.rounds}.")
         if self.seed < 0:

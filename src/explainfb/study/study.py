@@ -41,10 +41,10 @@ from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, PreferenceR
 from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
 from explainfb.study.arms import ARMS, describe
-from explainfb.study.asking import Answered, feedback_rounds
 from explainfb.study.context import StudyContext
 from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
 from explainfb.study.report_data import collect_report_data
+from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
 from explainfb.study.rounds import TRAINING_COST, Outcome, train_first
 from explainfb.study.settings import (
     Control,
@@ -69,7 +69,13 @@ Made = tuple[Outcome, Evaluation]
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """One study in its folder; `Study.open` checks everything that can be checked before work starts."""
+    """One study in its folder; `Study.open` checks everything that can be checked before work starts.
+
+    >>> from explainfb import Study, StudySettings
+    >>> study = Study.open("studies/example", StudySettings(rounds=1, comparisons_per_round=100))
+    >>> study.describe()
+    'digits-decoy, 1,209 training images, 1 round of 100 comparisons, seed 0, simulated annotator, cpu'
+    """
 
     context: StudyContext
     database: str | Path
@@ -79,20 +85,22 @@ class Study:
     def open(
         cls,
         folder: Path | str,
-        settings: StudySettings,
+        settings: StudySettings | None = None,
         *,
         data_dir: Path | None = None,
         device: torch.device | str = "cpu",
         database: str | Path | None = None,
     ) -> "Study":
-        """Begin a study in `folder`, or resume the one that is there.
+        """Begin a study in `folder`, or resume the one that is there, for which no settings need be given.
 
         Raises `InputError` for settings that differ from those of the study being resumed, for one that has lost its
-        study.toml, for a task or database that cannot be had, for an annotator who could not answer, for a control that
-        lacks its masks, and for a full disk.
+        study.toml, for a folder without a study where no settings are given, for a task or database that cannot be had,
+        for an annotator who could not answer, for a control that lacks its masks, and for a full disk.
         """
         folder = Path(folder)
         stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
+        if settings is None:
+            settings = stored or upgrade_settings(folder / SETTINGS)  # which says what is missing
         if stored is not None:
             check_same(settings, stored, folder)
         else:
@@ -125,7 +133,7 @@ class Study:
         for name in self.controls:
             made[name] = self.run_arm(name, progress)
         with Store(self.database) as store:
-            preferences = Answered(self.context, self.context.feedback_folder, store).results()
+            preferences = ArmAnswers(self.context, self.context.feedback_folder, store).results()
         if not self.results_path.is_file():
             write_results(self._results(preferences, made), self.results_path)
         return self.report()

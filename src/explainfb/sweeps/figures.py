@@ -51,7 +51,7 @@ def arms_figure(summary: GridSummary, panels: Sequence[Measure] = PANELS) -> Fig
         for axis, measure in zip(line, panels, strict=True):
             _scale(axis, summary, measure)
             _arms(axis, summary, rows, measure)
-            axis.set_xlabel(_title(measure), fontsize=8)
+            axis.set_xlabel(_title(measure, logarithmic=measure in LOGARITHMIC), fontsize=8)
         line[0].set_title(cell, loc="left", fontsize=9, fontweight="bold")
         _name_lines(line[0], summary, rows)
     marks = _legend("on some seed", {role_of(summary, row) for rows in cells.values() for row in rows})
@@ -64,9 +64,9 @@ def _ordered(summary: GridSummary, rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: list(KINDS).index(role_of(summary, row)))
 
 
-def _title(measure: Measure) -> str:
+def _title(measure: Measure, *, logarithmic: bool = False) -> str:
     """What a panel shows; of an error, that less of it is better."""
-    notes = ["lower is better"] * (not measure.higher_is_better) + ["logarithmic"] * (measure in LOGARITHMIC)
+    notes = ["lower is better"] * (not measure.higher_is_better) + ["logarithmic"] * logarithmic
     return measure.short + (f" ({', '.join(notes)})" if notes else "")
 
 

@@ -9,7 +9,7 @@ half-way.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -22,7 +22,7 @@ from explainfb.results.records import StudyResults
 from explainfb.study.finished import finished_results
 from explainfb.study.settings import StudySettings, as_plain, command_line, flatten
 from explainfb.sweeps.contrasts import Studies, grid_contrasts
-from explainfb.sweeps.executor import run_studies
+from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import MEASURES, Grid, GridSettings, SweepSettings
 from explainfb.sweeps.summary import CellSummary, GridSummary, summarise
 from explainfb.sweeps.summary_file import write_summary
@@ -44,7 +44,18 @@ def sweep(wanted: SweepSettings, settings: StudySettings, console: Console) -> G
 
 
 def run_grid(grid: Grid, wanted: GridSettings, console: Console) -> GridSummary:
-    """Run every cell on every seed, as far as it is not done; returns what grid.json holds."""
+    """Run every cell on every seed, as far as it is not done; returns what grid.json holds.
+
+    >>> from dataclasses import replace
+    >>> from pathlib import Path
+    >>> from rich.console import Console
+    >>> from explainfb import Grid, GridSettings, run_grid
+    >>> from explainfb.testing.tiny import TINY  # settings so small that this takes seconds
+    >>> grid = Grid(cells={"tiny": replace(TINY, rounds=1, controls=())})
+    >>> summary = run_grid(grid, GridSettings(folder=Path("studies/tiny"), seeds=1, jobs=1), Console(quiet=True))
+    >>> list(summary.cells), summary.seeds
+    (['tiny'], (11,))
+    """
     cells = ", ".join(grid.cells)
     _say(console, f"Grid in {wanted.folder}: {_seeds(wanted)}; cells: {cells}; processes: {wanted.jobs}.")
     return _run(grid, {name: wanted.folder / name for name in grid.cells}, wanted, console)
@@ -59,13 +70,29 @@ def _run(grid: Grid, folders: Mapping[str, Path], wanted: GridSettings, console:
         for name, cell in grid.cells.items()
     }
     done = _finished(studies, wanted)
-    summary = _keep(grid, folders, wanted, done)
+    # nothing is written before there is something: a mistyped command must not empty an earlier summary
+    summary = _keep(grid, folders, wanted, done) if done else None
     with console.status(f"{len(studies) - len(done)} studies to go; half-way results are in {wanted.path}"):
-        for folder, results in run_studies(studies, wanted, done=frozenset(done)):
-            done[folder] = results
-            summary = _keep(grid, folders, wanted, done)
-            _say(console, f"{folder.relative_to(wanted.folder)} is done ({len(done)} of {len(studies)}).")
+        for group in _groups(studies, wanted):
+            for folder, results in run_studies(group, wanted, done=frozenset(done)):
+                done[folder] = results
+                summary = _keep(grid, folders, wanted, done)
+                _say(console, f"{folder.relative_to(wanted.folder)} is done ({len(done)} of {len(studies)}).")
+    assert summary is not None
     return summary
+
+
+def _groups(studies: Mapping[Path, StudySettings], wanted: GridSettings) -> Iterator[dict[Path, StudySettings]]:
+    """Studies of a few seeds at a time, as many as keep every process busy.
+
+    Within a group all feedback comes first, so that in one group of all nothing would be finished before half of the
+    work is done. Studies of different seeds have nothing to share.
+    """
+    cells = max(1, len(studies) // len(wanted.all_seeds))
+    size = cells * max(1, -(-wanted.jobs // cells))
+    items = list(studies.items())
+    for start in range(0, len(items), size):
+        yield dict(items[start : start + size])
 
 
 def _finished(studies: Mapping[Path, StudySettings], wanted: GridSettings) -> dict[Path, StudyResults]:

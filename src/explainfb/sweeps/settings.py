@@ -33,7 +33,13 @@ class Processes:
 
 @dataclass(frozen=True, kw_only=True)
 class GridSettings(Processes):
-    """Where the studies of a grid are kept, and over which seeds and processes they run."""
+    """Where the studies of a grid are kept, and over which seeds and processes they run.
+
+    >>> from pathlib import Path
+    >>> from explainfb import GridSettings
+    >>> GridSettings(folder=Path("studies/answers"), seeds=3).all_seeds
+    range(11, 14)
+    """
 
     folder: Path
     """One folder a cell, in which there is one study a seed, and grid.json."""
@@ -74,7 +80,13 @@ class SweepSettings(GridSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """What is run, and what is tested."""
+    """What is run, and what is tested.
+
+    >>> from explainfb import Grid, StudySettings
+    >>> few, many = StudySettings(comparisons_per_round=63), StudySettings()
+    >>> Grid(cells={"250 answers": few, "1,000 answers": many}, reference="1,000 answers").against_arms
+    True
+    """
 
     cells: Mapping[str, StudySettings]
     """By names that can be a folder's; the seed of the settings does not count."""

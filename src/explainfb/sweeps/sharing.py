@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.study.arm_folder import ArmFolder
-from explainfb.study.folder import same_data
-from explainfb.study.settings import StudySettings, as_plain
+from explainfb.study.folder import SETTINGS, same_data
+from explainfb.study.settings import StudySettings, as_plain, read_settings
 
 START = ("task", "seed", "train_images", "shortcut", "image_size", "weights", "training")
 """The settings that decide the classifier before feedback."""
@@ -32,17 +33,28 @@ class SharedFiles:
     """Files that a study may copy from others."""
 
     files: tuple[str, ...]
+    decided_by: Mapping[str, object]
+    """The settings that decide the files, as the study wants them."""
     sources: tuple[Path, ...]
-    """Folders of the studies that agree in the settings which decide the files."""
+    """Folders of the studies that are to agree in these settings."""
 
     def copy_to(self, folder: Path) -> None:
         """Copy the files to `folder` from the first source with the same data that has them all."""
         for source in self.sources:
-            # settings name a data set or a folder of pictures, whose content may have changed in between
-            if same_data(source, folder) and all((source / file).is_file() for file in self.files):
+            # a folder may hold another study than the one that is wanted there, and settings name data whose content
+            # may have changed in between
+            there = all((source / file).is_file() for file in self.files)
+            if there and self._agrees(source) and same_data(source, folder):
                 for file in self.files:
                     write_whole(folder / file, partial(shutil.copyfile, source / file))
                 return
+
+    def _agrees(self, source: Path) -> bool:
+        """Whether the study that lies in `source` was begun with the settings that decide the files."""
+        try:
+            return _chosen(read_settings(source / SETTINGS), tuple(self.decided_by)) == self.decided_by
+        except InputError:
+            return False
 
 
 def shared_files(studies: Mapping[Path, StudySettings]) -> dict[Path, tuple[SharedFiles, ...]]:
@@ -52,7 +64,7 @@ def shared_files(studies: Mapping[Path, StudySettings]) -> dict[Path, tuple[Shar
         chosen = {folder: _chosen(settings, names) for folder, settings in studies.items()}
         for folder, here in chosen.items():
             sources = tuple(other for other, there in chosen.items() if other != folder and there == here)
-            found[folder] += (SharedFiles(files, sources),)
+            found[folder] += (SharedFiles(files, here, sources),)
     return found
 
 

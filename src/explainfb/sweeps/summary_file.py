@@ -108,7 +108,7 @@ def _contrast_as_json(contrast: Contrast) -> Json:
         "p": contrast.p,
         "reliable": contrast.reliable,
         "noise": contrast.noise,
-        "is_one": contrast.is_one,
+        "is_one": contrast.is_significant,
     }
 
 

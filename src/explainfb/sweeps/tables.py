@@ -101,7 +101,7 @@ def contrast_table(summary: GridSummary, cell: str | None = None) -> str:
 def _contrast_line(cell: CellSummary, contrast: Contrast) -> str:
     what, measure = label_of(cell, contrast), measure_of(contrast.measure).short
     size = f"{contrast.difference:+.3f} | {contrast.low:+.3f} to {contrast.high:+.3f}"
-    verdict = "a difference" if contrast.is_one else "not shown" if contrast.reliable else "not to be relied on"
+    verdict = "a difference" if contrast.is_significant else "not shown" if contrast.reliable else "not to be relied on"
     return f"| {what} | {measure} | {size} | {contrast.p:.2g} | {verdict} |"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from explainfb.report.stops import sentence
+from explainfb.report.stopped_rounds import sentence
 from explainfb.results.measures import SHIFTED, Measure
 from explainfb.results.records import Stopped
 from explainfb.statistics.contrasts import LEVEL
@@ -80,6 +80,6 @@ def _contrast_table(cell: CellSummary) -> Table:
                 f"{contrast.difference:+.3f}",
                 "–" if p is None else f"{contrast.low:+.3f} to {contrast.high:+.3f}",
                 "–" if p is None else f"{p:.2g}",
-                f"a difference (p < {LEVEL})" if contrast.is_one else "not shown",
+                f"a difference (p < {LEVEL})" if contrast.is_significant else "not shown",
             )
     return table

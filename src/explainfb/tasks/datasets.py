@@ -118,6 +118,11 @@ def load_task(
     are for validation, or the last tenth of the training images where there are no more. `data_dir` holds torchvision's
     data sets; None downloads to `data/`. `seed` draws the shortcuts' random parts. `image_size` is the side, in pixels,
     to which a folder's pictures are brought. Raises `InputError` for an unknown name or data that cannot be read.
+
+    >>> from explainfb import load_task
+    >>> task = load_task("digits-decoy", train_images=500, seed=1)
+    >>> len(task.train), len(task.shifted)
+    (500, 454)
     """
     if train_images < 10:
         raise InputError(f"--train-images must be at least 10; found {train_images}.")

@@ -14,7 +14,15 @@ from explainfb.core.types import check_images
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images that are used together, with what is known of each."""
+    """Images that are used together, with what is known of each.
+
+    >>> from explainfb import load_task
+    >>> train = load_task("digits-decoy").train
+    >>> train.images.shape, train.labels.shape, train.relevance.shape
+    (torch.Size([1209, 1, 28, 28]), torch.Size([1209]), torch.Size([1209, 28, 28]))
+    >>> len(train.take(slice(10)))
+    10
+    """
 
     images: Tensor
     """(N, C, H, W) float32 in [0, 1]."""
@@ -51,7 +59,13 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A classification task with its splits."""
+    """A classification task with its splits.
+
+    >>> from explainfb import load_task
+    >>> task = load_task("digits-decoy")
+    >>> task.image_shape, task.class_names[:3], len(task.clean) == len(task.shifted)
+    ((1, 28, 28), ('0', '1', '2'), True)
+    """
 
     name: str
     class_names: tuple[str, ...]

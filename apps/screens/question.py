@@ -1,0 +1,134 @@
+"""The work itself: one question after the other, with undo, a pause, and what was answered before."""
+
+import functools
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from explainfb.core.types import Answer
+from explainfb.explanations.plots import row_scale
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.session import AnnotationSession, Side, time_left
+from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
+from explainfb.store import Kind, Lease, StoredComparison
+from screens import answer_buttons, pair
+from screens.guard import allowed, guarded, tell
+from screens.wording import COMPARE, RATE
+
+COMMENT_LENGTH = 20_000
+"""In the browser's units, of which some characters take two."""
+HISTORY = "looking back"
+"""The key that is set while the earlier answers are shown."""
+
+
+def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
+    """Which of two explanations is better?"""
+    left, right = stimuli(served, lease.comparison)
+    shown_at = first_shown(lease.token)
+    progress(session)
+    st.markdown(f"##### {COMPARE.question}")
+    answer_buttons.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
+    show(served, left, right, name=lease.token)
+    comment(lease.token)
+    footer(served, session, name=lease.token)
+
+
+def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side) -> None:
+    """How good is this explanation?"""
+    stimulus = stimuli(served, lease.comparison)[side == "right"]
+    name = f"{lease.token}-{side}"
+    shown_at = first_shown(name)
+    progress(session)
+    st.markdown(f"##### {RATE.question}")
+    answer_buttons.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
+    pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
+    comment(name)
+    footer(served, session, name=name)
+
+
+def stimuli(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, Stimulus]:
+    """What is shown on the left and on the right."""
+    asked = stored.comparison
+    left, right = (served.stimuli.stimulus(key, asked.round) for key in (asked.left, asked.right))
+    return left, right
+
+
+def show(served: ServedStudy, left: Stimulus, right: Stimulus, *, name: str) -> None:
+    """Both sides, coloured as the study wants it."""
+    shared = colour_scale(served.settings) == "probability"
+    pair.show_pair(left, right, scales(left, right, served.settings), shared=shared, name=name)
+
+
+def first_shown(name: str) -> datetime:
+    """When this question was first shown in this tab."""
+    # every key and switch runs the script anew; only the first time is when the question appeared
+    moment: datetime = st.session_state.setdefault(f"shown {name}", datetime.now(UTC))
+    return moment
+
+
+def comment(name: str) -> None:
+    st.text_input(
+        "Comment (optional; goes with your answer)", key=f"comment-{name}", max_chars=COMMENT_LENGTH, placeholder=""
+    )
+
+
+def comment_on(name: str) -> str:
+    """What was typed so far."""
+    return st.session_state.get(f"comment-{name}") or ""
+
+
+def progress(session: AnnotationSession) -> None:
+    """How far it is, and how long it will take."""
+    outlook = session.outlook()
+    total = outlook.done + outlook.left
+    text = f"{outlook.done} of {total}, {time_left(outlook.left * session.seconds_each())} left"
+    with st.container(key="progress"):
+        st.progress(outlook.done / total if total else 1.0, text=text)
+
+
+def footer(served: ServedStudy, session: AnnotationSession, *, name: str) -> None:
+    """The ways to other screens; `name` tells one question from the next."""
+    latest = next(iter(session.history(1)), None)
+    with st.container(key="elsewhere"):
+        undo, pause, back = st.columns(3)
+        undo.button(
+            "Undo",
+            key=f"undo-{name}",
+            shortcut="U",
+            on_click=_undo,
+            args=(served, session, latest and latest.id, first_shown(f"undo {name} {latest and latest.id}")),
+            width="stretch",
+        )
+        pause.button("Pause", key="pause", shortcut="P", on_click=_pause, args=(served, session), width="stretch")
+        back.button("Earlier answers", key="history", shortcut="H", on_click=_look_back, width="stretch")
+
+
+@guarded
+def _answer(served: ServedStudy, session: AnnotationSession, lease: Lease, shown_at: datetime, answer: Answer) -> None:
+    if allowed(served, session.annotator):
+        session.answer(lease, answer, shown_at=shown_at, comment=comment_on(lease.token))
+
+
+@guarded
+def _rate(
+    served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side, shown_at: datetime, rating: int
+) -> None:
+    if allowed(served, session.annotator):
+        name = f"{lease.token}-{side}"
+        session.rate(lease, side, rating, shown_at=shown_at, comment=comment_on(name))
+
+
+@guarded
+def _undo(served: ServedStudy, session: AnnotationSession, latest: int | None, shown_at: datetime) -> None:
+    if allowed(served, session.annotator) and not session.undo(latest, shown_at=shown_at):
+        tell("There is nothing to undo.")
+
+
+@guarded
+def _pause(served: ServedStudy, session: AnnotationSession) -> None:
+    if allowed(served, session.annotator):
+        served.store.annotators.note(session.annotator.name, Kind.PAUSED)
+
+
+def _look_back() -> None:
+    st.session_state[HISTORY] = True

@@ -1,0 +1,44 @@
+"""Where something was computed and how long it took is told, and adds up."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from explainfb.core.environment import (
+    Provenance,
+    add_provenance,
+    describe_environment,
+    merge_environments,
+    read_provenance,
+)
+from explainfb.core.errors import InputError
+
+
+def test_environments_are_named_where_they_differ() -> None:
+    here, there = {"torch": "2.1", "python": "3.12"}, {"torch": "2.2", "python": "3.12", "device": "cpu"}
+    joined = {"torch": "2.1; 2.2", "python": "3.12", "device": "not recorded; cpu"}
+    assert merge_environments(here, there) == joined
+    assert merge_environments(joined, there) == joined
+    assert merge_environments({}, there) == merge_environments(there, {}) == there
+    assert describe_environment(torch.device("cpu")) == describe_environment() | {"device": "cpu"}
+
+
+def test_the_processor_on_which_rounding_depends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert describe_environment()["processor"] not in ("", "not recorded")
+    told = "processor\t: 0\nmodel name\t: Abacus 3000: wood\nmodel name\t: another\n"
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: told)
+    assert describe_environment()["processor"] == "Abacus 3000: wood"
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: "")
+    monkeypatch.setattr("platform.processor", lambda: "")
+    assert describe_environment()["processor"] == "not recorded"
+
+
+def test_times_add_up_and_a_damaged_file_is_named(tmp_path: Path) -> None:
+    add_provenance(tmp_path, Provenance({"torch": "1"}, {"training": 2.0, "answers": 1.0}))
+    assert add_provenance(tmp_path, Provenance({"torch": "1"}, {"training": 0.5})) == read_provenance(tmp_path)
+    assert read_provenance(tmp_path) == Provenance({"torch": "1"}, {"training": 2.5, "answers": 1.0})
+    (tmp_path / "provenance.json").write_text("{")
+    with pytest.raises(InputError, match=r"provenance\.json is damaged"):
+        read_provenance(tmp_path)
