@@ -20,7 +20,15 @@ CHUNK = 512
 
 
 class RewardEnsemble(nn.Module):
-    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged."""
+    """Several reward models; once normalised, each has mean 0 and standard deviation 1; then they are averaged.
+
+    >>> import torch
+    >>> from explainfb import RewardEnsemble
+    >>> from explainfb.rewards.models import build_reward
+    >>> reward = RewardEnsemble([build_reward("additive", channels=1, scale="share") for _ in range(3)])
+    >>> reward.relevance_map(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 28, 28])
+    """
 
     mean: Tensor
     std: Tensor

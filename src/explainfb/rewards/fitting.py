@@ -41,6 +41,20 @@ def fit_ensemble(
     Every member sees as many answers as there are, drawn with replacement; the 1/e that were not drawn validate it.
     `utilities` (len(explained),), where given, are what is fitted in place of the answers about the same pairs. Raises
     `InputError` when there are fewer than `FEWEST_ANSWERS`.
+
+    >>> import torch
+    >>> from explainfb import ExplanationKey, LimeSettings, PreferenceBatch, RewardSettings, TrainingSettings
+    >>> from explainfb import as_seen_by_reward, explain, fit_ensemble, load_task, train
+    >>> task = load_task("digits")
+    >>> classifier = train(task, settings=TrainingSettings(steps=10))
+    >>> keys = [ExplanationKey("round-0", image) for image in range(8)]
+    >>> found = explain(classifier, task.train.images[:8], settings=LimeSettings(n_samples=64, fill="zero"))
+    >>> seen = as_seen_by_reward(dict(zip(keys, found)), keys, task.train)
+    >>> left, right = torch.tensor([0, 2, 4, 6]), torch.tensor([1, 3, 5, 7])
+    >>> answers = PreferenceBatch(left, right, share_left=torch.tensor([1.0, 0.0, 0.5, 1.0]))
+    >>> reward = fit_ensemble(seen, answers, settings=RewardSettings(steps=20), seed=0)
+    >>> reward(seen).shape, reward.relevance_map(seen.images).shape
+    (torch.Size([8]), torch.Size([8, 28, 28]))
     """
     if len(answers) < FEWEST_ANSWERS:
         raise InputError(f"A reward needs at least {FEWEST_ANSWERS} answers to learn from; found {len(answers)}.")

@@ -11,6 +11,10 @@ class AttackSettings:
 
     A field that ends in `_images` says on how many of the correctly classified images, drawn at random, an attack runs:
     slow ones on few, and 0 leaves the attack out. The sanity checks cannot be left out.
+
+    >>> from explainfb import AttackSettings
+    >>> AttackSettings(pgd_steps=100, pgd_restarts=6).square_queries
+    100
     """
 
     pgd_steps: int = 20
