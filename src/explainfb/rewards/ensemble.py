@@ -70,7 +70,7 @@ class RewardEnsemble(nn.Module):
         return torch.stack(scaled).mean(0) if scaled else None
 
     def relevance_map(self, images: Tensor) -> Tensor:
-        """(B, H, W) the reward for a unit of weight of the better sign at each place, |A| − B, averaged over members.
+        """(B, H, W) the reward for a unit of weight of the better sign at each place: `|A| − B`, averaged over members.
 
         Raises `InputError` where a member is a free one, which has no maps.
         """
