@@ -124,7 +124,7 @@ def test_a_round_that_is_made_anew_keeps_no_earlier_reason(run: Run) -> None:
     assert rounds.files.stopped() == ()
 
 
-@pytest.mark.parametrize(("right", "follows"), [(18, True), (17, False), (5, False)])
+@pytest.mark.parametrize(("right", "follows"), [(18, True), (17, False), (2, False)])
 def test_a_reward_is_followed_for_what_a_coin_would_hardly_do(
     run: Run, monkeypatch: pytest.MonkeyPatch, right: int, follows: bool
 ) -> None:
