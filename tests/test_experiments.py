@@ -116,7 +116,8 @@ def test_experiments_stay_small() -> None:
     assert sum(path.stat().st_size for path in kept) <= 2_500_000
     for folder in FOLDERS:
         others = [path for path in kept if path.is_relative_to(EXPERIMENTS / folder) and path.suffix != ".py"]
-        assert {path.name for path in others} - {"figure.png"} == {"README.md", "results.json"}
+        assert {path.name for path in others} == {"README.md", "results.json", "figure.png"}
+        assert "](figure.png)" in (EXPERIMENTS / folder / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("folder", list(make_pages.folders()))
