@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.counterexamples_vs_gradient.probes import Probe, read_probes
-from experiments.grids import COLUMNS, all_tables, arms
+from experiments.grids import COLUMNS, LINF_05, LINF_1, all_tables, arms
 from experiments.page import Page, rows
-from explainfb.results.measures import SHORTCUT_SHARE
+from explainfb.results.measures import SHIFTED, SHORTCUT_SHARE
 from explainfb.sweeps.figures import arms_figure
 from explainfb.sweeps.summary_file import read_summary
 from explainfb.sweeps.tables import Row, number, table
 
+MEASURED = (SHIFTED.key, LINF_05.key, LINF_1.key, "validation")
+"""Of a probe, what a table has."""
 MNIST, MNIST_GRADIENT, DIGITS_GRADIENT = "mnist-counterexamples", "mnist-gradient", "digits-gradient"
 GROUPS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "480 steps a round": {
@@ -95,7 +97,7 @@ def probe_table(probes: Sequence[Probe], group: Mapping[str, Sequence[str]]) -> 
     for task, names in group.items():
         for name in names:
             probe = known[task, name]
-            measured = (_seeds(probe, measure) for measure in ("shifted", "linf 0.05", "linf 0.1", "validation"))
+            measured = (_seeds(probe, measure) for measure in MEASURED)
             lines.append([task.removesuffix("-decoy"), name, *measured, _distance(probe)])
     return rows(["", "probe", "shifted", "L∞ .05", "L∞ .1", "validation", "margin / slope"], lines)
 

@@ -6,12 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MEASURES = ("shifted", "clean", "linf 0.05", "linf 0.1", "validation", "margin", "slope_border", "slope_middle")
-"""Accuracies, on images whose shortcut misleads unless they are called clean; under attack by PGD with two restarts at
-200 of them, or by all attacks of a study where `full`. *validation* is accuracy on validation images with random
-patches, *margin* the median difference of the logits, and a slope the L1 norm of its gradient over a part of the
-image."""
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -27,7 +21,13 @@ class Probe:
     """Whether all attacks of a study were run."""
     seeds: tuple[int, ...]
     measured: Mapping[str, tuple[float, ...]]
-    """By the name of a measure, one number a seed; what was not measured is not there."""
+    """By the key of a measure of studies, or by what only probes measured; one number a seed, and what was not measured
+    is not there.
+
+    Robust accuracies are of PGD with two restarts at 200 images whose shortcut misleads, of all attacks of a study
+    where `full`. *validation* is accuracy on validation images with random patches, *margin* the median difference of
+    the logits, and a slope the L1 norm of its gradient over a part of the image.
+    """
     reward_accuracy: tuple[float, ...] = ()
     """Of the last round's reward on held-out answers, one number a seed; none where none was learned."""
     not_followed: tuple[int, ...] = ()

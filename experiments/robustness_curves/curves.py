@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from explainfb.core.types import BoolArray, FloatArray, IntArray, Norm
+from explainfb.results.measures import NORM_SIGNS
 from explainfb.robustness.curves import RobustCurve
 from explainfb.statistics.contrasts import Contrast, contrast, corrected, half_width
 
 Images = Literal["shifted", "clean"]
-SIGNS: dict[Norm, str] = {"linf": "L∞", "l2": "L2"}
 FIXED = 0.1
 """The L∞ epsilon at which accuracies are tested."""
 
@@ -142,7 +142,7 @@ def _contrasts(name: str, here: Curves, there: Curves) -> Iterator[Contrast]:
         (a.distances.mean(keepdims=True), b.distances.mean(keepdims=True)) for a, b in pairs
     ]
     reliable = not (here.is_flagged() or there.is_flagged())
-    yield contrast(name, f"mean {SIGNS[here.key.norm]} distance", distances, reliable=reliable)
+    yield contrast(name, f"mean {NORM_SIGNS[here.key.norm]} distance", distances, reliable=reliable)
     if here.key.norm == "linf":
         place = here.epsilons.index(FIXED)
         held = [(a.held[place].astype(np.float64), b.held[place].astype(np.float64)) for a, b in pairs]

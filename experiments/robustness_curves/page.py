@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.page import Page, label, rows
-from experiments.robustness_curves.curves import FIXED, SIGNS, Curves, Images, Key, Mean, Tested, read_curves, tests_of
+from experiments.robustness_curves.curves import FIXED, Curves, Images, Key, Mean, Tested, read_curves, tests_of
 from explainfb.core.types import Norm
+from explainfb.results.measures import NORM_SIGNS
 from explainfb.statistics.contrasts import LEVEL
 from explainfb.sweeps.tables import number
 
@@ -113,7 +114,7 @@ def shown(start: Start, tested: Sequence[Tested], names: Mapping[str, str]) -> s
     told: dict[str, list[str]] = {"better": [], "worse": []}
     for test in tested:
         here = (test.key.start, test.key.images) == (start.start, start.images)
-        if here and test.contrast.is_significant and test.contrast.measure == f"mean {SIGNS['linf']} distance":
+        if here and test.contrast.is_significant and test.contrast.measure == f"mean {NORM_SIGNS['linf']} distance":
             other = test.contrast.arm
             name = "feedback without" if ":" in other and start.start == "adversarial-images" else names.get(other)
             if name is not None:

@@ -32,7 +32,7 @@ def test_every_arm_has_what_was_measured_seed_by_seed() -> None:
     assert found.feedback.of(SHIFTED) == OverSeeds.of([0.8, 0.9])
     assert found.feedback.of(ROBUST) == OverSeeds.of([0.4, 0.45])
     assert found.feedback.of(SHORTCUT_SHARE) is None
-    assert found.feedback.measures == [SHIFTED, CLEAN, ECE, ROBUST]
+    assert found.feedback.measures == [CLEAN, SHIFTED, ECE, ROBUST]
     assert found.feedback.compute == Compute(1000, 2000)
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from explainfb.core.types import Interval, ThreatModel
 from explainfb.report.number_format import percent, plain, signed
-from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Measure, robust_accuracy_under
+from explainfb.results.measures import CLEAN, MEASURES, SHIFTED, Measure, robust_accuracy_under
 from explainfb.results.records import ArmResult, StudyResults
 
 Direction = Literal["better", "worse", "unclear"]
@@ -50,10 +50,15 @@ def deciding(results: StudyResults) -> Measure:
     return SHIFTED if has_shortcut(results) else robustness(results) or clean(results)
 
 
+def plain_measures(results: StudyResults) -> list[Measure]:
+    """All but robust accuracies, in the order of the tables."""
+    return [clean(results) if measure == CLEAN else measure for measure in MEASURES]
+
+
 def all_measures(results: StudyResults) -> list[Measure]:
     """What was measured, in the order of the tables."""
     robust = robustness(results)
-    return [clean(results), SHIFTED, ECE, SHORTCUT_SHARE, *([robust] if robust else [])]
+    return [*plain_measures(results), *([robust] if robust else [])]
 
 
 def difference(results: StudyResults, measure: Measure, other: ArmResult) -> Interval | None:

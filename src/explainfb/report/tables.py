@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from explainfb.core.types import CrossCheck, Interval, RobustAccuracy, ThreatModel
-from explainfb.report.measures import clean, difference, direction, robustness, threat_models
+from explainfb.report.measures import difference, direction, plain_measures, robustness, threat_models
 from explainfb.report.number_format import plain, signed
-from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, SHORTCUT_SHARE, Measure
+from explainfb.results.measures import NORM_SIGNS, SHORTCUT_SHARE, Measure
 from explainfb.results.records import ArmDescription, ArmResult, Compute, StudyResults
 from explainfb.robustness.sanity_checks import meanings
 
@@ -59,8 +59,8 @@ WAYS = {"forward": "k images forward", "backward": "k images backward"}
 
 def shown_measures(results: StudyResults) -> list[Measure]:
     """The columns of the main table: those that were measured on some arm."""
-    named = [clean(results), SHIFTED, ECE, SHORTCUT_SHARE]
-    return [measure for measure in named if any(arm.measured(measure) for arm in results.arms.values())]
+    arms = results.arms.values()
+    return [measure for measure in plain_measures(results) if any(arm.measured(measure) for arm in arms)]
 
 
 def main_table(results: StudyResults) -> ResultTable:

@@ -127,14 +127,12 @@ def _arm_as_json(result: ArmResult) -> Json:
 
 
 def _arm_from(found: Json, arm: ArmDescription, compute: Compute | None) -> ArmResult:
-    bins, intervals = found["reliability"], found["intervals"]
+    bins = found["reliability"]
+    measured: Json = {measure.key: _interval_from(found["intervals"][measure.key]) for measure in MEASURES}
     return ArmResult(
         arm=arm,
         n=found["n"],
-        clean_accuracy=Interval(**intervals["clean_accuracy"]),
-        shifted_accuracy=_interval_from(intervals["shifted_accuracy"]),
-        ece=Interval(**intervals["ece"]),
-        shortcut_share=_interval_from(intervals["shortcut_share"]),
+        **measured,
         reliability=ReliabilityBins(tuple(bins["confidence"]), tuple(bins["accuracy"]), tuple(bins["count"])),
         robust_accuracy=tuple(_robust_from(row) for row in found[ROBUST]),
         compute=compute,

@@ -6,15 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from explainfb.core.errors import InputError
-from explainfb.results.measures import (
-    CLEAN,
-    ECE,
-    SHIFTED,
-    SHORTCUT_SHARE,
-    Measure,
-    measure_of,
-    robust_accuracy_under,
-)
+from explainfb.results.measures import MEASURES, SHIFTED, Measure, measure_of, robust_accuracy_under
 from explainfb.results.records import (
     BEFORE,
     FEEDBACK,
@@ -163,7 +155,7 @@ def _arm(results: Sequence[ArmResult], seeds: Sequence[int]) -> ArmSummary:
     """`results`, one a seed, of one arm."""
     robust = [robust_accuracy_under(each.threat_model) for each in results[0].robust_accuracy]
     measured, unreliable = {}, {}
-    for measure in (SHIFTED, CLEAN, ECE, SHORTCUT_SHARE, *robust):
+    for measure in (*MEASURES, *robust):
         values = [value.estimate for result in results if (value := result.measured(measure)) is not None]
         if values:
             measured[measure.key] = OverSeeds.of(values)

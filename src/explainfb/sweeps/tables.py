@@ -5,21 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from explainfb.core.types import ThreatModel
-from explainfb.results.measures import (
-    CLEAN,
-    ECE,
-    SHIFTED,
-    SHORTCUT_SHARE,
-    Measure,
-    measure_of,
-    robust_accuracy_under,
-)
+from explainfb.results.measures import MEASURES, Measure, measure_of, robust_accuracy_under
 from explainfb.results.records import FEEDBACK
 from explainfb.statistics.contrasts import Contrast
 from explainfb.sweeps.summary import ArmSummary, CellSummary, GridSummary, OverSeeds
 
 ATTACKS = (ThreatModel("linf", 0.05), ThreatModel("linf", 0.1), ThreatModel("l2", 1.0))
-COLUMNS = (CLEAN, SHIFTED, ECE, SHORTCUT_SHARE, *map(robust_accuracy_under, ATTACKS))
+COLUMNS = (*MEASURES, *map(robust_accuracy_under, ATTACKS))
 """Of a table unless others are named."""
 
 
