@@ -25,7 +25,7 @@ def page(text: str) -> Page:
 
 @pytest.mark.parametrize(
     ("label", "shifted"),
-    [("before", 41.6), ("cross-entropy only", 29.8), ("after feedback", 89.9), ("no shortcut (ceiling)", 95.0)],
+    [("before", 41.6), ("cross-entropy only", 29.8), ("feedback", 89.9), ("no shortcut (ceiling)", 95.0)],
 )
 def test_the_terminal_table_has_an_arm_a_row(label: str, shifted: float) -> None:
     printed = terminal(example_results())

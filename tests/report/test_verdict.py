@@ -173,7 +173,7 @@ def test_where_the_deciding_number_failed_a_check_nothing_else_decides() -> None
     found = reach_verdict(results)
     assert found.outcome is Outcome.UNCLEAR
     assert found.sentence.startswith("Whether the feedback helped cannot be said: robust accuracy at L∞ ε = 0.1")
-    assert "sanity check failed for after feedback" in found.sentence
+    assert "sanity check failed for feedback" in found.sentence
     assert found.sentence.endswith("Accuracy on clean images is 30.0 points below before.")
     assert "Robustness" in dict(findings(results))
 
@@ -184,7 +184,7 @@ def test_a_number_that_failed_a_check_supports_no_claim() -> None:
     results = with_flag(results, "feedback", MIDDLE, "Gradients are zero.")
     assert outcome(results, ROBUST) is Outcome.UNCLEAR
     text = dict(findings(results))["Robustness"]
-    assert "sanity check failed for after feedback" in text
+    assert "sanity check failed for feedback" in text
 
 
 def test_a_control_whose_number_failed_a_check_is_not_beaten() -> None:

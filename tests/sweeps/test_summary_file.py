@@ -93,7 +93,7 @@ def test_a_mean_and_a_difference_have_the_encoding_of_every_interval(tmp_path: P
     found = json.loads((tmp_path / "grid.json").read_text())
     cell = found["cells"]["plain"]
     assert found["format"] == 2
-    assert found["arm_descriptions"]["feedback"]["label"] == "after feedback"
+    assert found["arm_descriptions"]["feedback"]["label"] == "feedback"
     assert set(cell["arms"]["before"]["robust_accuracy linf 0.1"]) == {"estimate", "low", "high", "values"}
     assert cell["contrasts"][0]["difference"]["estimate"] == -0.1
     assert cell["contrasts"][0]["is_one"] is False

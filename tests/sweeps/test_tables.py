@@ -40,7 +40,7 @@ def test_a_row_has_its_means_intervals_doubts_and_costs() -> None:
         "|---|---|---|---|",
         "| before | .150 ± .635 | .150 ± .635 | 64 / 32 |",
         "| pixel masks (RRR) | .500 ± .000 | .500 ± .000\\* | 64 / 32 |",
-        "| **after feedback** | .850 ± .635 | .850 ± .635 | 64 / 32 |",
+        "| **feedback** | .850 ± .635 | .850 ± .635 | 64 / 32 |",
     ]
 
 

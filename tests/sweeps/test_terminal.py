@@ -50,7 +50,7 @@ def test_what_stopped_is_told_once_for_each_arm() -> None:
     assert "random answers, round 1: The reward was not followed: the best of its 2 members predicts 3 of 6" in found
     assert "(and 2 rounds more; sweep.json has them.)" in found
     assert "round 2" not in found
-    assert "after feedback, round 4: Fine-tuning stopped at step 3" in found
+    assert "feedback, round 4: Fine-tuning stopped at step 3" in found
 
 
 def test_what_feedback_gains_in_shifted_accuracy_and_of_the_gap_is_told() -> None:

@@ -17,7 +17,7 @@ RENAMED_ARMS = {"after": "feedback", "ceiling": "no_shortcut"}
 DESCRIPTIONS: dict[str, tuple[str, str, str]] = {
     "before": ("before", "the classifier as it was trained, before any feedback", "before"),
     "feedback": (
-        "after feedback",
+        "feedback",
         "the same classifier, fine-tuned to follow the reward learned from the answers",
         "feedback",
     ),

@@ -207,7 +207,7 @@ SHARED = {
     BEFORE: ArmDescription(BEFORE, "before", "the classifier as it was trained, before any feedback", "before"),
     FEEDBACK: ArmDescription(
         FEEDBACK,
-        "after feedback",
+        "feedback",
         "the same classifier, fine-tuned to follow the reward learned from the answers",
         "feedback",
     ),
