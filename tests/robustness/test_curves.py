@@ -31,14 +31,6 @@ def test_their_mean_is_the_area_under_the_curve() -> None:
     assert found.distances.mean() == pytest.approx(np.trapezoid(found.accuracy, EPSILONS))
 
 
-def test_the_median_lies_where_half_hold() -> None:
-    assert curve([1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]).median_distance == pytest.approx(0.15)
-    assert curve([1, 1], [1, 0], [0, 0], [0, 0]).median_distance == pytest.approx(0.1)
-    assert curve([1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]).median_distance == 0
-    assert curve([1, 0], [1, 0], [0, 0], [0, 0]).median_distance == 0
-    assert curve([1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 0]).median_distance is None
-
-
 class Linear(torch.nn.Module):
     """Two classes, told apart by whether the mean pixel lies above .5: distances are known in both norms."""
 

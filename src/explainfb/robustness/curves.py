@@ -54,23 +54,6 @@ class RobustCurve:
         distances: FloatArray = (widths * (self.held[:-1] + self.held[1:].astype(np.float64)) / 2).sum(0)
         return distances
 
-    @property
-    def median_distance(self) -> float | None:
-        """The epsilon at which half of the images hold, between two measured ones on the straight line.
-
-        0 where fewer than half are right without any attack; None where half still hold at the largest epsilon.
-        """
-        accuracy = self.accuracy
-        if accuracy[0] < 0.5:
-            return 0.0
-        if accuracy[-1] > 0.5:
-            return None
-        row = int(np.argmax(accuracy <= 0.5))
-        if row == 0:
-            return 0.0
-        share = (accuracy[row - 1] - 0.5) / (accuracy[row - 1] - accuracy[row])
-        return float(self.epsilons[row - 1] + share * (self.epsilons[row] - self.epsilons[row - 1]))
-
 
 def robust_curve(
     classifier: Classifier,

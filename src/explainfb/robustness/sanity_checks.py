@@ -226,8 +226,3 @@ def flags(diagnostics: AttackDiagnostics) -> tuple[str, ...]:
 def meanings() -> dict[str, str]:
     """Each flag with the one sentence that says what it means."""
     return {check.__name__: (getdoc(check) or "").partition("\n")[0] for check in CHECKS}
-
-
-def paragraphs() -> dict[str, str]:
-    """Each flag with the paragraph that explains it: the sentence, how it is found out, and what to do."""
-    return {check.__name__: " ".join((getdoc(check) or "").split()) for check in CHECKS}
