@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -84,15 +83,21 @@ def _decoded(content: bytes) -> str:
 
 def _read_csv(content: bytes, columns: Sequence[str]) -> Rows:
     _decoded(content)
+    odd: list[pa.csv.InvalidRow] = []
+
+    def keep(row: pa.csv.InvalidRow) -> str:
+        odd.append(row)
+        return "error"
+
     # Arrow reads the rest of a file as one cell, without a word, where a quote is never closed
     if content.count(b'"') % 2:
         raise UnreadableError("is cut off or damaged (a double quote is not closed)")
     try:
-        # one thread, for only then does Arrow number rows in errors; one block, because values hold line breaks
+        # one thread, for only then does Arrow number rows; one block, because values hold line breaks
         table = pa.csv.read_csv(
             io.BytesIO(content),
             pa.csv.ReadOptions(use_threads=False, block_size=min(len(content) + 1, 2**30)),
-            pa.csv.ParseOptions(newlines_in_values=True),
+            pa.csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
             pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(columns, pa.string()),
                 null_values=[""],
@@ -101,18 +106,11 @@ def _read_csv(content: bytes, columns: Sequence[str]) -> Rows:
             ),
         )
     except pa.ArrowInvalid as error:
-        raise UnreadableError(f"is empty, damaged or no CSV ({_arrow_message(error)})") from error
+        why = str(error).splitlines()[0]
+        if odd:  # the header is row 1 of Arrow's
+            why = f"row {odd[0].number - 1} has {odd[0].actual_columns} cells, expected {odd[0].expected_columns}"
+        raise UnreadableError(f"is empty, damaged or no CSV ({why})") from error
     return table.column_names, table.to_pylist()
-
-
-def _arrow_message(error: pa.ArrowInvalid) -> str:
-    """Arrow's complaint with the first row of data as row 1, less the row's content."""
-    message = str(error).splitlines()[0]
-    place = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message)
-    if place:
-        row, expected, got = (int(number) for number in place.groups())
-        return f"row {row - 1} has {got} cells, expected {expected}"
-    return message
 
 
 def _read_jsonl(content: bytes, columns: Sequence[str]) -> Rows:

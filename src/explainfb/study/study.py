@@ -61,8 +61,6 @@ from explainfb.tasks.task import Task
 
 EVALUATION_COST = 200.0
 """What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
-EVALUATION = ": evaluation"
-"""How the stages end that `forget_evaluations` lets be done again."""
 Made = tuple[Outcome, Evaluation]
 """What an arm ended with, and what was measured on it."""
 
@@ -177,7 +175,8 @@ class Study:
             raise InputError(f"The study in {self.folder} is not finished; run it first.")
         self._adopt_old_provenance()
         if (known := read_provenance(self.folder)) is not None:
-            others = {name: took for name, took in known.seconds.items() if not name.endswith(EVALUATION)}
+            forgotten = {_evaluation_stage(arm) for arm in (BEFORE, FEEDBACK, *ARMS)}
+            others = {stage: took for stage, took in known.seconds.items() if stage not in forgotten}
             write_provenance(self.folder, Provenance(known.environment, others))
         self.results_path.unlink()
         evaluations = self.folder / "evaluations"
@@ -262,7 +261,7 @@ class Study:
             progress.skip(EVALUATION_COST)
             return load_evaluation(path)
         title = f"{name}: measuring and attacking"
-        with progress.stage(title, 1, cost=EVALUATION_COST) as step, self.context.timed(name + EVALUATION):
+        with progress.stage(title, 1, cost=EVALUATION_COST) as step, self.context.timed(_evaluation_stage(name)):
             undefended = self.context.feedback_folder.classifier_path(0)
             evaluation = evaluate(
                 load_classifier(outcome.classifier).to(self.device),
@@ -295,3 +294,8 @@ class Study:
             seconds={name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
             stopped=tuple(stop for outcome, _ in made.values() for stop in outcome.stopped),
         )
+
+
+def _evaluation_stage(arm: str) -> str:
+    """What provenance.json calls the measuring of an arm's classifier."""
+    return f"{arm}: evaluation"
