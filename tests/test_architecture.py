@@ -18,7 +18,8 @@ FLOORS = (
     ("preferences", "finetuning"),
     ("study",),
     ("sweeps", "labelling"),
-    ("cli", "testing", "__init__"),
+    ("cli", "testing"),
+    ("__init__",),
     ("__main__",),
 )
 """From the ground up: a package imports itself and packages of lower floors."""

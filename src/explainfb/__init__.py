@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from explainfb.classifiers.training import predict_logits, train
     from explainfb.classifiers.transfer import pretrained
     from explainfb.classifiers.wrapping import wrap
+    from explainfb.cli.commands import main
     from explainfb.core.errors import InputError
     from explainfb.core.types import (
         Answer,
@@ -98,6 +99,7 @@ HOMES = {
     "finetune": "finetuning.feedback",
     "fit_ensemble": "rewards.fitting",
     "load_task": "tasks.datasets",
+    "main": "cli.commands",
     "optimise": "finetuning.optimisation",
     "predict_logits": "classifiers.training",
     "pretrained": "classifiers.transfer",
@@ -154,6 +156,7 @@ __all__ = [
     "finetune",
     "fit_ensemble",
     "load_task",
+    "main",
     "optimise",
     "predict_logits",
     "pretrained",

@@ -60,7 +60,16 @@ def read(words: Sequence[str]) -> Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of `explainfb`. Exit status 2 and one sentence for bad input."""
+    """What `explainfb` does when it is typed, for a file of your own that has put its arms and networks there first.
+
+    `arguments` are the words behind the program's name, those that were typed unless they are given. It never returns:
+    it exits, with status 2 and one sentence for bad input.
+
+    >>> from explainfb import main
+    >>> main(["run", "--rounds", "0"])
+    Traceback (most recent call last):
+    SystemExit: 2
+    """
     words, told = with_new_names(sys.argv[1:] if arguments is None else arguments)
     aside = Console(stderr=True)
     for sentence in told:
