@@ -53,7 +53,7 @@ def test_preferences_come_back_equal_with_times_in_utc(store: Store) -> None:
     given = Preference(comparison(0), Answer.CANT_TELL, "Zoë", 2**62, shown, shown + timedelta(microseconds=1))
     store.add_comparisons([comparison(0)], seed=7)
     store.record([given])
-    (found,) = store.preferences()
+    (found,) = store.preferences(gold=True)
     assert found == given
     assert found.shown_at.tzinfo is UTC
     assert found.shown_at.isoformat() == "2024-02-29T20:30:00.123456+00:00"
@@ -64,7 +64,7 @@ def test_a_time_without_a_zone_is_refused(store: Store) -> None:
     naive = datetime(2024, 3, 1)
     with pytest.raises(InputError, match="time zone"):
         store.record([Preference(comparison(0), Answer.LEFT, "a", 7, naive, naive)])
-    assert store.preferences() == []
+    assert store.preferences(gold=True) == []
 
 
 def test_recording_a_batch_again_adds_nothing_and_keeps_what_is_on_record(store: Store) -> None:
@@ -73,7 +73,7 @@ def test_recording_a_batch_again_adds_nothing_and_keeps_what_is_on_record(store:
     first = [preference(item) for item in items[:2]]
     assert store.record(first) == 2
     assert store.record([preference(item, Answer.RIGHT) for item in items]) == 2
-    assert [each.answer for each in store.preferences()] == [Answer.LEFT] * 2 + [Answer.RIGHT] * 2
+    assert [each.answer for each in store.preferences(gold=True)] == [Answer.LEFT] * 2 + [Answer.RIGHT] * 2
     assert len(store.answers()) == 4
 
 
@@ -82,7 +82,7 @@ def test_a_comparison_asked_twice_in_a_round_takes_two_answers_by_one_annotator(
     store.add_comparisons(twice, seed=7)
     batch = [preference(twice[0], Answer.LEFT), preference(twice[1], Answer.RIGHT)]
     assert (store.record(batch), store.record(batch)) == (2, 0)
-    assert store.preferences() == batch
+    assert store.preferences(gold=True) == batch
     with pytest.raises(InputError, match="found 3 answers"):
         store.record([*batch, batch[0]])
 
@@ -101,8 +101,8 @@ def test_preferences_are_ordered_and_filtered_whatever_order_they_came_in(store:
     names = ["b", "A", "a", "ä"]
     batch = [preference(item, annotator=name) for item in items for name in sorted(names)]
     store.record(batch[::-1])
-    assert store.preferences() == batch
-    assert store.preferences(rounds=[2]) == batch[8:]
+    assert store.preferences(gold=True) == batch
+    assert store.preferences(rounds=[2], gold=True) == batch[8:]
     assert store.preferences(gold=False) == batch[:4] + batch[8:]
     assert store.preferences([1], gold=False) == batch[:4]
 
@@ -194,14 +194,14 @@ def test_excluding_an_annotator_leaves_the_answers_out_and_opens_their_slots(sto
     store.add_comparisons(items, seed=7)
     store.record([preference(items[0], annotator="a"), preference(items[0], annotator="b")])
     store.annotators.exclude("a", by="Rae", reason="gold 1 of 9")
-    assert [each.annotator for each in store.preferences()] == ["b"]
+    assert [each.annotator for each in store.preferences(gold=True)] == ["b"]
     assert store.progress(1).answers == 1
     event = store.annotators.events("a")[-1]
     assert (event.kind, event.by, event.detail) == (Kind.EXCLUDED, "Rae", "gold 1 of 9")
     assert [each.excluded for each in store.annotators.all()] == [True, False]
     assert len(store.answers()) == 2
     store.annotators.include("a", by="Rae", reason="mended")
-    assert [each.annotator for each in store.preferences()] == ["a", "b"]
+    assert [each.annotator for each in store.preferences(gold=True)] == ["a", "b"]
     assert store.progress(1).answers == 2
 
 

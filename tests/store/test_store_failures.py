@@ -28,7 +28,7 @@ def filled(file: Path) -> Path:
 
 def test_an_intact_file_opens(tmp_path: Path) -> None:
     with Store(address(filled(tmp_path / "study.db"))) as store:
-        assert len(store.preferences()) == 500
+        assert len(store.preferences(gold=True)) == 500
 
 
 @pytest.mark.parametrize(

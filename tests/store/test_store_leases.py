@@ -72,7 +72,7 @@ def test_an_answer_ends_the_lease_and_is_stored_as_it_was_shown(store: Store) ->
     shown = lease.comparison.comparison
     assert (stored.shown_left, stored.shown_right, stored.seed) == (shown.left, shown.right, 7)
     assert (stored.current, stored.surplus, stored.supersedes, stored.app_version) == (True, False, None, "1.0")
-    assert store.preferences() == [stored.preference]
+    assert store.preferences(gold=True) == [stored.preference]
     assert image(must_ask(store, ann)) == 1
     assert store.history(ann) == [stored]
 
@@ -106,7 +106,7 @@ def test_an_expired_lease_goes_to_another_and_a_late_answer_is_kept(store: Store
     first = store.answer(ann, response(late.comparison, Answer.LEFT, late.token), now=hour, overlap=1)
     second = store.answer(bob, response(taken.comparison, Answer.RIGHT, taken.token), now=hour, overlap=1)
     assert (first.surplus, second.surplus) == (False, True)
-    assert [each.annotator for each in store.preferences()] == ["Ann"]
+    assert [each.annotator for each in store.preferences(gold=True)] == ["Ann"]
     assert len(store.answers()) == 2
     assert image(must_ask(store, ann, now=hour)) == 1
     assert image(must_ask(store, bob, now=hour)) == 2
@@ -135,7 +135,7 @@ def test_a_change_supersedes_and_the_old_answer_stays_on_record(store: Store) ->
     new = store.answer(ann, change, now=NOON, overlap=1)
     assert store.answer(ann, change, now=NOON, overlap=1) == new
     assert [(each.answer, each.current) for each in store.answers()] == [(Answer.LEFT, False), (Answer.EQUAL, True)]
-    assert [each.answer for each in store.preferences()] == [Answer.EQUAL]
+    assert [each.answer for each in store.preferences(gold=True)] == [Answer.EQUAL]
     assert store.history(ann) == [new]
     assert store.progress(1).answers == 1
     with pytest.raises(InputError, match="changed meanwhile"):
@@ -152,14 +152,14 @@ def test_undo_takes_answers_back_one_after_the_other_and_asks_again(store: Store
         assert lease is not None
         assert image(lease) == expected
         assert store.undo(ann, last, now=NOON, overlap=1, lease_seconds=60) == lease
-    assert store.preferences() == store.history(ann) == []
+    assert store.preferences(gold=True) == store.history(ann) == []
     assert store.progress(1).answers == 0
     late = store.answer(ann, response(lease.comparison, Answer.LEFT, "a"), now=NOON, overlap=1)
     assert not late.current
     again = store.answer(ann, response(lease.comparison, Answer.RIGHT, lease.token), now=NOON, overlap=1)
     assert again.current
     assert [each.answer for each in store.answers()] == [Answer.LEFT, Answer.LEFT, None, None, Answer.RIGHT]
-    assert [each.answer for each in store.preferences()] == [Answer.RIGHT]
+    assert [each.answer for each in store.preferences(gold=True)] == [Answer.RIGHT]
 
 
 def test_undo_of_an_answer_that_was_changed_meanwhile_leaves_the_change(store: Store) -> None:
@@ -178,7 +178,7 @@ def test_a_closed_round_is_asked_no_more_and_its_answers_stay_as_they_are(store:
     lease, other = must_ask(store, ann), must_ask(store, bob)
     given = store.answer(ann, response(lease.comparison, Answer.LEFT, "a"), now=NOON, overlap=1)
     store.close_round(1)
-    before = store.preferences()
+    before = store.preferences(gold=True)
     assert ask(store, ann) is None
     assert ask(store, bob) is None
     assert store.answer(bob, response(other.comparison, Answer.LEFT, "b"), now=NOON, overlap=1).surplus
@@ -186,7 +186,7 @@ def test_a_closed_round_is_asked_no_more_and_its_answers_stay_as_they_are(store:
         store.answer(ann, response(lease.comparison, Answer.RIGHT, "c", supersedes=given.id), now=NOON, overlap=1)
     with pytest.raises(InputError, match="closed"):
         store.undo(ann, given, now=NOON, overlap=1, lease_seconds=60)
-    assert store.preferences() == before
+    assert store.preferences(gold=True) == before
     store.reopen_round(1)
     assert image(must_ask(store, ann)) == 1
 
@@ -229,7 +229,7 @@ def test_whatever_happens_the_counters_agree_with_the_events(store: Store, seed:
     assert any(each.surplus for each in store.answers())
     pairs = Counter((each.comparison.id, each.annotator) for each in store.answers() if each.current and each.answer)
     assert set(pairs.values()) == {1}
-    assert not [each for each in store.preferences() if each.annotator not in "abcd"]
+    assert not [each for each in store.preferences(gold=True) if each.annotator not in "abcd"]
 
 
 def random_step(store: Store, who: Annotator, draw: np.random.Generator, now: datetime) -> None:

@@ -93,7 +93,7 @@ def test_a_crowd_answers_under_its_own_names(ran: Run) -> None:
 def test_comparisons_are_asked_and_judge_a_reward_learned_from_utilities(ran: Run, coin: bool) -> None:
     arm, usual = ran(learned_from="utilities", coin=coin), ran(coin=coin)
     assert isinstance(arm.annotator, CoinAnnotator if coin else SimulatedAnnotator)
-    same = [[(each.comparison, each.answer) for each in one.store.preferences()] for one in (arm, usual)]
+    same = [[(each.comparison, each.answer) for each in one.store.preferences(gold=True)] for one in (arm, usual)]
     assert same[0] == same[1]
     assert arm.answers.rounds()[0].held_out == usual.answers.rounds()[0].held_out
     one, other = (next(each.files.ensemble(1).parameters()) for each in (arm, usual))
