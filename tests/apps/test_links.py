@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
-from app_visitors import NewVisitor
+from app_visitors import NewVisitor, check_that_no_other_host_is_asked, requests_of
 from explainfb.store import Role
 from explainfb.testing.app_server import PATIENCE, App, Visitor
 
@@ -52,6 +52,7 @@ def test_only_open_links_open_anything(new_visitor: NewVisitor, app: App) -> Non
     assert again != link
     visitor.visit(again, "progress")
     researcher = new_visitor()
+    requested = requests_of(researcher)
     researcher.visit(app.invite("Rea", Role.RESEARCHER), "people")
     assert researcher.find("answers").count() == 0
     assert downloaded(researcher, "download-csv").startswith('"answer_id"')
@@ -59,6 +60,7 @@ def test_only_open_links_open_anything(new_visitor: NewVisitor, app: App) -> Non
         store.annotators.revoke("Rea")
     researcher.read("needs a personal link")  # by itself
     assert researcher.find("download-csv").count() == 0
+    check_that_no_other_host_is_asked(app, researcher, requested)
     log = app.log.read_text()
     assert token not in log
     assert "Ada" not in log

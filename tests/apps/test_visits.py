@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
-from app_visitors import NewVisitor
+from app_visitors import NewVisitor, check_that_no_other_host_is_asked, requests_of
 from explainfb.core.types import Answer
 from explainfb.labelling.stimuli import Stimuli, scales
 from explainfb.results.json_file import read_results
@@ -152,6 +152,7 @@ def check_answers(study: Path, given: list[Answer]) -> None:
 
 def test_a_visit_by_mouse(new_visitor: NewVisitor, app: App) -> None:
     visitor = new_visitor()
+    requested = requests_of(visitor)
     visitor.visit(app.invite("Bo"), "agree")
     visitor.click("agree")
     for answer in ("left", "right", "equal"):
@@ -197,3 +198,4 @@ def test_a_visit_by_mouse(new_visitor: NewVisitor, app: App) -> None:
         by_comparison = {each.comparison: each.answer for each in found}
         assert [by_comparison[stored.comparison] for stored in store.comparisons(1)] == given
         check_counters(store)
+    check_that_no_other_host_is_asked(app, visitor, requested)
