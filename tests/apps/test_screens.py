@@ -123,7 +123,7 @@ def test_a_researcher_leaves_someone_out_on_record(study: Path) -> None:
         (ada,) = store.annotators.all()
         for stored in store.comparisons(1)[:3]:
             store.answer(ada, response(stored, labelling.Answer.LEFT, str(stored.id)), now=_now(), overlap=1)
-        assert len(store.preferences()) == 3
+        assert len(store.preferences(gold=True)) == 3
     app = opened(study, "Rea", Role.RESEARCHER)
     table = app.dataframe[0].value
     assert (
@@ -136,16 +136,16 @@ def test_a_researcher_leaves_someone_out_on_record(study: Path) -> None:
     app.button("decide").click().run()
     assert app.dataframe[0].value["in the fit"].tolist() == ["no"]
     with Store(study / "study.db") as store:
-        assert store.preferences() == []
+        assert store.preferences(gold=True) == []
         (event,) = [event for event in store.annotators.events("Ada") if event.kind is Kind.EXCLUDED]
         assert (event.by, event.detail) == ("Rea", "fails gold items")
     app.button("decide").click().run()
     with Store(study / "study.db") as store:
-        assert store.preferences() == []  # the reason for one decision is none for the next
+        assert store.preferences(gold=True) == []  # the reason for one decision is none for the next
     app.text_input("why").input("had a bad day").run()
     app.button("decide").click().run()
     with Store(study / "study.db") as store:
-        assert len(store.preferences()) == 3
+        assert len(store.preferences(gold=True)) == 3
 
 
 def _now() -> labelling.datetime:

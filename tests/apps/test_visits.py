@@ -194,7 +194,7 @@ def test_a_visit_by_mouse(new_visitor: NewVisitor, app: App) -> None:
             visitor.wait_for_done(number + 1)
     visitor.read("Nothing to compare just now")
     with app.store as store:
-        found = sorted(store.preferences(), key=lambda each: each.responded_at)
+        found = sorted(store.preferences(gold=True), key=lambda each: each.responded_at)
         by_comparison = {each.comparison: each.answer for each in found}
         assert [by_comparison[stored.comparison] for stored in store.comparisons(1)] == given
         check_counters(store)

@@ -114,7 +114,7 @@ def test_what_was_undone_is_rated_anew(store: Store, session: AnnotationSession)
     assert (again.comparison, side) == (lease.comparison, "left")
     for side, rating in zip(SIDES, (2, 3), strict=True):
         session.rate(again, side, rating, shown_at=looked())
-    assert [item.answer for item in store.preferences()] == [Answer.RIGHT]
+    assert [item.answer for item in store.preferences(gold=True)] == [Answer.RIGHT]
 
 
 def test_undo_between_two_ratings_takes_back_the_first_of_them(store: Store, session: AnnotationSession) -> None:
@@ -124,7 +124,7 @@ def test_undo_between_two_ratings_takes_back_the_first_of_them(store: Store, ses
     assert undo(session)
     again, side = must_rate(session)
     assert (again.comparison, side) == (lease.comparison, "left")
-    assert len(store.preferences()) == 1
+    assert len(store.preferences(gold=True)) == 1
 
 
 def test_changed_ratings_change_the_answer(store: Store, session: AnnotationSession) -> None:

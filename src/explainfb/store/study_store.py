@@ -89,8 +89,8 @@ class Store:
         with self._database.write() as connection:
             return answers.record(connection, preferences, now=datetime.now(UTC))
 
-    def preferences(self, rounds: Iterable[int] | None = None, *, gold: bool = True) -> list[Preference]:
-        """The answers to learn from: current, not surplus, not by excluded annotators; `gold` items on wish.
+    def preferences(self, rounds: Iterable[int] | None = None, *, gold: bool) -> list[Preference]:
+        """Answers that count: current, not surplus, not by excluded annotators; those to `gold` items on wish.
 
         Ordered by round, position and annotator's name, whenever they were given.
         """

@@ -238,8 +238,7 @@ class Study:
 
     @contextmanager
     def _recorded_provenance(self) -> Iterator[None]:
-        """Adds what is computed inside to provenance.json, even if it is interrupted; results.json is then out of date,
-        and removed."""
+        """Adds what is computed inside to provenance.json, even if interrupted; results.json, then old, is removed."""
         try:
             yield
         finally:
