@@ -1,4 +1,4 @@
-"""The architecture: a package is a concept, imports between packages go one way, some libraries have one door."""
+"""The architecture: a package is a small concept, imports between packages go one way, some libraries have one door."""
 
 import ast
 from collections.abc import Iterator
@@ -9,6 +9,10 @@ import pytest
 import explainfb
 
 SOURCE = Path(explainfb.__file__).parent
+CHECKOUT = Path(__file__).parents[1]
+MOST_MODULES = 12
+"""In one package, `__init__` included."""
+MOST_LINES = 300
 FLOORS = (
     ("core",),
     ("tasks", "store", "results", "statistics"),
@@ -91,3 +95,19 @@ def test_no_module_has_the_name_of_a_function_beside_it() -> None:
             functions = {n.name for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)}
             clashes += [f"{path.relative_to(SOURCE)}: {name}" for name in sorted(functions & modules)]
     assert clashes == []
+
+
+def test_no_package_has_too_many_modules() -> None:
+    packages = [
+        folder for root in (SOURCE, CHECKOUT / "apps") for folder in (root, *root.rglob("*")) if folder.is_dir()
+    ]
+    sizes = {str(folder): len(list(folder.glob("*.py"))) for folder in packages}
+    assert {"explainfb", "screens"} <= {folder.name for folder in packages}
+    assert {folder: size for folder, size in sizes.items() if size > MOST_MODULES} == {}
+
+
+def test_no_file_is_too_long() -> None:
+    files = [file for folder in (SOURCE, CHECKOUT / "apps", CHECKOUT / "tests") for file in folder.rglob("*.py")]
+    lengths = {str(file): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    assert str(Path(__file__)) in lengths
+    assert {file: length for file, length in lengths.items() if length > MOST_LINES} == {}

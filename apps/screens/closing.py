@@ -5,7 +5,7 @@ import streamlit as st
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Kind
-from screens import answer_buttons
+from screens import answering
 from screens.guard import allowed, guarded, guarded_page
 from screens.question import footer
 
@@ -30,7 +30,7 @@ def paused(served: ServedStudy, session: AnnotationSession) -> None:
     st.markdown("#### A pause")
     outlook = session.outlook()
     st.write(f"Everything is kept. You have given {outlook.given} answers so far; your link brings you back here.")
-    answer_buttons.go_on(_resume, (served, session))
+    answering.go_on(_resume, (served, session))
 
 
 def waiting(served: ServedStudy, session: AnnotationSession) -> None:

@@ -12,7 +12,7 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import SIDES, AnnotationSession
 from explainfb.labelling.stimuli import scales
 from explainfb.store import StoredAnswer
-from screens import answer_buttons, question, style
+from screens import answering, question, style
 from screens.guard import allowed, guarded, tell
 
 CHANGING = "changing"
@@ -62,7 +62,7 @@ def _said(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer)
     ratings = session.ratings_of(answer) if served.settings.question == "rate" else {}
     if len(ratings) == 2:
         return f"Left {ratings['left']}, right {ratings['right']}"
-    return answer_buttons.LABELS[answer.answer or Answer.CANT_TELL]
+    return answering.LABELS[answer.answer or Answer.CANT_TELL]
 
 
 def _when(answer: StoredAnswer) -> str:
@@ -78,9 +78,9 @@ def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswe
     left, right = question.stimuli(served, answer.comparison)
     shown_at = question.first_shown(token)
     st.markdown("##### Your answer again: which shows the better reasons?")
-    style.caption("So far:", answer_buttons.LABELS[answer.answer or Answer.CANT_TELL])
+    style.caption("So far:", answering.LABELS[answer.answer or Answer.CANT_TELL])
     on_answer = functools.partial(_store_change, served, session, answer, shown_at, token)
-    answer_buttons.choose(on_answer, name=f"change-{token}")
+    answering.choose(on_answer, name=f"change-{token}")
     question.show(served, left, right, name=f"change-{token}")
     question.comment(token)
     st.button("Keep it as it was", key="keep", shortcut="Escape", on_click=_stop_changing)

@@ -9,9 +9,8 @@ from explainfb.explanations.plots import row_scale
 from explainfb.labelling.practice import Example, practice_examples
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Annotator, Kind
-from screens import answer_buttons, pair
+from screens import answering, pair
 from screens.guard import allowed, guarded
-from screens.wording import WORDING
 
 FEEDBACK = "practice feedback"
 """The key of the example just answered, and whether as most people do."""
@@ -32,11 +31,12 @@ def show(served: ServedStudy, person: Annotator, done: frozenset[str]) -> None:
         _feedback(served, next(example for example in examples if example.name == name), as_expected)
         return
     example = next(example for example in examples if example.name not in done)
-    st.markdown(f"##### Practice {number + 1} of {len(examples)}: {WORDING[served.settings.question].question.lower()}")
+    asked = answering.WORDING[served.settings.question].question.lower()
+    st.markdown(f"##### Practice {number + 1} of {len(examples)}: {asked}")
     if served.settings.question == "compare":
-        answer_buttons.choose(functools.partial(_compared, served, person, example), name=f"practice-{number}")
+        answering.choose(functools.partial(_compared, served, person, example), name=f"practice-{number}")
     else:
-        answer_buttons.rate(functools.partial(_rated, served, person, example), name=f"practice-{number}")
+        answering.rate(functools.partial(_rated, served, person, example), name=f"practice-{number}")
     draw(served, example)
 
 
@@ -53,7 +53,7 @@ def draw(served: ServedStudy, example: Example) -> None:
 def why(served: ServedStudy, example: Example) -> str:
     """What most people answer, and their reason."""
     if served.settings.question == "compare":
-        return f"**{answer_buttons.LABELS[example.answer]}.** {example.because}"
+        return f"**{answering.LABELS[example.answer]}.** {example.because}"
     if example.left_is_good:
         return "**A high number.** The reasons lie on the shape itself."
     return "**A low number.** The reasons lie on the mark in the corner, which has nothing to do with the shape."
@@ -64,7 +64,7 @@ def _feedback(served: ServedStudy, example: Example, as_expected: bool) -> None:
         st.success(f"Yes. {why(served, example)}")
     else:
         st.info(f"Most people say otherwise. {why(served, example)}")
-    answer_buttons.go_on(_go_on)
+    answering.go_on(_go_on)
     draw(served, example)
 
 

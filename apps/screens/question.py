@@ -11,9 +11,8 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession, Side, time_left
 from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
 from explainfb.store import Kind, Lease, StoredComparison
-from screens import answer_buttons, pair
+from screens import answering, pair
 from screens.guard import allowed, guarded, tell
-from screens.wording import COMPARE, RATE
 
 COMMENT_LENGTH = 20_000
 """In the browser's units, of which some characters take two."""
@@ -26,8 +25,8 @@ def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> No
     left, right = stimuli(served, lease.comparison)
     shown_at = first_shown(lease.token)
     progress(session)
-    st.markdown(f"##### {COMPARE.question}")
-    answer_buttons.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
+    st.markdown(f"##### {answering.COMPARE.question}")
+    answering.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
     show(served, left, right, name=lease.token)
     comment(lease.token)
     footer(served, session, name=lease.token)
@@ -39,8 +38,8 @@ def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Si
     name = f"{lease.token}-{side}"
     shown_at = first_shown(name)
     progress(session)
-    st.markdown(f"##### {RATE.question}")
-    answer_buttons.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
+    st.markdown(f"##### {answering.RATE.question}")
+    answering.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
     pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
     comment(name)
     footer(served, session, name=name)
@@ -94,12 +93,19 @@ def footer(served: ServedStudy, session: AnnotationSession, *, name: str) -> Non
         undo.button(
             "Undo",
             key=f"undo-{name}",
-            shortcut="U",
+            shortcut=answering.UNDO,
             on_click=_undo,
             args=(served, session, latest and latest.id, first_shown(f"undo {name} {latest and latest.id}")),
             width="stretch",
         )
-        pause.button("Pause", key="pause", shortcut="P", on_click=_pause, args=(served, session), width="stretch")
+        pause.button(
+            "Pause",
+            key="pause",
+            shortcut=answering.PAUSE,
+            on_click=_pause,
+            args=(served, session),
+            width="stretch",
+        )
         back.button("Earlier answers", key="history", shortcut="H", on_click=_look_back, width="stretch")
 
 

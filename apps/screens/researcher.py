@@ -19,7 +19,7 @@ from explainfb.preferences.agreement import (
 )
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
-from screens import answer_buttons, question, style
+from screens import answering, question, style
 from screens.guard import allowed, guarded, guarded_page, tell, token_of_page
 
 LOOK_AGAIN_SECONDS = 5.0
@@ -166,7 +166,7 @@ def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
                 column.image(stimulus.picture("overlay", scale=scale), alt=stimulus.description, width=110)
             with columns[2]:
                 for answer, count in item.counts.items():
-                    style.caption(f"{count} ×", answer_buttons.LABELS[answer], left=True)
+                    style.caption(f"{count} ×", answering.LABELS[answer], left=True)
 
 
 def _leave_out(served: ServedStudy, person: Annotator) -> None:

@@ -5,17 +5,16 @@ import streamlit as st
 from explainfb.labelling.practice import worked_example
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Annotator, Kind
-from screens import practice
+from screens import answering, practice
 from screens.guard import allowed, guarded
-from screens.wording import CONSENT, WORDING
 
 DECLINED = "said no"
 
 
 def show(served: ServedStudy, person: Annotator) -> None:
-    words = WORDING[served.settings.question]
+    words = answering.WORDING[served.settings.question]
     st.markdown(f"### {words.title}")
-    st.markdown(served.text("consent.md") or CONSENT)
+    st.markdown(served.text("consent.md") or answering.CONSENT)
     st.markdown("#### What you will do")
     st.markdown(served.text("instructions.md") or words.instructions)
     example = worked_example()

@@ -1,7 +1,6 @@
-"""What is said of the people who answered: known values, planted habits, and edges."""
+"""How far people agree, and on what they do not: known values, planted habits, and edges."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import evalica
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crowd_answers import CANT_TELL, EQUAL, GOLD, LEFT, RIGHT, answered, crowd, table
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer
 from explainfb.preferences.agreement import (
@@ -20,107 +20,7 @@ from explainfb.preferences.agreement import (
     left_bias,
     measure_agreement,
 )
-from explainfb.store import StoredAnswer, StoredComparison
-from store_backends import NOON, comparison
-
-LEFT, RIGHT, EQUAL, CANT_TELL = Answer
-GOLD = 100_000
-"""Comparisons from this number on are gold items whose known answer is right."""
-
-
-def answered(
-    number: int,
-    answer: Answer | None,
-    annotator: str = "Ann",
-    *,
-    round: int = 1,
-    seconds: float = 3,
-    current: bool = True,
-    surplus: bool = False,
-) -> StoredAnswer:
-    item = comparison(number, round=round, gold=RIGHT if number >= GOLD else None)
-    return StoredAnswer(
-        id=0,
-        comparison=StoredComparison(round * 1_000_000 + number, item),
-        annotator=annotator,
-        answer=answer,
-        seed=7,
-        shown_left=item.left,
-        shown_right=item.right,
-        shown_at=NOON,
-        responded_at=NOON + timedelta(seconds=seconds),
-        recorded_at=NOON,
-        app_version="1.0",
-        comment=None,
-        supersedes=None,
-        surplus=surplus,
-        current=current,
-    )
-
-
-def table(units: Sequence[Sequence[Answer | None]]) -> list[StoredAnswer]:
-    """Row by row the answers to one comparison; the people are the columns."""
-    return [
-        answered(number, answer, f"person {column}")
-        for number, row in enumerate(units)
-        for column, answer in enumerate(row)
-        if answer is not None
-    ]
-
-
-def crowd(comparisons: int, people: int, noise: float, *, seed: int = 0) -> list[StoredAnswer]:
-    """Everyone sees the better side, drawn by chance; at the rate `noise` an answer is drawn by chance instead."""
-    draw = numpy_generator(seed, "crowd")
-    better = draw.integers(0, 2, comparisons)
-    chance = draw.integers(0, 3, (comparisons, people))
-    codes = np.where(draw.random((comparisons, people)) < noise, chance, better[:, None])
-    return table([[JUDGEMENTS[code] for code in row] for row in codes])
-
-
-def test_a_persons_answers_are_summed_up() -> None:
-    answers = [
-        answered(0, LEFT, seconds=1),
-        answered(1, LEFT, seconds=2, surplus=True),
-        answered(2, RIGHT, seconds=9),
-        answered(3, EQUAL, seconds=100),
-        answered(4, CANT_TELL, seconds=2),
-        answered(5, LEFT, current=False, seconds=1000),
-        answered(5, None, seconds=1000),
-        answered(GOLD, RIGHT, seconds=2),
-        answered(GOLD + 1, LEFT, seconds=3),
-        answered(GOLD + 2, CANT_TELL, seconds=3),
-        answered(0, RIGHT, "Zoë", round=2, seconds=0.5),
-    ]
-    ann, zoe = annotator_quality(answers)
-    assert (ann.annotator, ann.round, ann.answers, ann.seconds) == ("Ann", None, 8, 2.5)
-    assert (ann.cant_tell_share, ann.equal_share) == (2 / 8, 1 / 8)
-    assert (ann.gold_answered, ann.gold_correct) == (3, 1)
-    assert ann.left_share is not None
-    assert ann.left_share.estimate == 2 / 3
-    assert (zoe.annotator, zoe.answers, zoe.gold_answered, zoe.gold_share) == ("Zoë", 1, 0, None)
-
-
-def test_rounds_are_told_apart_on_wish() -> None:
-    answers = [answered(0, LEFT, name, round=round) for round in (10, 2) for name in ("b", "a")]
-    found = annotator_quality([*answers, answered(1, RIGHT, "a", round=2)], by_round=True)
-    assert [(each.annotator, each.round, each.answers) for each in found] == [
-        ("a", 2, 2),
-        ("a", 10, 1),
-        ("b", 2, 1),
-        ("b", 10, 1),
-    ]
-
-
-def test_the_share_of_gold_has_wilsons_interval() -> None:
-    answers = [answered(GOLD + number, RIGHT if number < 8 else LEFT) for number in range(10)]
-    (found,) = annotator_quality(answers)
-    assert found.gold_share is not None
-    # z = 1.959964: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n) with p = .8, n = 10
-    assert (found.gold_share.low, found.gold_share.high) == pytest.approx((0.490163, 0.943318), abs=1e-6)
-    assert found.left_share is None
-    (perfect,) = annotator_quality(answers[:8])
-    assert perfect.gold_share is not None
-    assert perfect.gold_share.low < perfect.gold_share.estimate == perfect.gold_share.high == 1
+from explainfb.store import StoredAnswer
 
 
 def test_alpha_is_krippendorffs_own_example() -> None:
@@ -239,40 +139,6 @@ def test_few_comparisons_get_no_interval() -> None:
         assert found is not None
         assert found.alpha is not None
         assert (found.interval is None) == (count < FEWEST_COMPARISONS)
-
-
-def test_one_who_presses_left_is_found_and_a_fair_one_is_not() -> None:
-    fair = [answered(number, each) for number, each in enumerate([LEFT, RIGHT] * 50)]
-    presser = [answered(number, LEFT if number % 4 else RIGHT) for number in range(100)]
-    found = left_bias(presser)
-    assert found is not None
-    assert (found.left, found.right, found.share.estimate) == (75, 25, 0.75)
-    assert found.p_value < 1e-5
-    assert 0.5 < found.share.low < 0.75 < found.share.high
-    even = left_bias(fair)
-    assert even is not None
-    assert (even.p_value, even.share.estimate) == (1, 0.5)
-    assert even.share.low < 0.5 < even.share.high
-
-
-def test_left_bias_is_the_exact_test_and_leaves_gold_out() -> None:
-    gold = [answered(GOLD + number, RIGHT) for number in range(20)]
-    other = [answered(90, EQUAL), answered(91, CANT_TELL), answered(92, RIGHT, current=False), answered(92, None)]
-    found = left_bias([answered(number, LEFT) for number in range(5)] + gold + other)
-    assert found is not None
-    assert (found.left, found.right) == (5, 0)
-    assert found.p_value == pytest.approx(2 / 2**5)
-    assert (found.share.low, found.share.high) == (pytest.approx(0.025 ** (1 / 5)), 1)
-
-
-def test_a_fair_crowd_is_rarely_called_biased() -> None:
-    draw = numpy_generator(0, "coins")
-    coins = [
-        [answered(number, JUDGEMENTS[side]) for number, side in enumerate(row)]
-        for row in draw.integers(0, 2, (200, 60))
-    ]
-    found = [left_bias(each) for each in coins]
-    assert sum(each is not None and each.p_value < 0.05 for each in found) <= 18
 
 
 def test_disagreements_come_most_divided_first() -> None:

@@ -1,6 +1,7 @@
-"""The buttons that answer, each with its keys."""
+"""What annotators read and what they press, for either kind of question; the texts name the keys of the buttons."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -20,6 +21,58 @@ KEYS = {
     Answer.CANT_TELL: ("Down", "4"),
 }
 RATINGS = {1: "1 · bad", 2: "2", 3: "3", 4: "4", 5: "5 · good"}
+UNDO, PAUSE = "U", "P"
+"""The keys of the buttons beneath a question that the texts name."""
+ARROWS = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓"}
+"""How people know the keys that Streamlit gives a name."""
+
+CONSENT = """
+You are taking part in a research study on how image classifiers can explain themselves. You will be shown pictures and
+asked about them, for as long as you like; twenty minutes are usual.
+
+**What is kept:** your answers, when you gave them, comments if you write any, and the name under which you were
+invited. **What is not:** anything else about you or your device. Taking part is voluntary; you may stop at any time by
+closing the page, and ask whoever invited you to leave your answers out.
+"""
+_COLOURS = """
+A classifier says what is in a picture. It also says which parts of the picture made it say so: **orange** parts spoke
+for its answer, **purple** parts against it, pale parts hardly mattered.
+"""
+_GOOD = (
+    "that a person who knows what the classifier says could accept. Whether the classifier is right does not matter."
+)
+_ARROW_KEYS = ", ".join(
+    f"{ARROWS[arrow]} {LABELS[answer].removesuffix(' is better').lower()}" for answer, (arrow, _) in KEYS.items()
+)
+_DIGITS = [digit for _, digit in KEYS.values()]
+_ELSEWHERE = f"{UNDO} to undo, {PAUSE} for a pause"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The texts of one kind of question."""
+
+    title: str
+    instructions: str
+    keys: str
+    question: str
+
+
+COMPARE = Wording(
+    title="Which reasons are better?",
+    instructions=f"{_COLOURS} You see two such explanations beside each other, with the picture beneath. **Choose the "
+    f"one with the better reasons**: those {_GOOD}",
+    keys=f"On a keyboard: {_ARROW_KEYS} (or {_DIGITS[0]} to {_DIGITS[-1]}), {_ELSEWHERE}.",
+    question="Which shows the better reasons for what the classifier says?",
+)
+RATE = Wording(
+    title="How good are these reasons?",
+    instructions=f"{_COLOURS} **Say how good these reasons are**, from {min(RATINGS)} (bad) to {max(RATINGS)} (good). "
+    f"Good reasons are those {_GOOD}",
+    keys=f"On a keyboard: {min(RATINGS)} to {max(RATINGS)}, {_ELSEWHERE}.",
+    question="How good are these reasons for what the classifier says?",
+)
+WORDING = {"compare": COMPARE, "rate": RATE}
 
 
 def choose(on_answer: Callable[[Answer], None], *, name: str) -> None:

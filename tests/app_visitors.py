@@ -1,0 +1,31 @@
+"""People who visit the annotators' app, each with a browser of their own."""
+
+from collections.abc import Callable
+
+from explainfb.testing.app_server import App, Visitor
+
+NewVisitor = Callable[[], Visitor]
+
+
+def ready_visitors(new_visitor: NewVisitor, app: App, names: list[str]) -> list[Visitor]:
+    """People past consent and practice, at their first question."""
+    visitors = [new_visitor() for _ in names]
+    for visitor, name in zip(visitors, names, strict=True):
+        visitor.visit(app.invite(name, practised=True), "progress")
+    return visitors
+
+
+def requests_of(visitor: Visitor) -> list[str]:
+    """The addresses of everything that the page asks for from now on."""
+    requested: list[str] = []
+    visitor.page.on("request", lambda request: requested.append(request.url))
+    return requested
+
+
+def check_that_no_other_host_is_asked(app: App, visitor: Visitor, requested: list[str]) -> None:
+    """Neither by the page nor for its icon, which the browser fetches without telling the page."""
+    icons = visitor.page.eval_on_selector_all("link[rel~=icon]", "links => links.map(link => link.href)")
+    assert icons
+    assert requested
+    here = (f"{app.base}/", "data:", "blob:")
+    assert [url for url in [*requested, *icons] if not url.startswith(here)] == []

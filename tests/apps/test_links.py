@@ -1,0 +1,80 @@
+"""Who gets in: a link that is open opens one's own page, and nothing else opens anything."""
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
+from app_visitors import NewVisitor, check_that_no_other_host_is_asked, requests_of
+from explainfb.store import Role
+from explainfb.testing.app_server import PATIENCE, App, Visitor
+
+
+def downloaded(visitor: Visitor, key: str) -> str:
+    """What a download holds; the page is loaded anew, as a person would do it, where Streamlit loses the request for a
+    file made on demand and leaves the button disabled, which it was seen to do on a busy machine."""
+
+    def press() -> str:
+        with visitor.page.expect_download(timeout=PATIENCE / 2) as found:
+            visitor.find(key).get_by_role("button").click()
+        return Path(found.value.path()).read_text()
+
+    try:
+        return press()
+    except PlaywrightTimeoutError:
+        visitor.page.reload()
+        visitor.expect("people")
+        return press()
+
+
+def test_only_open_links_open_anything(new_visitor: NewVisitor, app: App) -> None:
+    link = app.invite("Ada", practised=True)
+    token = link.rpartition("=")[2]
+    guest = new_visitor()
+    for wrong in ("/", "/?link=", "/?link=" + token[:-1], "/?link=" + token.swapcase(), "/?link=' OR 1=1 --"):
+        guest.page.goto(app.base + wrong)
+        guest.read("needs a personal link")
+        assert guest.find("progress").count() == guest.find("agree").count() == 0
+    visitor = new_visitor()
+    visitor.visit(link + "&study=/etc&role=researcher", "progress")
+    assert visitor.find("people").count() == 0
+    with app.store as store:
+        store.annotators.revoke("Ada")
+    visitor.press("1")
+    visitor.read("needs a personal link")
+    with app.store as store:
+        assert store.answers() == []
+    visitor.page.reload()
+    visitor.read("needs a personal link")
+    again = app.invite("Ada")
+    assert again != link
+    visitor.visit(again, "progress")
+    researcher = new_visitor()
+    requested = requests_of(researcher)
+    researcher.visit(app.invite("Rea", Role.RESEARCHER), "people")
+    assert researcher.find("answers").count() == 0
+    assert downloaded(researcher, "download-csv").startswith('"answer_id"')
+    with app.store as store:
+        store.annotators.revoke("Rea")
+    researcher.read("needs a personal link")  # by itself
+    assert researcher.find("download-csv").count() == 0
+    check_that_no_other_host_is_asked(app, researcher, requested)
+    log = app.log.read_text()
+    assert token not in log
+    assert "Ada" not in log
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/app/static/study.db", "/study.toml", "/%2e%2e/study.toml", "/media/../study.db", "/..%2f..%2fstudy/study.toml"],
+)
+def test_no_file_of_the_study_is_served(app: App, path: str) -> None:
+    try:
+        with urllib.request.urlopen(app.base + path) as page:
+            found = page.read()
+    except urllib.error.HTTPError as error:
+        found = error.read()
+    for secret in (b"lease_minutes", b"SQLite format"):
+        assert secret not in found
