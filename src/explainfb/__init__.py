@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from explainfb.evaluation.evaluator import Evaluation, evaluate
     from explainfb.evaluation.settings import EvaluationSettings
-    from explainfb.explanations.lime import explain
+    from explainfb.explanations.explainer import Explainer, explain
     from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
     from explainfb.finetuning.batches import training_batches
@@ -95,7 +95,8 @@ HOMES = {
     "FinetunedArm": "study.arms",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
-    "explain": "explanations.lime",
+    "Explainer": "explanations.explainer",
+    "explain": "explanations.explainer",
     "finetune": "finetuning.feedback",
     "fit_ensemble": "rewards.fitting",
     "load_task": "tasks.datasets",
@@ -124,6 +125,7 @@ __all__ = [
     "CrossCheck",
     "Evaluation",
     "EvaluationSettings",
+    "Explainer",
     "Explanation",
     "ExplanationKey",
     "FinetuneSettings",

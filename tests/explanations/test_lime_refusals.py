@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from explainfb.core.errors import InputError
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import grid
 from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, small_classifier
@@ -13,10 +13,10 @@ from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, small_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_samples": 3, "sampling": "lime"}, "3 masks are too few"),
+        ({"n_samples": 3, "sampling": "lime"}, "at least 4, better 1,000, or auto; found 3"),
         ({"n_samples": 101}, "must be even, found 101"),
         ({"alpha": 0.0}, "alpha must be positive; found 0"),
-        ({"sampling": "shap"}, "Unknown sampling 'shap'; expected lime or kernelshap"),
+        ({"sampling": "shap"}, "Unknown sampling 'shap'; expected lime or kernelshap or leverage"),
         ({"fill": "pink"}, "Unknown fill 'pink'"),
         ({"superpixels": "hexagons"}, "Unknown superpixels 'hexagons'"),
         ({"backend": "captum"}, "Unknown backend 'captum'"),

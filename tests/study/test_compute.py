@@ -12,7 +12,7 @@ from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.classifiers.training import architecture_for, train
 from explainfb.core.errors import InputError
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning import baselines
 from explainfb.finetuning.feedback import finetune

@@ -60,7 +60,12 @@ class Explanation:
     intercept: float
     """The local model's probability when every superpixel is hidden."""
     fit: float
-    """Weighted R² of the local linear model; 1 is perfect, below 0 is worse than a constant."""
+    """Weighted R² of the local linear model; 1 is perfect, below 0 is worse than a constant. It tells how far the
+    classifier is linear here, and not how far the weights can be relied on: `standard_errors` do."""
+    standard_errors: FloatArray | None = None
+    """(d,) the standard error of each weight, from which masks and background images were drawn; None where unknown."""
+    n_samples: int | None = None
+    """How many perturbed images the classifier was asked about; None where unknown."""
 
     def __post_init__(self) -> None:
         if self.segments.ndim != 2 or self.segments.size == 0:
@@ -76,10 +81,35 @@ class Explanation:
             raise InputError(f"A probability must lie in [0, 1]; found {self.probability}.")
         if not np.isfinite(self.weights).all():
             raise InputError("An explanation's weights must be finite; found NaN or infinity.")
+        errors = self.standard_errors
+        if errors is not None and (errors.shape != self.weights.shape or not (errors >= 0).all()):
+            raise InputError(f"Every weight needs a standard error of at least 0; found {errors}.")
 
     def heatmap(self) -> FloatArray:
         """(H, W): each pixel carries the weight of its superpixel."""
         return self.weights[self.segments]
+
+    @property
+    def stands_out(self) -> BoolArray:
+        """(d,) whether a weight is at least twice its standard error; all of them where errors are unknown."""
+        if self.standard_errors is None:
+            return np.ones(self.weights.shape, dtype=np.bool_)
+        stands_out: BoolArray = np.abs(self.weights) >= 2 * self.standard_errors
+        return stands_out
+
+    @property
+    def reliability(self) -> float | None:
+        """The correlation to expect between these weights and those of other masks and background images, in [0, 1].
+
+        As in test theory: the share of the weights' variance over superpixels that is not their error's (Spearman
+        1910). 1 where there is no error; None where the errors are unknown.
+        """
+        if self.standard_errors is None:
+            return None
+        noise, total = float((self.standard_errors**2).mean()), float(self.weights.var())
+        if noise == 0:
+            return 1.0
+        return max(0.0, 1 - noise / total) if total > 0 else 0.0
 
 
 GOOD, BAD = "gold-good", "gold-bad"

@@ -35,24 +35,29 @@ class Perturber:
         self.pixels = segments.flatten(1).unsqueeze(1)  # (B, 1, H·W)
         self.fixed = _fixed_fill(fill, images, segments)
 
-    def __call__(self, masks: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden."""
+    def __call__(self, masks: Tensor, generator: torch.Generator, chosen: Tensor | None = None) -> Tensor:
+        """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden.
+
+        `chosen` (B, N) says which background image is behind each mask; None draws them.
+        """
         batch, count = masks.shape[:2]
         shown = masks.to(self.images).gather(2, self.pixels.expand(-1, count, -1))  # (B, N, H·W)
         shown = shown.view(batch, count, 1, *self.images.shape[2:])
         if self.fixed is not None:
             # exact where shown is 0 or 1, and one new tensor where z ⊙ x + (1 − z) ⊙ b needs several
             return torch.lerp(self.fixed, self.images.unsqueeze(1), shown)
-        return self._draw(count, generator).lerp_(self.images.unsqueeze(1), shown)
+        return self._draw(count, generator, chosen).lerp_(self.images.unsqueeze(1), shown)
 
-    def _draw(self, count: int, generator: torch.Generator) -> Tensor:
+    def _draw(self, count: int, generator: torch.Generator, chosen: Tensor | None) -> Tensor:
         """(B, count, C, H, W), a tensor that may be overwritten."""
         batch, *shape = self.images.shape
         # drawn on the CPU wherever the images are, so that every device hides with the same pixels
-        if self.background is None or self.fill == "noise":
+        if self.fill == "noise":
             return torch.rand(batch, count, *shape, generator=generator).to(self.images)
-        chosen = torch.randint(len(self.background), (batch * count,), generator=generator)
-        drawn = self.background.index_select(0, chosen.to(self.background.device))
+        assert self.background is not None
+        if chosen is None:
+            chosen = torch.randint(len(self.background), (batch, count), generator=generator)
+        drawn = self.background.index_select(0, chosen.flatten().to(self.background.device))
         return drawn.view(batch, count, *shape).to(self.images)
 
 
@@ -81,4 +86,5 @@ def _fixed_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
             rows = TF.gaussian_blur(images, [1, size], sigma=side / 2)  # one direction at a time is far faster
             both: Tensor = TF.gaussian_blur(rows, [size, 1], sigma=side / 2)
             return both.unsqueeze(1)
-    return None
+        case "noise" | "data":
+            return None

@@ -9,7 +9,7 @@ from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
 from explainfb.core.seeding import torch_generator
 from explainfb.core.types import Explanation, OutOfBagTest
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.report import GalleryItem, ReportData, RewardMaps
 from explainfb.study.context import StudyContext
 from explainfb.tasks.task import Split

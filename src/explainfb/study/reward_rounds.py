@@ -15,7 +15,7 @@ from torch import Tensor
 
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import BoolArray, Comparison, ExplanationKey
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.explanations.storage import Explanations, load_explanations, save_explanations
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method, no_update
