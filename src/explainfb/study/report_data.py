@@ -64,7 +64,7 @@ def _explained(classifier: Classifier, split: Split, context: StudyContext) -> l
         classifier,
         split.images,
         targets=targets,
-        settings=replace(settings, n_samples=max(settings.n_samples, GALLERY_MASKS)),
+        settings=replace(settings, n_samples=max(settings.first_samples, GALLERY_MASKS)),
         background=context.task.train.images,
         seed=context.settings.seed,
     )
