@@ -41,6 +41,15 @@ PATIENCE = 60_000
 DELIBERATE = 450
 """Milliseconds after which a press is not taken for the second half of a double press."""
 
+STILL = 200
+"""Milliseconds after which pictures that have not changed are taken for all that is to come."""
+PICTURES = """() => {
+    const sources = key => [...document.querySelectorAll(`[class*=st-key-${key}-] img`)].map(image => image.src);
+    const drawn = document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]");
+    return drawn && sources("picture").length === sources("beneath").length ? sources("picture") : null;
+}"""
+"""The explanations on the page, or null while it is being drawn."""
+
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "explainfb", *arguments]
@@ -226,11 +235,16 @@ class Visitor:
         self.settle()
 
     def pictures(self) -> list[str]:
-        """What the left and the right explanation look like, as data URIs."""
-        self.page.locator("[class*=st-key-beneath-] img").last.wait_for()
-        self.settle()
-        pictures = self.page.locator("[class*=st-key-picture-] img")
-        return [pictures.nth(index).get_attribute("src") or "" for index in range(pictures.count())]
+        """What the left and the right explanation look like, as data URIs, once the page has stopped changing them."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        before: list[str] | None = None
+        while True:
+            shown: list[str] | None = self.page.evaluate(PICTURES)
+            if shown and shown == before:
+                return shown
+            assert time.monotonic() < deadline, "no pictures were shown"
+            before = shown
+            self.page.wait_for_timeout(STILL)
 
     def wait_for_other_pictures(self, old: list[str]) -> bool:
         """Until another question is shown, or that there is none; whether there is one."""
