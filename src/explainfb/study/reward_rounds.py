@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from explainfb.classifiers.compute import counted
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import BoolArray, Comparison, ExplanationKey
 from explainfb.explanations.storage import load_explanations, save_explanations
@@ -29,7 +30,6 @@ from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.validation import best_member_test, round_accuracy, save_out_of_bag_test
 from explainfb.store import Store
 from explainfb.study.arm_folder import ArmFolder
-from explainfb.study.compute import counted
 from explainfb.study.context import StudyContext
 from explainfb.study.explaining import explain_pool, rounds_that_differ
 from explainfb.study.rounds import Rounds
