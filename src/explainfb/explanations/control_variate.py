@@ -39,6 +39,8 @@ SIDE = 32
 """Larger images are averaged to at most this many pixels a side for it."""
 LEAST_PROBABILITY = 1e-4
 """Probabilities are raised to it before their logarithm is taken, so that none weighs without end."""
+COMPONENTS = 9
+"""How many principal components of the classifier's answers on the backgrounds are covariates."""
 PART = 256
 """Images whose contributions are computed at a time."""
 KNOWN_LOGITS = 2**19
@@ -97,13 +99,18 @@ class KnownMixtures:
         count = min(MOST_KNOWN, max(2, KNOWN_LOGITS // len(model.maps.bias) // 2 * 2))
         generator = torch_generator(model.seed, "known mixtures")
         self.masks, weights = draw_masks(count, self.cells.shape[1], model.settings.sampling, generator)
-        self.logits = self.background_logits(self.masks, even_draws(len(model.background), len(self.masks), generator))
-        centred = self.masks.double() - weights @ self.masks.double() / weights.sum()
+        behind = even_draws(len(model.background), len(self.masks), generator)
+        self.logits = self.background_logits(self.masks, behind)
+        # what is explained by which background it is, whatever the image: under each mask it is 0 on average
+        hidden = 1 - self.masks.mean(1, keepdim=True)
+        known = _principal_components(model.answers)[behind]
+        self.regressors = torch.cat([self.masks, known, known * hidden, known * hidden.square()], 1)
+        centred = self.regressors.double() - weights @ self.regressors.double() / weights.sum()
         weighted = centred.T * weights
         gram = weighted @ centred + model.settings.alpha * torch.eye(centred.shape[1], dtype=torch.float64)
         # float32, because it is large and what it gives is far less precise than that
-        self.projection = torch.linalg.solve(gram, weighted).float()  # (d, J)
-        self.squared = self.projection.square()
+        self.projection = torch.linalg.solve(gram, weighted).float()  # (d + covariates, J)
+        self.squared = self.projection[: self.cells.shape[1]].square()
 
     def contributions(self, images: Tensor, answers: Tensor) -> Tensor:
         """(B, d, K) logits that the superpixels of images (B, C, H, W) with probabilities (B, K) add."""
@@ -128,9 +135,10 @@ class KnownMixtures:
         """(d,) weights of the distilled model for an image that adds `contributions` (d, K), and their variances."""
         outputs = (self.logits + self._shown(contributions)).softmax(1)[:, target]
         residuals = outputs - outputs.mean()  # any constant does: the projection takes it to 0
-        weights = self.projection @ residuals
-        residuals = residuals - (self.masks - 0.5) @ weights
-        return weights.double(), (self.squared @ residuals.square()).double()
+        coefficients = self.projection @ residuals
+        residuals = residuals - self.regressors @ coefficients
+        variances = self.squared @ (residuals - residuals.mean()).square()
+        return coefficients[: len(variances)].double(), variances.double()
 
     def _shown(self, contributions: Tensor) -> Tensor:
         """(J, K) what the image adds where it is shown."""
@@ -138,6 +146,15 @@ class KnownMixtures:
             return self.masks @ contributions
         first = self.masks[: len(self.masks) // 2] @ contributions
         return torch.cat([first, contributions.sum(0) - first])  # of complements, at half the price
+
+
+def _principal_components(answers: Tensor) -> Tensor:
+    """(M, c) what tells answers (M, K) apart, centred; c at most `COMPONENTS`."""
+    centred = (answers - answers.mean(0)).double()
+    _, directions = torch.linalg.eigh(centred.T @ centred)
+    # probabilities add up to 1, so the first direction is empty
+    components: Tensor = centred @ directions[:, 1:][:, -COMPONENTS:]
+    return components.float()
 
 
 def even_draws(images: int, count: int, generator: torch.Generator) -> Tensor:
