@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from explainfb.evaluation.evaluator import Evaluation, evaluate
     from explainfb.evaluation.settings import EvaluationSettings
     from explainfb.explanations.explainer import Explainer, explain
+    from explainfb.explanations.faithfulness import deletion, infidelity, insertion, sensitivity
     from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
     from explainfb.finetuning.batches import training_batches
@@ -95,6 +96,10 @@ HOMES = {
     "FinetunedArm": "study.arms",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
+    "deletion": "explanations.faithfulness",
+    "infidelity": "explanations.faithfulness",
+    "insertion": "explanations.faithfulness",
+    "sensitivity": "explanations.faithfulness",
     "Explainer": "explanations.explainer",
     "explain": "explanations.explainer",
     "finetune": "finetuning.feedback",
@@ -153,10 +158,13 @@ __all__ = [
     "TrainingSettings",
     "__version__",
     "as_seen_by_reward",
+    "deletion",
     "evaluate",
     "explain",
     "finetune",
     "fit_ensemble",
+    "infidelity",
+    "insertion",
     "load_task",
     "main",
     "optimise",
@@ -166,6 +174,7 @@ __all__ = [
     "robust_accuracy",
     "run_grid",
     "save_overlay",
+    "sensitivity",
     "train",
     "training_batches",
     "wrap",
