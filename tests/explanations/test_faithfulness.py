@@ -68,10 +68,10 @@ def test_infidelity_is_captums(why: Explanation) -> None:
 def test_sensitivity_is_captums(why: Explanation) -> None:
     copies = faithfulness.changed_slightly(IMAGE, 0.02, 6, seed=0)
 
-    def weights(given: Tensor | tuple[Tensor, ...]) -> Tensor:
+    def weights(given: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:
         images = given[0] if isinstance(given, tuple) else given
         found = EXPLAINER(images, segments=[why.segments] * len(images), targets=[why.target] * len(images))
-        return torch.stack([torch.from_numpy(item.weights).view(1, 1, -1) for item in found])  # as a picture
+        return (torch.stack([torch.from_numpy(item.weights) for item in found]),)
 
     one_by_one = iter(copies)
 
