@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         Answer,
         Comparison,
         CrossCheck,
-        Explanation,
         ExplanationKey,
         Interval,
         Preference,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from explainfb.evaluation.evaluator import Evaluation, evaluate
     from explainfb.evaluation.settings import EvaluationSettings
     from explainfb.explanations.explainer import Explainer, explain
+    from explainfb.explanations.explanation import Explanation
     from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
     from explainfb.finetuning.batches import training_batches
@@ -68,7 +68,7 @@ HOMES = {
     "CrossCheck": "core.types",
     "Evaluation": "evaluation.evaluator",
     "EvaluationSettings": "evaluation.settings",
-    "Explanation": "core.types",
+    "Explanation": "explanations.explanation",
     "ExplanationKey": "core.types",
     "FinetuneSettings": "finetuning.settings",
     "Grid": "sweeps.settings",

@@ -13,11 +13,11 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import draw_batch
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, ExplanationKey, ThreatModel
+from explainfb.core.types import ExplanationKey, ThreatModel
 from explainfb.explanations.explainer import explain
-from explainfb.explanations.metrics import relevance_mass
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.settings import LimeSettings
-from explainfb.explanations.superpixels import batch_superpixels
+from explainfb.explanations.superpixels import batch_superpixels, relevance_mass
 from explainfb.finetuning.baselines import (
     OracleReward,
     RandomRelevance,

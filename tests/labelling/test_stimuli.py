@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import BAD, GOOD, Explanation, ExplanationKey, FloatArray, IntArray
+from explainfb.core.types import BAD, GOOD, ExplanationKey, FloatArray, IntArray
 from explainfb.explanations import plots
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import explanations_path, save_explanations
 from explainfb.explanations.superpixels import grid
 from explainfb.labelling.stimuli import PLACES, VIEWS, Stimuli, Stimulus, colour_scale, regional_shares, scales

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Explanation
-from explainfb.explanations.metrics import relevance_mass
-from explainfb.explanations.superpixels import grid
+from explainfb.core.types import BAD, GOOD, Answer, BoolArray
+from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.superpixels import grid, relevance_mass
 from explainfb.preferences.gold import gold_comparisons, gold_explanation
 
 SEGMENTS = grid(16, 16, 16)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Explanation, Interval
+from explainfb.core.types import Interval
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.superpixels import grid
 from explainfb.report import GalleryItem, ReportData, reach_verdict, render_report, write_report
 from explainfb.results.records import (

@@ -2,8 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +10,10 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier, check_classifier
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, IntArray, check_images
-from explainfb.explanations.control_variate import ControlVariate, KnownMixtures, even_draws, fit_control_variate
-from explainfb.explanations.lime import fit_linear, fit_with_lime, standard_errors
+from explainfb.core.types import IntArray, check_images
+from explainfb.explanations.control_variate import ControlVariate, even_draws, fit_control_variate
+from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.lime import KnownPart, PerturbationSample
 from explainfb.explanations.masks import draw_masks
 from explainfb.explanations.perturbation import Perturber
 from explainfb.explanations.settings import LimeSettings
@@ -28,79 +27,6 @@ NORMAL_95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
 STRONGEST = 5
 """How many superpixels `auto` tells from the rest."""
-
-
-class KnownPart(NamedTuple):
-    """What a control variate says under the masks that were asked about, and on average over all."""
-
-    outputs: Tensor
-    """(N, classes)"""
-    mixtures: KnownMixtures
-    contributions: Tensor
-    """(d, classes) what the image's superpixels add to the logits."""
-
-
-@dataclass(frozen=True, eq=False)
-class PerturbationSample:
-    """A classifier's outputs on an image and on its perturbed copies: enough to explain any class."""
-
-    segments: IntArray
-    """(H, W) labels 0 … d−1."""
-    masks: Tensor
-    """(N, d): 0 where a superpixel is hidden."""
-    mask_weights: Tensor
-    """(N,) float64: the weight of each mask in the regression."""
-    outputs: Tensor
-    """(N, classes) probabilities under each mask."""
-    plain: Tensor
-    """(classes,) probabilities of the image itself."""
-    settings: LimeSettings
-    known: KnownPart | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether every mask there is was asked about, so that nothing was left to chance."""
-        every = 2 ** self.masks.shape[1] - 2
-        return self.settings.sampling == "leverage" and not self.settings.random_fill and len(self.masks) == every
-
-    def explain(self, target: int | None = None) -> Explanation:
-        """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
-        target = int(self.plain.argmax()) if target is None else target
-        if not 0 <= target < len(self.plain):
-            raise InputError(f"The classifier has classes 0 … {len(self.plain) - 1}; found the target {target}.")
-        fit = fit_with_lime if self.settings.backend == "lime" else fit_linear
-        alpha, outputs = self.settings.alpha, self.outputs[:, [target]].double()
-        differences = outputs if self.known is None else outputs - self.known.outputs[:, [target]]
-        model = fit(self.masks, differences, self.mask_weights, alpha)
-        weights = model.weights[:, 0]
-        residuals = (differences - model.intercept - self.masks.double() @ model.weights)[:, 0]
-        paired = self.settings.sampling != "lime"
-        errors = standard_errors(self.masks, residuals, self.mask_weights, alpha, paired=paired)
-        intercept, r_squared = model.intercept[0], float(model.fit[0])
-        if self.known is not None:
-            known, variances = self.known.mixtures.mean_weights(self.known.contributions, target)
-            weights, errors = weights + known, (errors**2 + variances).sqrt()
-            intercept, r_squared = _intercept_and_fit(self.masks, outputs[:, 0], self.mask_weights, weights)
-        return Explanation(
-            target=target,
-            probability=float(self.plain[target]),
-            segments=self.segments,
-            weights=weights.numpy(),
-            intercept=float(intercept),
-            fit=r_squared,
-            standard_errors=np.zeros(len(weights)) if self.complete else errors.numpy(),
-            n_samples=len(self.masks),
-        )
-
-
-def _intercept_and_fit(masks: Tensor, outputs: Tensor, mask_weights: Tensor, weights: Tensor) -> tuple[Tensor, float]:
-    """The best intercept beside given weights (d,), and R² with it."""
-    share = mask_weights / mask_weights.sum()
-    unexplained = outputs - masks.double() @ weights
-    intercept = share @ unexplained
-    total = share @ (outputs - share @ outputs).square()
-    r_squared = 1 - share @ (unexplained - intercept).square() / total.clamp_min(torch.finfo(total.dtype).tiny)
-    return intercept, float(r_squared)
 
 
 class Explainer:
@@ -227,8 +153,9 @@ class _PerturbedImage:
 
     def _sample(self) -> PerturbationSample:
         masks, weights, outputs = (torch.cat(parts) for parts in list(zip(*self.parts, strict=True))[:3])
+        settings = self.explainer.settings
         return PerturbationSample(
-            self.segments, masks, weights, outputs, self.plain, self.explainer.settings, self._known(masks)
+            self.segments, masks, weights, outputs, self.plain, settings, self.image, self._known(masks)
         )
 
     def _known(self, masks: Tensor) -> KnownPart | None:

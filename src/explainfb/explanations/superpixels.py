@@ -1,6 +1,6 @@
-"""Image → superpixels: the pieces that an explanation speaks about."""
+"""Image → superpixels: the pieces that an explanation speaks about, and how much of it lies on a mask."""
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import skimage.segmentation
@@ -10,6 +10,9 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 from explainfb.core.types import BoolArray, FloatArray, IntArray
 from explainfb.explanations.settings import Method
+
+if TYPE_CHECKING:
+    from explainfb.explanations.explanation import Explanation
 
 
 def check_segments(segments: IntArray) -> None:
@@ -89,3 +92,14 @@ def coverage(mask: BoolArray, segments: IntArray) -> FloatArray:
     labels = segments.ravel()
     shares: FloatArray = np.bincount(labels, weights=mask.ravel()) / np.bincount(labels)
     return shares
+
+
+def relevance_mass(explanation: "Explanation", relevance: BoolArray) -> float:
+    """The share in [0, 1] of the explanation's absolute weight that lies on `relevance` (H, W).
+
+    The weight of a superpixel is spread evenly over its pixels. An explanation without any weight gets 0.
+    """
+    inside = coverage(relevance, explanation.segments)  # (d,)
+    strength = np.abs(explanation.weights)
+    total = float(strength.sum())
+    return float((strength * inside).sum()) / total if total > 0 else 0.0
