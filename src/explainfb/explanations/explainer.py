@@ -2,12 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, check_classifier
+from explainfb.classifiers.pictures import Picture, as_images
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
 from explainfb.core.types import IntArray, check_images
@@ -19,6 +25,8 @@ from explainfb.explanations.perturbation import Perturber
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import check_segments, segment
 
+Targets = int | str | Sequence[int | str] | Tensor | None
+"""Classes by number or by name: one for each image, or one for one image."""
 CHUNK_BYTES = 2**24
 """Perturbed images held at a time: 27 of 224×224 in colour, 5,349 of 28×28 in grey, were it not for CHUNK_IMAGES."""
 CHUNK_IMAGES = 128
@@ -57,24 +65,40 @@ class Explainer:
         if settings.control_variate and settings.fill == "data" and background is not None and len(background):
             self.control = fit_control_variate(classifier, background, settings=settings, seed=seed)
 
+    @overload
+    def __call__(
+        self, images: str | Path | Image.Image | npt.NDArray[Any], *, targets: Targets = None, segments: Any = None
+    ) -> Explanation: ...
+
+    @overload
+    def __call__(
+        self, images: Tensor | list[Picture] | tuple[Picture, ...], *, targets: Targets = None, segments: Any = None
+    ) -> list[Explanation]: ...
+
     def __call__(
         self,
-        images: Tensor,
+        images: Tensor | Picture | Sequence[Picture],
         *,
-        targets: Sequence[int] | Tensor | None = None,
-        segments: Sequence[IntArray] | None = None,
-    ) -> list[Explanation]:
-        """Why the classifier gives each of images (B, C, H, W) its class in `targets`, or the class it predicts."""
-        check_images(images)
+        targets: Targets = None,
+        segments: Sequence[IntArray] | IntArray | None = None,
+    ) -> Explanation | list[Explanation]:
+        """Why the classifier gives each image its class in `targets`, or the class it predicts; as `explain` says."""
+        every, single = as_images(images, self.classifier.architecture)
+        targets = [targets] if isinstance(targets, int | str) else targets
+        segments = [segments] if isinstance(segments, np.ndarray) and segments.ndim == 2 else segments
         for name, given in (("targets", targets), ("segments", segments)):
-            if given is not None and len(given) != len(images):
-                raise InputError(f"Every image needs its own {name}; found {len(given)} for {len(images)} images.")
+            if given is not None and len(given) != len(every):
+                raise InputError(f"Every image needs its own {name}; found {len(given)} for {len(every)} images.")
         found = []
-        for index, image in enumerate(images):
+        for index, image in enumerate(every):
             own = None if segments is None else segments[index]
-            target = None if targets is None else int(targets[index])
-            found.append(self.sample(image, segments=own, target=target).explain(target))
-        return found
+            target = None if targets is None else self.classifier.class_number(targets[index])
+            found.append(self._named(self.sample(image, segments=own, target=target).explain(target)))
+        return found[0] if single else found
+
+    def _named(self, explanation: Explanation) -> Explanation:
+        names = self.classifier.class_names
+        return explanation if names is None else replace(explanation, class_name=names[explanation.target])
 
     @torch.inference_mode()
     def sample(
@@ -196,21 +220,51 @@ def _own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings)
     return given
 
 
+@overload
 def explain(
     classifier: Classifier,
-    images: Tensor,
+    images: str | Path | Image.Image | npt.NDArray[Any],
     *,
-    targets: Sequence[int] | Tensor | None = None,
+    targets: Targets = None,
     settings: LimeSettings = LimeSettings(),
     background: Tensor | None = None,
-    segments: Sequence[IntArray] | None = None,
+    segments: Any = None,
     seed: int = 0,
-) -> list[Explanation]:
-    """Why the classifier gives each of images (B, C, H, W) its class in `targets`, or the class it predicts.
+) -> Explanation: ...
 
-    `background` (M, C, H, W) are the training images that the fill `data` draws from. `segments` replaces the
-    superpixels of the settings. An explanation depends on the seed and the image alone, not on the images beside it.
-    Raises `InputError` for images outside [0, 1] and superpixels that skip a label.
+
+@overload
+def explain(
+    classifier: Classifier,
+    images: Tensor | list[Picture] | tuple[Picture, ...],
+    *,
+    targets: Targets = None,
+    settings: LimeSettings = LimeSettings(),
+    background: Tensor | None = None,
+    segments: Any = None,
+    seed: int = 0,
+) -> list[Explanation]: ...
+
+
+def explain(
+    classifier: Classifier,
+    images: Any,
+    *,
+    targets: Targets = None,
+    settings: LimeSettings = LimeSettings(),
+    background: Tensor | None = None,
+    segments: Any = None,
+    seed: int = 0,
+) -> Explanation | list[Explanation]:
+    """Why the classifier gives each image its class in `targets`, or the class it predicts.
+
+    `images` is a tensor (B, C, H, W) in [0, 1], or a list of pictures; one picture alone gives one explanation. A
+    picture is a file's path, a PIL image, an array (H, W, C) or (C, H, W) of uint8 or of floats in [0, 1], or a tensor
+    (C, H, W); its middle is brought to the size and the colours that the classifier takes. `targets` has a number for
+    each image, or the class's name where the classifier knows it. `background` (M, C, H, W) are the training images
+    that the fill `data` draws from. `segments` (H, W), one for each image, replace the superpixels of the settings. An
+    explanation depends on the seed and the image alone, not on the images beside it. Raises `InputError` for what is no
+    picture, pixels outside [0, 1], unknown targets and superpixels that skip a label.
 
     >>> from explainfb import LimeSettings, TrainingSettings, explain, load_task, train
     >>> task = load_task("digits-decoy")
@@ -219,6 +273,11 @@ def explain(
     >>> first, second = explain(classifier, task.shifted.images[:2], settings=lime, background=task.train.images)
     >>> first.weights.shape, first.heatmap().shape
     ((49,), (28, 28))
+    >>> picture = 255 * task.shifted.images[0, 0].numpy()
+    >>> why = explain(classifier, picture.astype("uint8"), targets="3", settings=lime, background=task.train.images)
+    >>> why.name
+    '3'
     """
     explainer = Explainer(classifier, settings=settings, background=background, seed=seed)
-    return explainer(images, targets=targets, segments=segments)
+    found: Explanation | list[Explanation] = explainer(images, targets=targets, segments=segments)
+    return found

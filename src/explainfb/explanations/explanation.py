@@ -94,7 +94,7 @@ class Explanation:
 
     def _repr_png_(self) -> bytes | None:
         """The picture that a notebook shows; None, so that it shows the line, where the image is not at hand."""
-        if self.image is None:
+        if self.image is None or self.image.shape[0] not in (1, 3):
             return None
         # matplotlib and torch take seconds, which those who only read explanations should not wait for
         from explainfb.explanations.figures import save_figure
