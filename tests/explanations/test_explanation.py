@@ -43,7 +43,7 @@ def test_printed_it_is_one_line() -> None:
         == repr(SHOWN)
         == (
             "class 4, probability 0.93; superpixel 1: -0.400 ± 0.050, superpixel 3: +0.300 ± 0.050, "
-            f"superpixel 0: +0.100 ± 0.050; reliability {SHOWN.reliability:.2f}; R² 0.80; 1,000 masks"
+            f"superpixel 0: +0.100 ± 0.050; reliability {SHOWN.reliability:.2f}, R² 0.80; 1,000 masks"
         )
     )
     silent = replace(SHOWN, standard_errors=np.ones(4), class_name="four")
@@ -53,7 +53,7 @@ def test_printed_it_is_one_line() -> None:
 def test_a_plot_is_drawn_into_the_axes_that_are_given() -> None:
     ax = Figure().subplots()
     assert SHOWN.plot(IMAGE, ax=ax) is ax
-    assert ax.get_title().startswith("class 4, probability 0.93")
+    assert ax.get_title() == f"class 4, probability 0.93\nreliability {SHOWN.reliability:.2f}, R² 0.80"
     assert [text.get_text() for text in ax.texts] == ["−0.40", "+0.30", "+0.10"]
     assert ax.images[0].get_array().shape == (224, 224, 3)
     bar = next(other for other in ax.figure.axes if other is not ax)

@@ -81,9 +81,7 @@ class Explanation:
     def __repr__(self) -> str:
         parts = [f"{self.name}, probability {self.probability:.2f}"]
         parts.append(", ".join(self._told(index) for index in self.top(TOLD)) or "no superpixel stands out")
-        if self.reliability is not None:
-            parts.append(f"reliability {self.reliability:.2f}")
-        parts.append(f"R² {self.fit:.2f}")
+        parts.append(self.quality)
         if self.n_samples is not None:
             parts.append(f"{self.n_samples:,} masks")
         return "; ".join(parts)
@@ -145,6 +143,12 @@ class Explanation:
         if noise == 0:
             return 1.0
         return max(0.0, 1 - noise / total) if total > 0 else 0.0
+
+    @property
+    def quality(self) -> str:
+        """In words, how far the weights can be relied on and how far the classifier is linear here."""
+        known = "" if self.reliability is None else f"reliability {self.reliability:.2f}, "
+        return f"{known}R² {self.fit:.2f}"
 
     def plot(self, image: "Tensor | Pixels | None" = None, top: int | None = None, ax: "Axes | None" = None) -> "Axes":
         """Draw the explanation over `image` (C, H, W) in [0, 1], with a legend in units of probability.

@@ -61,8 +61,7 @@ def plot(
         _show(ax, alone(pixels, explanation, top))
         _outline_legend(ax)
     _number(ax, explanation, explanation.top(top or NUMBERED), beneath=top is not None)
-    known = "" if explanation.reliability is None else f"\nreliability {explanation.reliability:.2f}"
-    ax.set_title(f"{explanation.name}, probability {explanation.probability:.2f}{known}", fontsize=10)
+    ax.set_title(f"{explanation.name}, probability {explanation.probability:.2f}\n{explanation.quality}", fontsize=10)
     return ax
 
 

@@ -187,6 +187,7 @@ def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
             "predicted": names[predicted],
             "confidence": confidence,
             "correct": predicted == item.label,
+            "quality": explanation.quality,
         }
         for when, explanation, predicted, confidence in sides
     ]
