@@ -47,7 +47,7 @@ def test_segments_and_target_of_one_picture_need_no_list() -> None:
 
 def test_a_class_is_asked_for_by_its_name() -> None:
     named = explain(NAMED, IMAGES[:2], targets=["cat", 1], settings=QUICK)
-    assert [(each.target, each.name) for each in named] == [(0, "cat"), (1, "dog")]
+    assert [(each.target, each.name) for each in named] == [(0, "class cat"), (1, "class dog")]
     assert same(named[0], explain(CLASSIFIER, IMAGES[:1], targets=[0], settings=QUICK)[0])
 
 

@@ -47,7 +47,7 @@ def test_printed_it_is_one_line() -> None:
         )
     )
     silent = replace(SHOWN, standard_errors=np.ones(4), class_name="four")
-    assert str(silent).startswith("four, probability 0.93; no superpixel stands out; reliability 0.00")
+    assert str(silent).startswith("class four, probability 0.93; no superpixel stands out; reliability 0.00")
 
 
 def test_a_plot_is_drawn_into_the_axes_that_are_given() -> None:

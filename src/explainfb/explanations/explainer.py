@@ -276,7 +276,7 @@ def explain(
     >>> picture = 255 * task.shifted.images[0, 0].numpy()
     >>> why = explain(classifier, picture.astype("uint8"), targets="3", settings=lime, background=task.train.images)
     >>> why.name
-    '3'
+    'class 3'
     """
     explainer = Explainer(classifier, settings=settings, background=background, seed=seed)
     found: Explanation | list[Explanation] = explainer(images, targets=targets, segments=segments)

@@ -103,8 +103,8 @@ class Explanation:
 
     @property
     def name(self) -> str:
-        """The class that is explained, by its name or else by its number."""
-        return f"class {self.target}" if self.class_name is None else self.class_name
+        """The class that is explained, by its name or else by its number: `class newt`, `class 4`."""
+        return f"class {self.target if self.class_name is None else self.class_name}"
 
     def heatmap(self) -> FloatArray:
         """(H, W): each pixel carries the weight of its superpixel."""

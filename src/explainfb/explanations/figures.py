@@ -82,7 +82,7 @@ def _number(ax: Axes, explanation: "Explanation", indices: IntArray, *, beneath:
         row, edge = (
             (row, "center") if not beneath else (bottom, "top") if bottom < room else (places[:, 0].min(), "bottom")
         )
-        drawn_text = ax.text(column, row, text, ha="center", va=edge, fontsize=8)
+        drawn_text = ax.text(column, row, text, ha="center", va=edge, fontsize=7)
         drawn_text.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])
 
 
