@@ -80,6 +80,12 @@ def test_the_three_strongest_places_are_told_the_strongest_first() -> None:
     assert stimulus(weights).description == "Reasons for cat: centre 50% for; right 30% against; bottom right 18% for."
 
 
+def test_what_is_within_its_noise_is_not_told() -> None:
+    shown = stimulus(np.array([0.3, 0.0, 0.0, 0.0, -0.1, 0.0, 0.0, 0.0, 0.05]))
+    noisy = replace(shown.explanation, standard_errors=np.full(9, 0.04))
+    assert replace(shown, explanation=noisy).description == "Reasons for cat: top left 75% for; centre 25% against."
+
+
 def test_a_silent_explanation_is_told_as_such() -> None:
     assert stimulus(np.zeros(9)).description == "Reasons for cat: no part of the image counted."
     assert regional_shares(explanation(np.zeros(9))).tolist() == [[0.0] * 3] * 3
