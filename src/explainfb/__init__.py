@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         Answer,
         Comparison,
         CrossCheck,
-        Explanation,
         ExplanationKey,
         Interval,
         Preference,
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
     from explainfb.evaluation.evaluator import Evaluation, evaluate
     from explainfb.evaluation.settings import EvaluationSettings
     from explainfb.explanations.explainer import Explainer, explain
-    from explainfb.explanations.faithfulness import deletion, infidelity, insertion, sensitivity
+    from explainfb.explanations.explanation import Explanation
+    from explainfb.explanations.metrics import deletion, infidelity, insertion, sensitivity
     from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
     from explainfb.finetuning.batches import training_batches
@@ -69,7 +69,7 @@ HOMES = {
     "CrossCheck": "core.types",
     "Evaluation": "evaluation.evaluator",
     "EvaluationSettings": "evaluation.settings",
-    "Explanation": "core.types",
+    "Explanation": "explanations.explanation",
     "ExplanationKey": "core.types",
     "FinetuneSettings": "finetuning.settings",
     "Grid": "sweeps.settings",
@@ -96,10 +96,10 @@ HOMES = {
     "FinetunedArm": "study.arms",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
-    "deletion": "explanations.faithfulness",
-    "infidelity": "explanations.faithfulness",
-    "insertion": "explanations.faithfulness",
-    "sensitivity": "explanations.faithfulness",
+    "deletion": "explanations.metrics",
+    "infidelity": "explanations.metrics",
+    "insertion": "explanations.metrics",
+    "sensitivity": "explanations.metrics",
     "Explainer": "explanations.explainer",
     "explain": "explanations.explainer",
     "finetune": "finetuning.feedback",

@@ -11,8 +11,9 @@ from explainfb import Explainer, InputError, LimeSettings, load_task
 from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.networks import Architecture
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, FloatArray
+from explainfb.core.types import FloatArray
 from explainfb.explanations.control_variate import fit_control_variate
+from explainfb.explanations.explanation import Explanation
 
 TASK = load_task("digits-decoy")
 SMALL = torch.nn.functional.avg_pool2d(TASK.train.images[:301], 2)  # 14×14, for speed

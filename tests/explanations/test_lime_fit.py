@@ -14,7 +14,7 @@ from explainfb.classifiers.networks import Architecture
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations.explainer import explain
 from explainfb.explanations.lime import fit_linear
-from explainfb.explanations.masks import draw_masks
+from explainfb.explanations.perturbation import draw_masks
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import grid
 from lime_example import random

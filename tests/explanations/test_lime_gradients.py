@@ -50,7 +50,9 @@ def test_gradients_with_respect_to_the_classifier(sampling, fill) -> None:
 def test_differentiable_weights_are_those_of_explain(monkeypatch) -> None:
     own = replace(QUICK, fill="mean")
     near = sample_perturbations(CLASSIFIER, IMAGES[0], settings=own)
-    monkeypatch.setattr("explainfb.explanations.masks.draw_masks", lambda *arguments: (near.masks, near.mask_weights))
+    monkeypatch.setattr(
+        "explainfb.explanations.perturbation.draw_masks", lambda *arguments: (near.masks, near.mask_weights)
+    )
     weights = differentiable_weights(
         CLASSIFIER,
         IMAGES[:1],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations import explainer as module
 from explainfb.explanations.explainer import explain, sample_perturbations
-from explainfb.explanations.masks import lime_kernel
+from explainfb.explanations.perturbation import lime_kernel
 from explainfb.explanations.settings import PAPER, LimeSettings
 from explainfb.explanations.superpixels import grid
 from lime_example import random, small_classifier

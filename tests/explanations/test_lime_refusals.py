@@ -35,7 +35,7 @@ SKIPPED = grid(12, 10, 4) * 2
     [
         (IMAGES + 1, {}, r"Pixels must lie in \[0, 1\]"),
         (IMAGES.masked_fill(IMAGES > 0.99, torch.nan), {}, "contains NaN"),
-        (IMAGES[0], {}, r"shape \(N, C, H, W\)"),
+        (IMAGES[None], {}, r"a tensor of shape \(1, 5, 1, 12, 10\) as a picture; give a tensor \(B, C, H, W\)"),
         (IMAGES[:1], {"segments": [SKIPPED]}, r"without gaps; found 0 … 6 without \[1, 3, 5\]"),
         (IMAGES[:1], {"segments": [grid(12, 9, 4)]}, r"image's shape \(12, 10\); found \(12, 9\)"),
         (IMAGES[:1], {"segments": [grid(12, 10, 1)]}, "Only one superpixel"),

@@ -8,7 +8,7 @@ import torch
 from lime.lime_image import LimeImageExplainer
 
 from explainfb.core.seeding import torch_generator
-from explainfb.explanations.masks import draw_masks, draw_padded_masks, lime_kernel
+from explainfb.explanations.perturbation import draw_masks, draw_padded_masks, lime_kernel
 
 
 def generator(*names: object) -> torch.Generator:

@@ -26,7 +26,7 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier
 from explainfb.core.seeding import torch_generator
 from explainfb.core.types import IntArray
-from explainfb.explanations.masks import draw_masks
+from explainfb.explanations.perturbation import draw_masks
 from explainfb.explanations.settings import LimeSettings
 
 MIXTURES = 4096

@@ -2,24 +2,30 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, check_classifier
+from explainfb.classifiers.pictures import Picture, as_images
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, IntArray, check_images
-from explainfb.explanations.control_variate import ControlVariate, KnownMixtures, even_draws, fit_control_variate
-from explainfb.explanations.lime import fit_linear, fit_with_lime, standard_errors
-from explainfb.explanations.masks import draw_masks
-from explainfb.explanations.perturbation import Perturber
+from explainfb.core.types import IntArray, check_images
+from explainfb.explanations.control_variate import ControlVariate, even_draws, fit_control_variate
+from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.lime import KnownPart, PerturbationSample
+from explainfb.explanations.perturbation import Perturber, draw_masks
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import check_segments, segment
 
+Targets = int | str | Sequence[int | str] | Tensor | None
+"""Classes by number or by name: one for each image, or one for one image."""
 CPU_CHUNK_BYTES, CHUNK_BYTES = 2**21, 2**24
 """Perturbed images held at a time. On a CPU 3 of 224×224 in colour, whose activations stay in its cache: 16 take twice
 as long (EfficientNet-Lite0)."""
@@ -29,79 +35,6 @@ NORMAL_95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
 STRONGEST = 5
 """How many superpixels `auto` tells from the rest."""
-
-
-class KnownPart(NamedTuple):
-    """What a control variate says under the masks that were asked about, and on average over all."""
-
-    outputs: Tensor
-    """(N, classes)"""
-    mixtures: KnownMixtures
-    contributions: Tensor
-    """(d, classes) what the image's superpixels add to the logits."""
-
-
-@dataclass(frozen=True, eq=False)
-class PerturbationSample:
-    """A classifier's outputs on an image and on its perturbed copies: enough to explain any class."""
-
-    segments: IntArray
-    """(H, W) labels 0 … d−1."""
-    masks: Tensor
-    """(N, d): 0 where a superpixel is hidden."""
-    mask_weights: Tensor
-    """(N,) float64: the weight of each mask in the regression."""
-    outputs: Tensor
-    """(N, classes) probabilities under each mask."""
-    plain: Tensor
-    """(classes,) probabilities of the image itself."""
-    settings: LimeSettings
-    known: KnownPart | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether every mask there is was asked about, so that nothing was left to chance."""
-        every = 2 ** self.masks.shape[1] - 2
-        return self.settings.sampling == "leverage" and not self.settings.random_fill and len(self.masks) == every
-
-    def explain(self, target: int | None = None) -> Explanation:
-        """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
-        target = int(self.plain.argmax()) if target is None else target
-        if not 0 <= target < len(self.plain):
-            raise InputError(f"The classifier has classes 0 … {len(self.plain) - 1}; found the target {target}.")
-        fit = fit_with_lime if self.settings.backend == "lime" else fit_linear
-        alpha, outputs = self.settings.alpha, self.outputs[:, [target]].double()
-        differences = outputs if self.known is None else outputs - self.known.outputs[:, [target]]
-        model = fit(self.masks, differences, self.mask_weights, alpha)
-        weights = model.weights[:, 0]
-        residuals = (differences - model.intercept - self.masks.double() @ model.weights)[:, 0]
-        paired = self.settings.sampling != "lime"
-        errors = standard_errors(self.masks, residuals, self.mask_weights, alpha, paired=paired)
-        intercept, r_squared = model.intercept[0], float(model.fit[0])
-        if self.known is not None:
-            known, variances = self.known.mixtures.mean_weights(self.known.contributions, target)
-            weights, errors = weights + known, (errors**2 + variances).sqrt()
-            intercept, r_squared = _intercept_and_fit(self.masks, outputs[:, 0], self.mask_weights, weights)
-        return Explanation(
-            target=target,
-            probability=float(self.plain[target]),
-            segments=self.segments,
-            weights=weights.numpy(),
-            intercept=float(intercept),
-            fit=r_squared,
-            standard_errors=np.zeros(len(weights)) if self.complete else errors.numpy(),
-            n_samples=len(self.masks),
-        )
-
-
-def _intercept_and_fit(masks: Tensor, outputs: Tensor, mask_weights: Tensor, weights: Tensor) -> tuple[Tensor, float]:
-    """The best intercept beside given weights (d,), and R² with it."""
-    share = mask_weights / mask_weights.sum()
-    unexplained = outputs - masks.double() @ weights
-    intercept = share @ unexplained
-    total = share @ (outputs - share @ outputs).square()
-    r_squared = 1 - share @ (unexplained - intercept).square() / total.clamp_min(torch.finfo(total.dtype).tiny)
-    return intercept, float(r_squared)
 
 
 class Explainer:
@@ -132,24 +65,40 @@ class Explainer:
         if settings.control_variate and settings.fill == "data" and background is not None and len(background):
             self.control = fit_control_variate(classifier, background, settings=settings, seed=seed)
 
+    @overload
+    def __call__(
+        self, images: str | Path | Image.Image | npt.NDArray[Any], *, targets: Targets = None, segments: Any = None
+    ) -> Explanation: ...
+
+    @overload
+    def __call__(
+        self, images: Tensor | list[Picture] | tuple[Picture, ...], *, targets: Targets = None, segments: Any = None
+    ) -> list[Explanation]: ...
+
     def __call__(
         self,
-        images: Tensor,
+        images: Tensor | Picture | Sequence[Picture],
         *,
-        targets: Sequence[int] | Tensor | None = None,
-        segments: Sequence[IntArray] | None = None,
-    ) -> list[Explanation]:
-        """Why the classifier gives each of images (B, C, H, W) its class in `targets`, or the class it predicts."""
-        check_images(images)
+        targets: Targets = None,
+        segments: Sequence[IntArray] | IntArray | None = None,
+    ) -> Explanation | list[Explanation]:
+        """Why the classifier gives each image its class in `targets`, or the class it predicts; as `explain` says."""
+        every, single = as_images(images, self.classifier.architecture)
+        targets = [targets] if isinstance(targets, int | str) else targets
+        segments = [segments] if isinstance(segments, np.ndarray) and segments.ndim == 2 else segments
         for name, given in (("targets", targets), ("segments", segments)):
-            if given is not None and len(given) != len(images):
-                raise InputError(f"Every image needs its own {name}; found {len(given)} for {len(images)} images.")
+            if given is not None and len(given) != len(every):
+                raise InputError(f"Every image needs its own {name}; found {len(given)} for {len(every)} images.")
         found = []
-        for index, image in enumerate(images):
+        for index, image in enumerate(every):
             own = None if segments is None else segments[index]
-            target = None if targets is None else int(targets[index])
-            found.append(self.sample(image, segments=own, target=target).explain(target))
-        return found
+            target = None if targets is None else self.classifier.class_number(targets[index])
+            found.append(self._named(self.sample(image, segments=own, target=target).explain(target)))
+        return found[0] if single else found
+
+    def _named(self, explanation: Explanation) -> Explanation:
+        names = self.classifier.class_names
+        return explanation if names is None else replace(explanation, class_name=names[explanation.target])
 
     @torch.inference_mode()
     def sample(
@@ -229,8 +178,9 @@ class _PerturbedImage:
 
     def _sample(self) -> PerturbationSample:
         masks, weights, outputs = (torch.cat(parts) for parts in list(zip(*self.parts, strict=True))[:3])
+        settings = self.explainer.settings
         return PerturbationSample(
-            self.segments, masks, weights, outputs, self.plain, self.explainer.settings, self._known(masks)
+            self.segments, masks, weights, outputs, self.plain, settings, self.image, self._known(masks)
         )
 
     def _known(self, masks: Tensor) -> KnownPart | None:
@@ -271,21 +221,51 @@ def _own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings)
     return given
 
 
+@overload
 def explain(
     classifier: Classifier,
-    images: Tensor,
+    images: str | Path | Image.Image | npt.NDArray[Any],
     *,
-    targets: Sequence[int] | Tensor | None = None,
+    targets: Targets = None,
     settings: LimeSettings = LimeSettings(),
     background: Tensor | None = None,
-    segments: Sequence[IntArray] | None = None,
+    segments: Any = None,
     seed: int = 0,
-) -> list[Explanation]:
-    """Why the classifier gives each of images (B, C, H, W) its class in `targets`, or the class it predicts.
+) -> Explanation: ...
 
-    `background` (M, C, H, W) are the training images that the fill `data` draws from. `segments` replaces the
-    superpixels of the settings. An explanation depends on the seed and the image alone, not on the images beside it.
-    Raises `InputError` for images outside [0, 1] and superpixels that skip a label.
+
+@overload
+def explain(
+    classifier: Classifier,
+    images: Tensor | list[Picture] | tuple[Picture, ...],
+    *,
+    targets: Targets = None,
+    settings: LimeSettings = LimeSettings(),
+    background: Tensor | None = None,
+    segments: Any = None,
+    seed: int = 0,
+) -> list[Explanation]: ...
+
+
+def explain(
+    classifier: Classifier,
+    images: Any,
+    *,
+    targets: Targets = None,
+    settings: LimeSettings = LimeSettings(),
+    background: Tensor | None = None,
+    segments: Any = None,
+    seed: int = 0,
+) -> Explanation | list[Explanation]:
+    """Why the classifier gives each image its class in `targets`, or the class it predicts.
+
+    `images` is a tensor (B, C, H, W) in [0, 1], or a list of pictures; one picture alone gives one explanation. A
+    picture is a file's path, a PIL image, an array (H, W, C) or (C, H, W) of uint8 or of floats in [0, 1], or a tensor
+    (C, H, W); its middle is brought to the size and the colours that the classifier takes. `targets` has a number for
+    each image, or the class's name where the classifier knows it. `background` (M, C, H, W) are the training images
+    that the fill `data` draws from. `segments` (H, W), one for each image, replace the superpixels of the settings. An
+    explanation depends on the seed and the image alone, not on the images beside it. Raises `InputError` for what is no
+    picture, pixels outside [0, 1], unknown targets and superpixels that skip a label.
 
     >>> from explainfb import LimeSettings, TrainingSettings, explain, load_task, train
     >>> task = load_task("digits-decoy")
@@ -294,6 +274,11 @@ def explain(
     >>> first, second = explain(classifier, task.shifted.images[:2], settings=lime, background=task.train.images)
     >>> first.weights.shape, first.heatmap().shape
     ((49,), (28, 28))
+    >>> picture = 255 * task.shifted.images[0, 0].numpy()
+    >>> why = explain(classifier, picture.astype("uint8"), targets="3", settings=lime, background=task.train.images)
+    >>> why.name
+    'class 3'
     """
     explainer = Explainer(classifier, settings=settings, background=background, seed=seed)
-    return explainer(images, targets=targets, segments=segments)
+    found: Explanation | list[Explanation] = explainer(images, targets=targets, segments=segments)
+    return found

@@ -9,6 +9,7 @@ regression of f on Z in which each mask has the weight π(z), with a free interc
 With the masks fixed, β is linear in f, so ∂β/∂θ exists for a classifier with weights θ.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,11 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
-from explainfb.explanations.masks import draw_padded_masks
-from explainfb.explanations.perturbation import Perturber
+from explainfb.core.errors import InputError
+from explainfb.core.types import IntArray
+from explainfb.explanations.control_variate import KnownMixtures
+from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.perturbation import Perturber, draw_padded_masks
 from explainfb.explanations.settings import LimeSettings
 
 LEAST_FREEDOM = 0.1
@@ -118,3 +122,79 @@ def differentiable_weights(
     outputs = classifier(perturbed.flatten(0, 1)).softmax(1).view(*masks.shape[:2], -1)  # (B, N, classes)
     own = outputs.gather(2, targets.view(-1, 1, 1).expand(-1, masks.shape[1], 1))
     return fit_linear(masks, own, similarity, settings.alpha).weights.squeeze(-1).to(images.dtype)
+
+
+class KnownPart(NamedTuple):
+    """What a control variate says under the masks that were asked about, and on average over all."""
+
+    outputs: Tensor
+    """(N, classes)"""
+    mixtures: KnownMixtures
+    contributions: Tensor
+    """(d, classes) what the image's superpixels add to the logits."""
+
+
+@dataclass(frozen=True, eq=False)
+class PerturbationSample:
+    """A classifier's outputs on an image and on its perturbed copies: enough to explain any class."""
+
+    segments: IntArray
+    """(H, W) labels 0 … d−1."""
+    masks: Tensor
+    """(N, d): 0 where a superpixel is hidden."""
+    mask_weights: Tensor
+    """(N,) float64: the weight of each mask in the regression."""
+    outputs: Tensor
+    """(N, classes) probabilities under each mask."""
+    plain: Tensor
+    """(classes,) probabilities of the image itself."""
+    settings: LimeSettings
+    image: Tensor
+    """(C, H, W): the image itself."""
+    known: KnownPart | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every mask there is was asked about, so that nothing was left to chance."""
+        every = 2 ** self.masks.shape[1] - 2
+        return self.settings.sampling == "leverage" and not self.settings.random_fill and len(self.masks) == every
+
+    def explain(self, target: int | None = None) -> Explanation:
+        """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
+        target = int(self.plain.argmax()) if target is None else target
+        if not 0 <= target < len(self.plain):
+            raise InputError(f"The classifier has classes 0 … {len(self.plain) - 1}; found the target {target}.")
+        fit = fit_with_lime if self.settings.backend == "lime" else fit_linear
+        alpha, outputs = self.settings.alpha, self.outputs[:, [target]].double()
+        differences = outputs if self.known is None else outputs - self.known.outputs[:, [target]]
+        model = fit(self.masks, differences, self.mask_weights, alpha)
+        weights = model.weights[:, 0]
+        residuals = (differences - model.intercept - self.masks.double() @ model.weights)[:, 0]
+        paired = self.settings.sampling != "lime"
+        errors = standard_errors(self.masks, residuals, self.mask_weights, alpha, paired=paired)
+        intercept, r_squared = model.intercept[0], float(model.fit[0])
+        if self.known is not None:
+            known, variances = self.known.mixtures.mean_weights(self.known.contributions, target)
+            weights, errors = weights + known, (errors**2 + variances).sqrt()
+            intercept, r_squared = _intercept_and_fit(self.masks, outputs[:, 0], self.mask_weights, weights)
+        return Explanation(
+            target=target,
+            probability=float(self.plain[target]),
+            segments=self.segments,
+            weights=weights.numpy(),
+            intercept=float(intercept),
+            fit=r_squared,
+            standard_errors=np.zeros(len(weights)) if self.complete else errors.numpy(),
+            n_samples=len(self.masks),
+            image=self.image.detach().cpu().numpy(),
+        )
+
+
+def _intercept_and_fit(masks: Tensor, outputs: Tensor, mask_weights: Tensor, weights: Tensor) -> tuple[Tensor, float]:
+    """The best intercept beside given weights (d,), and R² with it."""
+    share = mask_weights / mask_weights.sum()
+    unexplained = outputs - masks.double() @ weights
+    intercept = share @ unexplained
+    total = share @ (outputs - share @ outputs).square()
+    r_squared = 1 - share @ (unexplained - intercept).square() / total.clamp_min(torch.finfo(total.dtype).tiny)
+    return intercept, float(r_squared)

@@ -9,7 +9,8 @@ from safetensors.numpy import load_file, save_file
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import RESTORE, write_whole
-from explainfb.core.types import Explanation, ExplanationKey, FloatArray
+from explainfb.core.types import ExplanationKey, FloatArray
+from explainfb.explanations.explanation import Explanation
 
 Explanations = dict[ExplanationKey, Explanation]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from explainfb.classifiers.classifier import Classifier
-from explainfb.core.types import Explanation
 from explainfb.explanations.explainer import Explainer
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import Explanations, load_explanations
 from explainfb.preferences.queries import Pool
 from explainfb.study.arm_folder import ArmFolder

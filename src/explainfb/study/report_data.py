@@ -8,8 +8,9 @@ import torch
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, OutOfBagTest
+from explainfb.core.types import OutOfBagTest
 from explainfb.explanations.explainer import explain
+from explainfb.explanations.explanation import Explanation
 from explainfb.report import GalleryItem, ReportData, RewardMaps
 from explainfb.study.context import StudyContext
 from explainfb.tasks.task import Split

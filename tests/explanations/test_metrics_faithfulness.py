@@ -12,7 +12,7 @@ from explainfb import Explainer, Explanation, InputError, LimeSettings, deletion
 from explainfb.classifiers.classifier import build_classifier
 from explainfb.classifiers.networks import Architecture
 from explainfb.core.seeding import torch_generator
-from explainfb.explanations import faithfulness
+from explainfb.explanations import metrics
 
 CLASSIFIER = build_classifier(Architecture("lenet", 4, 1, 28, 28, (0.2,), (0.3,)))
 IMAGE = torch.rand(1, 28, 28, generator=torch_generator(0, "faithfulness"))
@@ -66,7 +66,7 @@ def test_infidelity_is_captums(why: Explanation) -> None:
 
 
 def test_sensitivity_is_captums(why: Explanation) -> None:
-    copies = faithfulness.changed_slightly(IMAGE, 0.02, 6, seed=0)
+    copies = metrics.changed_slightly(IMAGE, 0.02, 6, seed=0)
 
     def weights(given: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:
         images = given[0] if isinstance(given, tuple) else given
