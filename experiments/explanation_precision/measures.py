@@ -58,6 +58,11 @@ def relative_error(weights: FloatArray, truth: FloatArray, own: FloatArray) -> f
     return float(np.sqrt(max(squared, 0.0)) / np.linalg.norm(truth))
 
 
+def correlation(one: FloatArray, other: FloatArray) -> float:
+    """0 where one of them is the same everywhere, as a method's may be that saw a single background image."""
+    return float(np.corrcoef(one, other)[0, 1]) if one.std() > 0 and other.std() > 0 else 0.0
+
+
 def measured(estimates: Sequence[Sequence[Estimate]], truth: Truth) -> dict[str, object]:
     """Of estimates by image and seed."""
     weights = np.array([[one.weights for one in image] for image in estimates])  # (B, S, d)
@@ -70,7 +75,7 @@ def measured(estimates: Sequence[Sequence[Estimate]], truth: Truth) -> dict[str,
         "passes": round(float(np.mean([one.passes for image in estimates for one in image])), 1),
         "error": [round(each, 4) for each in errors],
         "free_error": round(float(np.mean([relative_error(weights[i], known[i], own[i]) for i in places])), 4),
-        "correlation": _rounded([np.corrcoef(weights[i, a], weights[i, b])[0, 1] for i in places for a, b in pairs]),
+        "correlation": _rounded([correlation(weights[i, a], weights[i, b]) for i in places for a, b in pairs]),
         "same_strongest": _rounded([strongest[i, a] == strongest[i, b] for i in places for a, b in pairs]),
         "true_strongest": _rounded(strongest == np.abs(known).argmax(1)[:, None]),
     }

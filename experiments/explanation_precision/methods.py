@@ -19,8 +19,8 @@ from explainfb.explanations.settings import Sampling
 
 FIXED = (1, 2, 4, 8, 16)
 """How many background images shap may have behind every mask; the best number is chosen."""
-LEAST_MASKS = 24
-"""With fewer masks than that a number of background images is not tried."""
+LEAST_MASKS = 100
+"""With fewer masks than that, two a superpixel, a number of background images is not tried: the fit may be singular."""
 
 
 @dataclass(frozen=True, eq=False)
