@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
-from explainfb.core.types import Explanation, IntArray
+from explainfb.core.types import IntArray
 from explainfb.explanations.control_variate import MIXTURES, ControlVariate, fit_control_variate
 from explainfb.explanations.explainer import Explainer
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.perturbation import Perturber
 from explainfb.explanations.settings import LimeSettings, Sampling
 from explainfb.explanations.superpixels import segment
