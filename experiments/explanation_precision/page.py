@@ -198,10 +198,10 @@ def panel(axes: Axes, case: Any) -> None:
         told, colour, _ = STYLES[method]
         strong = "bold" if method == OURS else "normal"
         axes.text(place * 1.07, height, told, color=colour, fontsize=8, va="center", fontweight=strong)
-    axes.set(xscale="log", yscale="log", xlim=(115, 12000), ylim=(0.08, 8))
+    axes.set(xscale="log", yscale="log", xlim=(115, 12000), ylim=(0.045, 8))
     ticks = [128, 256, 512, 1024, 2048]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize=8)
-    axes.set_yticks([0.1, 0.2, 0.5, 1, 2, 5], [".1", ".2", ".5", "1", "2", "5"], fontsize=8)
+    axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5], [".05", ".1", ".2", ".5", "1", "2", "5"], fontsize=8)
     axes.minorticks_off()
     axes.set_xlabel("forward passes an explanation", fontsize=8)
     axes.set_ylabel("relative error", fontsize=8)

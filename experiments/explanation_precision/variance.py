@@ -2,12 +2,12 @@
 
 import numpy as np
 import torch
-from explainfb.explanations.masks import draw_masks
 from torch import Tensor
 
 from experiments.explanation_precision.asked import Asked, Case
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations.lime import fit_linear
+from explainfb.explanations.perturbation import draw_masks
 
 
 def parts_of(case: Case, masks: int, behind: int) -> dict[str, float]:
