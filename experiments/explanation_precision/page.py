@@ -49,18 +49,21 @@ TITLES = {
 }
 LEAST_GAP = 1.24
 """By which factor labels at the ends of lines stand apart at least."""
+ANSWERS = ("same", "opposite", "equal")
 Cases = Mapping[str, Any]
 
 
 def page_of(path: Path) -> Page:
     """Of a results.json."""
-    found = json.loads(path.read_text(encoding="utf-8"))["cases"]
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    found = kept["cases"]
     cases = {name: found[name] for name in TITLES if name in found and found[name]["rows"]}
     tables = {
         "error": error_table(cases),
         "ratio": ratio_table(cases),
         "reliance": reliance_table(cases),
         "variance": variance_table(cases),
+        "answers": answers_table(kept.get("answers", {})),
     }
     return Page(tables, figure(cases), {"every ratio": every_ratio(cases), "everything": everything(cases)})
 
@@ -157,6 +160,12 @@ def everything(cases: Cases) -> str:
             error = number(float(np.mean(row["error"])))
             lines.append([TITLES[name], *key.split(" | "), error, number(row["free_error"]), *reliance(row)])
     return rows(["", "", "passes", "error", "mean not taken out", *RELIANCE.values()], lines)
+
+
+def answers_table(shares: Mapping[str, Mapping[str, float]]) -> str:
+    """What an annotator who never errs answers under another seed."""
+    lines = [[key.replace(" | ", ", "), *(number(row[name]) for name in ANSWERS)] for key, row in shares.items()]
+    return rows(["explained", *ANSWERS], lines)
 
 
 def variance_table(cases: Cases) -> str:
