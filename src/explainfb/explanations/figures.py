@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colors, patheffects
@@ -14,6 +13,8 @@ from torch import Tensor
 
 from explainfb.core.types import FloatArray, IntArray
 from explainfb.explanations.plots import (
+    Drawable,
+    Pixels,
     alone,
     at_size,
     checked,
@@ -24,15 +25,12 @@ from explainfb.explanations.plots import (
     write,
 )
 
-if TYPE_CHECKING:
-    from explainfb.explanations.explanation import Explanation, Pixels
-
 NUMBERED = 5
 """How many superpixels have their weight in figures, where `top` does not say."""
 
 
 def save_figure(
-    image: "Tensor | Pixels", explanation: "Explanation", path: Path | str | io.BytesIO, top: int | None = None
+    image: Tensor | Pixels, explanation: Drawable, path: Path | str | io.BytesIO, top: int | None = None
 ) -> None:
     """Write the image and beside it what `plot` draws of it, of the kind that the path's ending says; else PNG."""
     pixels = checked(image, explanation)
@@ -44,9 +42,7 @@ def save_figure(
     write(figure.savefig, path, dpi=150)
 
 
-def plot(
-    image: "Tensor | Pixels", explanation: "Explanation", *, top: int | None = None, ax: Axes | None = None
-) -> Axes:
+def plot(image: Tensor | Pixels, explanation: Drawable, *, top: int | None = None, ax: Axes | None = None) -> Axes:
     """What `Explanation.plot` returns."""
     pixels = checked(image, explanation)
     if ax is None:
@@ -70,7 +66,7 @@ def _show(ax: Axes, pixels: FloatArray) -> None:
     ax.set_axis_off()
 
 
-def _number(ax: Axes, explanation: "Explanation", indices: IntArray, *, beneath: bool) -> None:
+def _number(ax: Axes, explanation: Drawable, indices: IntArray, *, beneath: bool) -> None:
     """The weight of each of these superpixels in figures: in its middle, or `beneath` it, where it hides none of it."""
     labels = at_size(explanation.segments)
     for index in indices:

@@ -7,7 +7,7 @@ the same colour (a*, b*) over black as over white. Superpixels within their nois
 import base64
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,7 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 from explainfb.core.types import BoolArray, FloatArray, IntArray
 
-if TYPE_CHECKING:
-    from explainfb.explanations.explanation import Explanation, Pixels
-
+Pixels = npt.NDArray[np.floating]
 Number = TypeVar("Number", np.float64, np.int64)
 SIDE = 224
 """Smaller images are drawn about this large, each pixel a square: enough for a phone's dense screen."""
@@ -45,7 +43,38 @@ OUTLINE = 7.0
 """How much darker an outline is, in L*."""
 
 
-def save_overlay(image: "Tensor | Pixels", explanation: "Explanation", path: Path | str) -> None:
+class Drawable(Protocol):
+    """What is drawn of an `Explanation`, which has all of it, and draws itself by what stands here."""
+
+    @property
+    def segments(self) -> IntArray:
+        """(H, W) labels of superpixels."""
+
+    @property
+    def weights(self) -> FloatArray:
+        """(d,)"""
+
+    @property
+    def standard_errors(self) -> FloatArray | None:
+        """(d,)"""
+
+    @property
+    def probability(self) -> float:
+        """Of the class."""
+
+    @property
+    def name(self) -> str:
+        """Of the class."""
+
+    @property
+    def quality(self) -> str:
+        """How far it can be relied on, in words."""
+
+    def top(self, count: int | None = None) -> IntArray:
+        """The strongest superpixels."""
+
+
+def save_overlay(image: Tensor | Pixels, explanation: Drawable, path: Path | str) -> None:
     """Write a picture of an explanation: the image on the left, and on the right the weight of each superpixel.
 
     `image` (C, H, W), C 1 or 3, in [0, 1] is the one that was explained. Orange speaks for the explained class and
@@ -71,14 +100,14 @@ def picture(image: FloatArray) -> str:
 
 
 def overlay(
-    image: FloatArray, explanation: "Explanation", scale: float, *, strength: float = 1.0, top: int | None = None
+    image: FloatArray, explanation: Drawable, scale: float, *, strength: float = 1.0, top: int | None = None
 ) -> str:
     """A data URI of `drawn`."""
     pixels = drawn(image, explanation, scale, strength=strength, top=top)
     return _encode(pixels, photo=image.shape[1] >= PHOTO)
 
 
-def supporting(image: FloatArray, explanation: "Explanation", top: int | None = None) -> str:
+def supporting(image: FloatArray, explanation: Drawable, top: int | None = None) -> str:
     """A data URI of `alone`."""
     return _encode(alone(image, explanation, top), photo=image.shape[1] >= PHOTO)
 
@@ -90,7 +119,7 @@ def heat(image: FloatArray | None, values: FloatArray, scale: float) -> str:
 
 
 def drawn(
-    image: FloatArray, explanation: "Explanation", scale: float, *, strength: float = 1.0, top: int | None = None
+    image: FloatArray, explanation: Drawable, scale: float, *, strength: float = 1.0, top: int | None = None
 ) -> FloatArray:
     """(h, w, 3) in [0, 1]: the image in grey, each superpixel outlined and coloured by its weight.
 
@@ -108,7 +137,7 @@ def drawn(
     return _coloured(lightness, strength * shares)
 
 
-def alone(image: FloatArray, explanation: "Explanation", top: int | None = None) -> FloatArray:
+def alone(image: FloatArray, explanation: Drawable, top: int | None = None) -> FloatArray:
     """(h, w, 3) in [0, 1]: the superpixels that stand out, or the `top` strongest of them, on plain grey.
 
     They are shown as they are in the image. Those that speak for the class have an orange outline and those against it
@@ -124,7 +153,7 @@ def alone(image: FloatArray, explanation: "Explanation", top: int | None = None)
     return pixels
 
 
-def row_scale(*explanations: "Explanation") -> float:
+def row_scale(*explanations: Drawable) -> float:
     """The largest absolute weight of the explanations that are to be compared; 1 where all are zero."""
     return max(float(np.abs(e.weights).max()) for e in explanations) or 1.0
 
@@ -135,7 +164,7 @@ def scale_colours(count: int = 9) -> list[str]:
     return [to_hex(colour) for colour in _coloured(_lightness(None, shares.shape, 1.0), shares)[0]]
 
 
-def _counted(explanation: "Explanation", top: int | None) -> BoolArray:
+def _counted(explanation: Drawable, top: int | None) -> BoolArray:
     """(d,)"""
     counted = np.zeros(explanation.weights.shape, dtype=np.bool_)
     counted[explanation.top(top)] = True
@@ -169,7 +198,7 @@ def _outline(labels: IntArray, width: int = 1) -> BoolArray:
     return found
 
 
-def checked(image: "Tensor | Pixels", explanation: "Explanation") -> FloatArray:
+def checked(image: Tensor | Pixels, explanation: Drawable) -> FloatArray:
     pixels = np.asarray(image.detach().cpu() if isinstance(image, Tensor) else image, dtype=np.float64)
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or pixels.shape[1:] != explanation.segments.shape:
         height, width = explanation.segments.shape
@@ -180,7 +209,7 @@ def checked(image: "Tensor | Pixels", explanation: "Explanation") -> FloatArray:
     return pixels
 
 
-def plain_pixels(image: "Pixels") -> FloatArray:
+def plain_pixels(image: Pixels) -> FloatArray:
     """(h, w, 3) in [0, 1]: the image (C, H, W) in its colours, at the size that it is drawn."""
     colour = image if image.shape[0] == 3 else image[:1].repeat(3, axis=0)
     pixels: FloatArray = np.clip(np.moveaxis(colour, 0, -1), 0, 1).astype(np.float64)
