@@ -9,6 +9,7 @@ from rich.console import Console
 
 from experiments.page import Page, label, rows, write_page
 from explainfb.core.types import ThreatModel
+from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, Measure, robust_accuracy_under
 from explainfb.results.records import FEEDBACK
@@ -30,7 +31,13 @@ EXPLAINED = LimeSettings(n_samples=256, sampling="kernelshap")
 
 def as_measured(**settings: Any) -> StudySettings:
     """Settings of a study that explains as those did."""
-    return StudySettings(**{"lime": EXPLAINED, **settings})
+    found = StudySettings(**{"lime": EXPLAINED, **settings})
+    return replace(found, evaluation=measured_as_then(found.evaluation))
+
+
+def measured_as_then(evaluation: EvaluationSettings) -> EvaluationSettings:
+    """The same, with test images explained as those did."""
+    return replace(evaluation, lime=replace(evaluation.lime, sampling="kernelshap"))
 
 
 def run(grid: Grid, wanted: GridSettings, page_of: Callable[[Path], Page]) -> None:

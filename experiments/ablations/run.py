@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments.ablations.page import AT_ONCE, BASE, page_of
-from experiments.grids import as_measured, run
+from experiments.grids import as_measured, measured_as_then, run
 from explainfb.core.errors import InputError
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.finetuning.settings import FinetuneSettings
@@ -90,7 +90,7 @@ class Ablations:
             name: replace(
                 known[name],
                 task=self.task,
-                evaluation=evaluation,
+                evaluation=measured_as_then(evaluation),
                 comparisons_per_round=asked * STUDY.rounds if name == AT_ONCE else asked,
             )
             for name in chosen
