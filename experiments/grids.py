@@ -3,13 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from experiments.page import Page, label, rows, write_page
 from explainfb.core.types import ThreatModel
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.explanations.settings import LimeSettings
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, Measure, robust_accuracy_under
 from explainfb.results.records import FEEDBACK
+from explainfb.study.settings import StudySettings
 from explainfb.sweeps.runner import run_grid
 from explainfb.sweeps.settings import Grid, GridSettings
 from explainfb.sweeps.summary import GridSummary
@@ -20,6 +24,20 @@ LINF_05, LINF_1, LINF_2 = (robust_accuracy_under(ThreatModel("linf", epsilon)) f
 L2_1 = robust_accuracy_under(ThreatModel("l2", 1.0))
 COLUMNS = (CLEAN, SHIFTED, ECE, LINF_05, LINF_1, L2_1)
 """Of a README's table unless others are named."""
+
+EXPLAINED = LimeSettings(n_samples=256, sampling="kernelshap")
+"""How the studies explained from which the results come; today's default, more precise, would be another study."""
+
+
+def as_measured(**settings: Any) -> StudySettings:
+    """Settings of a study that explains as those did."""
+    found = StudySettings(**{"lime": EXPLAINED, **settings})
+    return replace(found, evaluation=measured_as_then(found.evaluation))
+
+
+def measured_as_then(evaluation: EvaluationSettings) -> EvaluationSettings:
+    """The same, with test images explained as those did."""
+    return replace(evaluation, lime=replace(evaluation.lime, sampling="kernelshap"))
 
 
 def run(grid: Grid, wanted: GridSettings, page_of: Callable[[Path], Page]) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.networks import Architecture
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.settings import LimeSettings
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from explainfb.core.types import Explanation, FloatArray, Interval, RobustAccuracy, ThreatModel
+from explainfb.core.types import FloatArray, Interval, RobustAccuracy, ThreatModel
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.superpixels import grid
 from explainfb.report import GalleryItem, ReportData, RewardMaps, write_report
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Measure, robust_accuracy_under

@@ -59,6 +59,15 @@ def test_the_tutorial_repairs_a_classifier(small_studies: Path, capsys: pytest.C
     assert "torch.Size([1209, 1, 28, 28]) 10" in printed
 
 
+def test_an_explanation_is_looked_at(small_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("\n".join(code("look.md")).replace("4000", "400"), "look.md")
+    assert names["why_not_nine"].target == 9
+    assert capsys.readouterr().out.startswith("class 4, probability 1.00; superpixel 27: +0.2")
+    for name in ("why.png", "strongest.png"):
+        with Image.open(small_studies / name) as picture:
+            assert picture.width > 700
+
+
 def test_the_results_of_a_study_are_read_as_records(small_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Study.open("studies/first", small()).run()
     results = run(code("running.md")[0], "running.md")["results"]

@@ -75,9 +75,9 @@ def test_what_a_script_runs_is_what_its_results_were_run_with(folder: str) -> No
         assert [*cell.seeds] == [*read.sweep.all_seeds]
 
 
-def settings_of(folder: str) -> type:
-    """What the script of a folder reads from its command line."""
-    known = vars(import_module(f"experiments.{folder}.run"))
+def settings_of(folder: str, script: str = "run") -> type:
+    """What a script of a folder reads from its command line."""
+    known = vars(import_module(f"experiments.{folder}.{script}"))
     found: type = known["Settings"] if "Settings" in known else known[folder.title().replace("_", "")]
     return found
 
@@ -101,8 +101,7 @@ def test_the_commands_of_a_readme_can_be_typed(folder: str) -> None:
         elif program == "python":
             assert words[0] == "-m"
             _, name, script = words[1].split(".")
-            assert script == "run"
-            tyro.cli(settings_of(name), args=words[2:])
+            tyro.cli(settings_of(name, script), args=words[2:])
 
 
 def test_results_of_a_study_through_the_app_can_still_be_read() -> None:

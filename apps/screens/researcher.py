@@ -164,6 +164,7 @@ def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
                 columns, (left, right), scales(left, right, served.settings), strict=False
             ):
                 column.image(stimulus.picture("overlay", scale=scale), alt=stimulus.description, width=110)
+                column.caption(stimulus.explanation.quality)  # people may disagree because there is only noise to see
             with columns[2]:
                 for answer, count in item.counts.items():
                     style.caption(f"{count} ×", answering.LABELS[answer], left=True)

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments.ablations.page import AT_ONCE, BASE, page_of
-from experiments.grids import run
+from experiments.grids import as_measured, measured_as_then, run
 from explainfb.core.errors import InputError
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.finetuning.settings import FinetuneSettings
@@ -27,7 +27,7 @@ from explainfb.study.settings import StudySettings
 from explainfb.sweeps.settings import Grid, GridSettings
 
 QUICK = EvaluationSettings(linf=(0.05, 0.1), l2=(1.0,), attack_images=200, attacks=BRIEF)
-STUDY = StudySettings(controls=())
+STUDY = as_measured(controls=())
 GRADIENT = FinetuneSettings(counterexample_share=0.0, reward_weight=0.7)
 """The reward is followed by the gradient of explanations."""
 CELLS: Mapping[str, StudySettings] = {
@@ -90,7 +90,7 @@ class Ablations:
             name: replace(
                 known[name],
                 task=self.task,
-                evaluation=evaluation,
+                evaluation=measured_as_then(evaluation),
                 comparisons_per_round=asked * STUDY.rounds if name == AT_ONCE else asked,
             )
             for name in chosen

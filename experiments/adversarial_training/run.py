@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments.adversarial_training.page import page_of
-from experiments.grids import run
+from experiments.grids import as_measured, run
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
 from explainfb.robustness.settings import THOROUGH
@@ -40,7 +40,7 @@ class AdversarialTraining:
     def cells(self) -> dict[str, StudySettings]:
         found: dict[str, StudySettings] = {}
         for task in self.tasks:
-            study = StudySettings(
+            study = as_measured(
                 task=f"{task}-decoy",
                 controls=("adversarial_training", "random_exchange"),
                 finetune=FinetuneSettings(adversarial_epsilon=0.1),

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments.counterexamples_vs_gradient.page import page_of
-from experiments.grids import run
+from experiments.grids import as_measured, run
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.study.settings import StudySettings
 from explainfb.sweeps.settings import Grid, GridSettings
@@ -37,12 +37,12 @@ class CounterexamplesVsGradient:
         steps = STEPS[self.task]
         by_gradient = FinetuneSettings(steps=steps, counterexample_share=0.0, reward_weight=0.7, significance=1.0)
         return {
-            f"{self.task}-counterexamples": StudySettings(
+            f"{self.task}-counterexamples": as_measured(
                 task=f"{self.task}-decoy",
                 controls=("cross_entropy", "random_answers", "wrong_masks", "rrr", "no_shortcut"),
                 finetune=FinetuneSettings(steps=steps),
             ),
-            f"{self.task}-gradient": StudySettings(
+            f"{self.task}-gradient": as_measured(
                 task=f"{self.task}-decoy",
                 controls=("cross_entropy", "random_answers", "no_shortcut"),
                 finetune=by_gradient,

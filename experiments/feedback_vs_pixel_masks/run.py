@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments.feedback_vs_pixel_masks.page import page_of
-from experiments.grids import run
+from experiments.grids import as_measured, run
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
 from explainfb.robustness.settings import THOROUGH
@@ -50,7 +50,7 @@ class FeedbackVsPixelMasks:
     def cells(self) -> dict[str, StudySettings]:
         evaluation = EvaluationSettings(attacks=THOROUGH) if self.setting == "full" else EvaluationSettings()
         return {
-            f"{self.task}-{name}": StudySettings(
+            f"{self.task}-{name}": as_measured(
                 task=f"{self.task}-decoy",
                 controls=("random_exchange", "rrr", "no_shortcut"),
                 finetune=settings,

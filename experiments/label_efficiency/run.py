@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from experiments.grids import run
+from experiments.grids import as_measured, run
 from experiments.label_efficiency.page import BASE, SCHEDULE, page_of
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.preferences.settings import QuerySettings
@@ -79,7 +79,7 @@ class LabelEfficiency:
     def _of_size(self, answers: int) -> StudySettings:
         """The study with so many answers in all, and as many gradient steps as any other."""
         rounds, comparisons = SCHEDULE[answers]
-        study = StudySettings(
+        study = as_measured(
             task=self.task,
             controls=(),
             rounds=rounds,

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_args
 
 import tyro
 
-from experiments.grids import run
+from experiments.grids import as_measured, run
 from experiments.shortcut_repair.page import page_of
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.evaluation.settings import EvaluationSettings
@@ -28,16 +28,16 @@ Network = Literal["lenet", "mlp"]
 LEARNS: dict[Kind, Network] = {"position": "lenet", "grey": "mlp"}
 """The network that falls for each shortcut harder, on validation seeds."""
 VARIANTS = {
-    "mnist-position-lenet-tuned-rrr": StudySettings(
+    "mnist-position-lenet-tuned-rrr": as_measured(
         task="mnist-decoy", controls=("rrr",), baselines=BaselineSettings(rrr_strength=1.538)
     ),
-    "digits-position-lenet-tuned-rrr": StudySettings(controls=("rrr",), baselines=BaselineSettings(rrr_strength=15.38)),
-    "fashion-mnist-position-lenet-480-steps": StudySettings(
+    "digits-position-lenet-tuned-rrr": as_measured(controls=("rrr",), baselines=BaselineSettings(rrr_strength=15.38)),
+    "fashion-mnist-position-lenet-480-steps": as_measured(
         task="fashion-mnist-decoy",
         controls=("random_exchange", "no_shortcut"),
         finetune=FinetuneSettings(steps=480),
     ),
-    "mnist-position-lenet-coin-followed": StudySettings(
+    "mnist-position-lenet-coin-followed": as_measured(
         task="mnist-decoy", controls=("random_answers",), finetune=FinetuneSettings(significance=1.0)
     ),
 }
@@ -66,7 +66,7 @@ class ShortcutRepair:
             return VARIANTS
         evaluation = EvaluationSettings(attacks=THOROUGH) if self.setting == "full" else EvaluationSettings()
         return {
-            f"{task}-{kind}-{network}": StudySettings(
+            f"{task}-{kind}-{network}": as_measured(
                 task=f"{task}-decoy",
                 shortcut=kind,
                 controls=get_args(KnownControl),

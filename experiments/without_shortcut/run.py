@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from experiments.grids import LINF_1, run
+from experiments.grids import LINF_1, as_measured, run
 from experiments.without_shortcut.page import page_of
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
@@ -44,12 +44,12 @@ class WithoutShortcut:
         if self.more:
             controls: tuple[KnownControl, ...] = (*CONTROLS, "adversarial_training")
             return {
-                f"{task}-seeds-11-to-15": StudySettings(task=task, controls=controls, evaluation=evaluation)
+                f"{task}-seeds-11-to-15": as_measured(task=task, controls=controls, evaluation=evaluation)
                 for task in ("mnist", "digits")
             }
         followed = {"as-it-is": FinetuneSettings(), "gradient-penalty": FinetuneSettings(gradient_penalty=STRENGTH)}
         return {
-            f"digits-{name}": StudySettings(
+            f"digits-{name}": as_measured(
                 task="digits",
                 controls=CONTROLS,
                 finetune=settings,

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         Answer,
         Comparison,
         CrossCheck,
-        Explanation,
         ExplanationKey,
         Interval,
         Preference,
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     )
     from explainfb.evaluation.evaluator import Evaluation, evaluate
     from explainfb.evaluation.settings import EvaluationSettings
-    from explainfb.explanations.lime import explain
+    from explainfb.explanations.explainer import Explainer, explain
+    from explainfb.explanations.explanation import Explanation
+    from explainfb.explanations.metrics import deletion, infidelity, insertion, sensitivity
     from explainfb.explanations.plots import save_overlay
     from explainfb.explanations.settings import LimeSettings
     from explainfb.finetuning.batches import training_batches
@@ -68,7 +69,7 @@ HOMES = {
     "CrossCheck": "core.types",
     "Evaluation": "evaluation.evaluator",
     "EvaluationSettings": "evaluation.settings",
-    "Explanation": "core.types",
+    "Explanation": "explanations.explanation",
     "ExplanationKey": "core.types",
     "FinetuneSettings": "finetuning.settings",
     "Grid": "sweeps.settings",
@@ -95,7 +96,12 @@ HOMES = {
     "FinetunedArm": "study.arms",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
-    "explain": "explanations.lime",
+    "deletion": "explanations.metrics",
+    "infidelity": "explanations.metrics",
+    "insertion": "explanations.metrics",
+    "sensitivity": "explanations.metrics",
+    "Explainer": "explanations.explainer",
+    "explain": "explanations.explainer",
     "finetune": "finetuning.feedback",
     "fit_ensemble": "rewards.fitting",
     "load_task": "tasks.datasets",
@@ -124,6 +130,7 @@ __all__ = [
     "CrossCheck",
     "Evaluation",
     "EvaluationSettings",
+    "Explainer",
     "Explanation",
     "ExplanationKey",
     "FinetuneSettings",
@@ -151,10 +158,13 @@ __all__ = [
     "TrainingSettings",
     "__version__",
     "as_seen_by_reward",
+    "deletion",
     "evaluate",
     "explain",
     "finetune",
     "fit_ensemble",
+    "infidelity",
+    "insertion",
     "load_task",
     "main",
     "optimise",
@@ -164,6 +174,7 @@ __all__ = [
     "robust_accuracy",
     "run_grid",
     "save_overlay",
+    "sensitivity",
     "train",
     "training_batches",
     "wrap",

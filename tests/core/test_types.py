@@ -8,11 +8,11 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import (
     Answer,
     Comparison,
-    Explanation,
     ExplanationKey,
     ThreatModel,
     check_images,
 )
+from explainfb.explanations.explanation import Explanation
 
 EXPLANATION = Explanation(1, 0.75, np.array([[0, 1], [1, 2]]), np.array([0.5, -0.25, 0.0]), intercept=0.1, fit=0.9)
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.networks import Architecture
-from explainfb.core.types import Explanation
-from explainfb.explanations.lime import explain, sample_perturbations
+from explainfb.explanations.explainer import explain, sample_perturbations
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.settings import LimeSettings
 from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, random, same, small_classifier
 

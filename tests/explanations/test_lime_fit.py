@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.networks import Architecture
 from explainfb.core.seeding import torch_generator
-from explainfb.explanations.lime import explain, fit_linear
-from explainfb.explanations.masks import draw_masks, proximity
+from explainfb.explanations.explainer import explain
+from explainfb.explanations.lime import fit_linear
+from explainfb.explanations.perturbation import draw_masks
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import grid
 from lime_example import random
 
 
 def regression(d: int = 6, count: int = 40, outputs: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    masks = draw_masks(count, d, "lime", torch_generator(0, "test lime", "regression"))
-    return masks, random(count, outputs, name="outputs").double(), proximity(masks, "lime")
+    masks, similarity = draw_masks(count, d, "lime", torch_generator(0, "test lime", "regression"))
+    return masks, random(count, outputs, name="outputs").double(), similarity
 
 
 @given(st.floats(-10, 10), st.floats(-10, 10), st.integers(0, 100))
@@ -77,7 +78,7 @@ def planted(probability: Callable[[Tensor], Tensor], segments: np.ndarray) -> Cl
     return Classifier(Architecture("planted", 2, 1, *segments.shape, (0.0,), (1.0,)), Planted(segments, probability))
 
 
-@pytest.mark.parametrize("sampling", ["lime", "kernelshap"])
+@pytest.mark.parametrize("sampling", ["lime", "kernelshap", "leverage"])
 def test_known_weights_are_recovered(sampling) -> None:
     truth = (random(16, name="truth").double() - 0.5) / 16
     classifier = planted(lambda bright: 0.5 + bright @ truth, grid(20, 20, 16))
@@ -103,7 +104,7 @@ def shapley_values(game: Callable[[Tensor], Tensor], d: int) -> Tensor:
     return torch.stack(values)
 
 
-def test_kernelshap_masks_give_shapley_values_and_coins_do_not() -> None:
+def test_kernelshap_and_leverage_masks_give_shapley_values_and_coins_do_not() -> None:
     """Up to one constant for all: the regression is not told that the values add up to the whole gain."""
     d, truth = 7, random(7, name="game").double()
 
@@ -113,9 +114,11 @@ def test_kernelshap_masks_give_shapley_values_and_coins_do_not() -> None:
 
     exact = shapley_values(game, d)
     errors = {}
-    for sampling in ("kernelshap", "lime"):
-        masks = draw_masks(40_000, d, sampling, torch_generator(0, "game"))
-        found = fit_linear(masks, game(masks.double())[:, None], proximity(masks, "kernelshap"), 1e-6).weights[:, 0]
+    for sampling, count in (("kernelshap", 40_000), ("leverage", 2**d - 2), ("lime", 40_000)):
+        masks, weights = draw_masks(count, d, sampling, torch_generator(0, "game"))
+        evenly = torch.ones_like(weights) if sampling == "lime" else weights
+        found = fit_linear(masks, game(masks.double())[:, None], evenly, 1e-9).weights[:, 0]
         errors[sampling] = ((found - found.mean()) - (exact - exact.mean())).abs().max().item()
     assert errors["kernelshap"] < 0.03
+    assert errors["leverage"] < 1e-6  # every mask there is
     assert errors["lime"] > 0.1

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from explainfb.core.seeding import torch_generator
-from explainfb.explanations.lime import differentiable_weights, sample_perturbations
+from explainfb.explanations.explainer import sample_perturbations
+from explainfb.explanations.lime import differentiable_weights
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels, grid
 from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, random, small_classifier
@@ -49,7 +50,9 @@ def test_gradients_with_respect_to_the_classifier(sampling, fill) -> None:
 def test_differentiable_weights_are_those_of_explain(monkeypatch) -> None:
     own = replace(QUICK, fill="mean")
     near = sample_perturbations(CLASSIFIER, IMAGES[0], settings=own)
-    monkeypatch.setattr("explainfb.explanations.masks.draw_masks", lambda *arguments: near.masks)
+    monkeypatch.setattr(
+        "explainfb.explanations.perturbation.draw_masks", lambda *arguments: (near.masks, near.mask_weights)
+    )
     weights = differentiable_weights(
         CLASSIFIER,
         IMAGES[:1],

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainfb.core.seeding import torch_generator
-from explainfb.explanations import lime as module
-from explainfb.explanations.lime import explain, sample_perturbations
+from explainfb.explanations import explainer as module
+from explainfb.explanations.explainer import explain, sample_perturbations
+from explainfb.explanations.perturbation import lime_kernel
 from explainfb.explanations.settings import PAPER, LimeSettings
 from explainfb.explanations.superpixels import grid
 from lime_example import random, small_classifier
@@ -70,7 +71,8 @@ def test_the_whole_lime_package_explains_the_same(monkeypatch, hide_color, fill,
     )
     drawn = np.random.RandomState(5).randint(0, 2, count * d).reshape(count, d)
     drawn[0] = 1
-    monkeypatch.setattr(module, "draw_masks", lambda *arguments: torch.from_numpy(drawn).float())
+    given = torch.from_numpy(drawn).float()
+    monkeypatch.setattr(module, "draw_masks", lambda *arguments: (given, lime_kernel(given)))
     near = sample_perturbations(classifier, image, settings=replace(PAPER, fill=fill, n_samples=count), segments=labels)
     for target in range(3):
         ours = near.explain(target)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from explainfb.core.errors import InputError
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import grid
 from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, small_classifier
@@ -13,10 +13,10 @@ from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, small_
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_samples": 3, "sampling": "lime"}, "3 masks are too few"),
+        ({"n_samples": 3, "sampling": "lime"}, "at least 4, better 1,000, or auto; found 3"),
         ({"n_samples": 101}, "must be even, found 101"),
         ({"alpha": 0.0}, "alpha must be positive; found 0"),
-        ({"sampling": "shap"}, "Unknown sampling 'shap'; expected lime or kernelshap"),
+        ({"sampling": "shap"}, "Unknown sampling 'shap'; expected lime or kernelshap or leverage"),
         ({"fill": "pink"}, "Unknown fill 'pink'"),
         ({"superpixels": "hexagons"}, "Unknown superpixels 'hexagons'"),
         ({"backend": "captum"}, "Unknown backend 'captum'"),
@@ -35,7 +35,7 @@ SKIPPED = grid(12, 10, 4) * 2
     [
         (IMAGES + 1, {}, r"Pixels must lie in \[0, 1\]"),
         (IMAGES.masked_fill(IMAGES > 0.99, torch.nan), {}, "contains NaN"),
-        (IMAGES[0], {}, r"shape \(N, C, H, W\)"),
+        (IMAGES[None], {}, r"a tensor of shape \(1, 5, 1, 12, 10\) as a picture; give a tensor \(B, C, H, W\)"),
         (IMAGES[:1], {"segments": [SKIPPED]}, r"without gaps; found 0 … 6 without \[1, 3, 5\]"),
         (IMAGES[:1], {"segments": [grid(12, 9, 4)]}, r"image's shape \(12, 10\); found \(12, 9\)"),
         (IMAGES[:1], {"segments": [grid(12, 10, 1)]}, "Only one superpixel"),

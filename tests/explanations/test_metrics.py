@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explainfb.core.types import Explanation
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
 
 SEGMENTS = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Explanation, ExplanationKey
+from explainfb.core.types import ExplanationKey
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import load_explanations, save_explanations
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import draw_batch
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, ExplanationKey, ThreatModel
-from explainfb.explanations.lime import explain
+from explainfb.core.types import ExplanationKey, ThreatModel
+from explainfb.explanations.explainer import explain
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels

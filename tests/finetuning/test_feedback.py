@@ -15,7 +15,7 @@ from explainfb.classifiers.settings import TrainingSettings
 from explainfb.classifiers.training import fit
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning import batches, counterexamples, feedback
 from explainfb.finetuning.baselines import random_exchange, rrr

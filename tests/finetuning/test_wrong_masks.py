@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Answer, Comparison, Explanation, ExplanationKey
+from explainfb.core.types import Answer, Comparison, ExplanationKey
+from explainfb.explanations.explanation import Explanation
 from explainfb.finetuning.baselines import (
     wrong_reasons,
 )

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import BAD, GOOD, Explanation, ExplanationKey, FloatArray, IntArray
+from explainfb.core.types import BAD, GOOD, ExplanationKey, FloatArray, IntArray
 from explainfb.explanations import plots
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import explanations_path, save_explanations
 from explainfb.explanations.superpixels import grid
 from explainfb.labelling.stimuli import PLACES, VIEWS, Stimuli, Stimulus, colour_scale, regional_shares, scales
@@ -77,6 +78,12 @@ def test_shares_are_shares(found: Explanation) -> None:
 def test_the_three_strongest_places_are_told_the_strongest_first() -> None:
     weights = np.array([0.02, 0.0, 0.0, 0.0, 0.5, -0.3, 0.0, 0.0, 0.18])
     assert stimulus(weights).description == "Reasons for cat: centre 50% for; right 30% against; bottom right 18% for."
+
+
+def test_what_is_within_its_noise_is_not_told() -> None:
+    shown = stimulus(np.array([0.3, 0.0, 0.0, 0.0, -0.1, 0.0, 0.0, 0.0, 0.05]))
+    noisy = replace(shown.explanation, standard_errors=np.full(9, 0.04))
+    assert replace(shown, explanation=noisy).description == "Reasons for cat: top left 75% for; centre 25% against."
 
 
 def test_a_silent_explanation_is_told_as_such() -> None:

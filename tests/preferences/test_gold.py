@@ -1,11 +1,14 @@
 """Gold comparisons leave no doubt, and which side is the good one is a coin's choice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Explanation
+from explainfb.core.types import BAD, GOOD, Answer, BoolArray
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
 from explainfb.explanations.superpixels import grid
 from explainfb.preferences.gold import gold_comparisons, gold_explanation
@@ -56,3 +59,15 @@ def test_sides_are_drawn_by_a_coin_and_images_once() -> None:
 
 def test_fewer_images_give_fewer() -> None:
     assert len(gold_comparisons(range(7), 10, 1, seed=0)) == 3
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_all_that_a_gold_explanation_has_is_seen(good: bool) -> None:
+    """Its weights are made up, so the errors of the real ones must not hide them; noise is not made to count."""
+    weights = np.full(16, 0.02)
+    weights[[1, 12]] = 0.4
+    real = replace(explanation(weights), standard_errors=np.full(16, 0.05), n_samples=100)
+    made = gold_explanation(real, relevance(8), good=good)
+    assert made.top().tolist() == ([1] if good else [12])
+    nothing = replace(real, standard_errors=np.full(16, 9.0))
+    assert len(gold_explanation(nothing, relevance(8), good=good).top()) == 8

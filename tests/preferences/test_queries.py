@@ -39,7 +39,9 @@ def choose(pool: Pool, count: int, **given: object) -> list[Comparison]:
 
 
 def pool(round_number: int, comparisons: int = 60, seed: int = 0) -> Pool:
-    return draw_pool(round_number, comparisons, held_out_images(500, 0.1, seed), SETTINGS, seed)
+    return draw_pool(
+        round_number, comparisons, held_out_images(500, 0.1, seed), SETTINGS, seed, range(round_number - 1)
+    )
 
 
 def test_held_out_images_are_the_same_in_every_round_and_never_among_the_fitted() -> None:
@@ -108,7 +110,7 @@ def test_the_same_seed_asks_the_same_and_another_does_not() -> None:
 
 
 def test_too_few_images_are_told() -> None:
-    drawn = draw_pool(1, 50, held_out_images(12, 0.25, 0), SETTINGS, 0)
+    drawn = draw_pool(1, 50, held_out_images(12, 0.25, 0), SETTINGS, 0, [])
     with pytest.raises(InputError, match="ask for fewer"):
         choose(drawn, 50)
 

@@ -6,7 +6,8 @@ import scipy.stats
 import torch
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Answer, Comparison, Explanation, ExplanationKey
+from explainfb.core.types import Answer, Comparison, ExplanationKey
+from explainfb.explanations.explanation import Explanation
 from explainfb.preferences.simulated import (
     CoinAnnotator,
     Crowd,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Explanation, Interval
+from explainfb.core.types import Interval
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.superpixels import grid
 from explainfb.report import GalleryItem, ReportData, reach_verdict, render_report, write_report
 from explainfb.results.records import (
@@ -241,3 +242,12 @@ def test_an_arm_is_called_what_the_results_call_it() -> None:
     assert "steps alone" in text
     assert "as if nothing was said" in text
     assert "cross-entropy only" not in text
+
+
+def test_how_far_an_explanation_can_be_relied_on_stands_beneath_it() -> None:
+    data = example_report_data(items=1)
+    (item,) = data.gallery
+    before = replace(item.before, standard_errors=0.1 * np.abs(item.before.weights), fit=0.43)
+    text = render_report(example_results(), replace(data, gallery=(replace(item, before=before),)))
+    assert f"reliability {before.reliability:.2f}, R² 0.43" in text
+    assert f">R² {item.after.fit:.2f}" in text  # whose errors are unknown

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Answer, Explanation, ExplanationKey
+from explainfb.core.types import Answer, ExplanationKey
+from explainfb.explanations.explanation import Explanation
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward
 from explainfb.tasks.task import Split
 from store_backends import comparisons, preference

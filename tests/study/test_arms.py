@@ -71,14 +71,19 @@ def test_what_an_arm_costs_is_what_arithmetic_says(every_arm: Path) -> None:
     shown = compute["feedback"].forward - batch
     assert shown > 0
     assert shown % (TINY.lime.n_samples + 1) == 0
-    asked = Compute(batch + shown, batch)
+    # what feedback's rounds have explained from the same weights is not explained again by arms whose answers
+    # teach nothing that is followed
+    assert compute["random_answers"] is not None
+    again = compute["random_answers"].forward - batch
+    assert again % (TINY.lime.n_samples + 1) == 0
+    assert 0 < again < shown
     attacks = 1 + TINY.finetune.adversarial_steps
     assert compute == {
         "before": Compute(training + looks, training),
         "no_shortcut": Compute(training + looks, training),
-        "feedback": asked,
-        "random_answers": asked,
-        "wrong_masks": asked,
+        "feedback": Compute(batch + shown, batch),
+        "random_answers": Compute(batch + again, batch),
+        "wrong_masks": Compute(batch + again, batch),
         "cross_entropy": Compute(batch, batch),
         "random_exchange": Compute(batch, batch),
         "oracle_reward": Compute(batch, batch),

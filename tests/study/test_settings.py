@@ -23,8 +23,12 @@ from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
 
 FORMAT_1 = Path(__file__).parent / "format_1.toml"
-"""The settings of TINY, as they were written before there was a format."""
-
+"""The settings of TINY, as they were written before there was a format, and before masks were drawn by leverage."""
+AS_THEN = replace(
+    TINY,
+    lime=replace(TINY.lime, sampling="kernelshap"),
+    evaluation=replace(TINY.evaluation, lime=replace(TINY.evaluation.lime, sampling="kernelshap")),
+)
 
 CROWD = replace(TINY, crowd=(0.0, 0.5), reward=replace(TINY.reward, reliability="learned", normalised=False))
 
@@ -44,21 +48,21 @@ def test_every_difference_is_named() -> None:
 
 def test_a_file_of_format_1_is_understood_and_left_as_it_is() -> None:
     assert "comparisons = 24" in FORMAT_1.read_text()
-    assert read_settings(FORMAT_1) == TINY
+    assert read_settings(FORMAT_1) == AS_THEN
     assert "comparisons = 24" in FORMAT_1.read_text()
 
 
 def test_a_study_of_format_1_goes_on_and_is_rewritten_once(tmp_path: Path) -> None:
-    Study.open(tmp_path, TINY)
+    Study.open(tmp_path, AS_THEN)
     path = tmp_path / "study.toml"
     path.write_text(FORMAT_1.read_text())
-    Study.open(tmp_path, TINY)
+    Study.open(tmp_path, AS_THEN)
     written = tomllib.loads(path.read_text())
     assert (written["format"], written["comparisons_per_round"], written["lime"]["n_samples"]) == (2, 24, 52)
     assert "comparisons" not in written
-    assert read_settings(path) == TINY
+    assert read_settings(path) == AS_THEN
     path.write_text(path.read_text() + "# mine\n")
-    Study.open(tmp_path, TINY)
+    Study.open(tmp_path, AS_THEN)
     assert path.read_text().endswith("# mine\n")
 
 
@@ -67,7 +71,7 @@ def test_an_archive_of_format_1_that_cannot_be_written_is_understood(monkeypatch
         raise PermissionError("read-only file system")
 
     monkeypatch.setattr(module, "write_whole", refuse)
-    assert upgrade_settings(FORMAT_1) == TINY
+    assert upgrade_settings(FORMAT_1) == AS_THEN
 
 
 @pytest.mark.parametrize(

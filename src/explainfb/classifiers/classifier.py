@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classifier_names, nearest_name
-from explainfb.classifiers.torchvision_networks import CHANNELS, build_network
+from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.core.seeding import torch_globally
@@ -63,6 +63,32 @@ class Classifier(nn.Module):
             images = images.expand(-1, CHANNELS, -1, -1)
         logits: Tensor = self.network((images - self.mean) / self.std)
         return logits
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What its classes are called: by the task it was made for, or ImageNet's names for a network of torchvision
+        with as many classes; None where it is not known."""
+        shape = self.architecture
+        if shape.class_names is None and shape.name in network_names():
+            published: tuple[str, ...] = tuple(weights_of(shape.name).meta["categories"])
+            return published if len(published) == shape.classes else None
+        return shape.class_names
+
+    def class_number(self, given: int | str | Tensor) -> int:
+        """The number of the class that is meant by its number or its name; `InputError` for a name it does not know."""
+        if not isinstance(given, str):
+            return int(given)
+        if self.class_names is None:
+            raise InputError(
+                f"The classifier does not know what its classes are called; found the class {given!r}. Give a number, "
+                f"0 … {self.architecture.classes - 1}."
+            )
+        names = list(self.class_names)
+        if names.count(given) != 1:
+            problem = "There is no class" if given not in names else "Several classes are called"
+            nearest = nearest_name(given, names)
+            raise InputError(f"{problem} {given!r}; the nearest name is {nearest!r}, number {names.index(nearest)}.")
+        return names.index(given)
 
     @property
     def device(self) -> torch.device:
@@ -181,4 +207,6 @@ def _read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
         fields = json.loads((file.metadata() or {})[HEADER])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
+    if fields.get("class_names") is not None:
+        fields["class_names"] = tuple(fields["class_names"])
     return Architecture(**fields), tensors

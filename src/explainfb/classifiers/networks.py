@@ -29,6 +29,8 @@ class Architecture:
     """The side to which images are resized before they enter the network; None leaves them as they are."""
     interpolation: Interpolation = "bilinear"
     """How they are resized, always with antialiasing."""
+    class_names: tuple[str, ...] | None = None
+    """What the classes are called; None where nobody said."""
 
 
 def lenet(architecture: Architecture) -> nn.Module:

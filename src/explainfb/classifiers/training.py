@@ -55,6 +55,7 @@ def architecture_for(task: Task, name: str, pixels: Pixels = "normalised") -> Ar
         mean=mean,
         std=std,
         resize=resize,
+        class_names=task.class_names,
     )
 
 

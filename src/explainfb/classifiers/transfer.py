@@ -102,6 +102,7 @@ class Pretrained:
             std=wanted.std,
             resize=wanted.side,
             interpolation=wanted.interpolation,
+            class_names=task.class_names,
         )
 
 

@@ -37,7 +37,9 @@ def wrap(
     channels, height, width = task.image_shape
     _check_normalisation(mean, std, channels)
     name, classes = type(network).__name__, len(task.class_names)
-    architecture = Architecture(OWN + name, classes, channels, height, width, tuple(mean), tuple(std))
+    architecture = Architecture(
+        OWN + name, classes, channels, height, width, tuple(mean), tuple(std), class_names=task.class_names
+    )
     classifier = Classifier(architecture, network).eval()
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     _check_logits(_try(classifier.to(device), task, name), name, task)

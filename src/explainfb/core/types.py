@@ -36,52 +36,6 @@ def check_images(images: "Tensor") -> None:
         raise InputError(f"Pixels must lie in [0, 1]; found [{low:g}, {high:g}]. Divide 8-bit pictures by 255.")
 
 
-@dataclass(frozen=True, eq=False)  # two arrays compare to an array, which is neither true nor false
-class Explanation:
-    """Why a classifier gives an image a class: one weight for each superpixel (Ribeiro et al. 2016).
-
-    >>> import numpy as np
-    >>> from explainfb import Explanation
-    >>> segments = np.array([[0, 0, 1], [0, 0, 1]])  # two superpixels of an image of 2×3 pixels
-    >>> weights = np.array([0.5, -0.1])
-    >>> shown = Explanation(4, probability=0.9, segments=segments, weights=weights, intercept=0.4, fit=0.8)
-    >>> shown.heatmap()[0]
-    array([ 0.5,  0.5, -0.1])
-    """
-
-    target: int
-    """The class that is explained."""
-    probability: float
-    """The classifier's probability of `target` on the image itself, in [0, 1]."""
-    segments: IntArray
-    """(H, W): which superpixel each pixel belongs to; labels 0 … d−1, each used."""
-    weights: FloatArray
-    """(d,): by how much showing a superpixel raises the probability of `target`, in units of probability."""
-    intercept: float
-    """The local model's probability when every superpixel is hidden."""
-    fit: float
-    """Weighted R² of the local linear model; 1 is perfect, below 0 is worse than a constant."""
-
-    def __post_init__(self) -> None:
-        if self.segments.ndim != 2 or self.segments.size == 0:
-            raise InputError(f"Segments must have shape (H, W); found {self.segments.shape}.")
-        labels = np.unique(self.segments)
-        if labels[0] != 0 or labels[-1] != len(labels) - 1:
-            raise InputError(
-                f"Superpixels must be 0 … d−1, each used; found {len(labels)} of {labels[0]} … {labels[-1]}."
-            )
-        if self.weights.shape != labels.shape:
-            raise InputError(f"{len(labels)} superpixels need as many weights; found shape {self.weights.shape}.")
-        if not 0 <= self.probability <= 1:
-            raise InputError(f"A probability must lie in [0, 1]; found {self.probability}.")
-        if not np.isfinite(self.weights).all():
-            raise InputError("An explanation's weights must be finite; found NaN or infinity.")
-
-    def heatmap(self) -> FloatArray:
-        """(H, W): each pixel carries the weight of its superpixel."""
-        return self.weights[self.segments]
-
-
 GOOD, BAD = "gold-good", "gold-bad"
 """What takes the place of the classifier's name in the key of a gold explanation."""
 

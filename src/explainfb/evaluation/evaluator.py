@@ -19,7 +19,7 @@ from explainfb.core.files import write_whole
 from explainfb.core.seeding import derive, torch_generator
 from explainfb.core.types import CrossCheck, FloatArray, Interval, RobustAccuracy, ThreatModel
 from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.explanations.metrics import relevance_mass
 from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.autoattack import check_installed, run_autoattack

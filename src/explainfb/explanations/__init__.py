@@ -1,1 +1,1 @@
-"""LIME in closed form: superpixels, masks, perturbation, the ridge regression, metrics, pictures, files."""
+"""LIME in closed form: superpixels, masks, perturbation, the ridge regression, pictures, files."""

@@ -9,8 +9,6 @@ regression of f on Z in which each mask has the weight π(z), with a free interc
 With the masks fixed, β is linear in f, so ∂β/∂θ exists for a classifier with weights θ.
 """
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,19 +18,16 @@ from lime.lime_base import LimeBase
 from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from explainfb.classifiers.classifier import Classifier, check_classifier
+from explainfb.classifiers.classifier import Classifier
 from explainfb.core.errors import InputError
-from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, IntArray, check_images
-from explainfb.explanations.masks import draw_masks, draw_padded_masks, proximity
-from explainfb.explanations.perturbation import Perturber
+from explainfb.core.types import IntArray
+from explainfb.explanations.control_variate import KnownMixtures
+from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.perturbation import Perturber, draw_padded_masks
 from explainfb.explanations.settings import LimeSettings
-from explainfb.explanations.superpixels import check_segments, segment
 
-CHUNK_BYTES = 2**24
-"""Perturbed images held at a time: 27 of 224×224 in colour, 5,349 of 28×28 in grey, were it not for CHUNK_IMAGES."""
-CHUNK_IMAGES = 128
-"""Activations of many more images go back to the system after each chunk, which can double the time on a CPU."""
+LEAST_FREEDOM = 0.1
+"""What is left of an observation in the correction of its residual, where a fit takes up nearly all of it."""
 
 
 class LinearFit(NamedTuple):
@@ -85,119 +80,24 @@ def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: flo
     return LinearFit(torch.from_numpy(weights), torch.tensor(intercepts), torch.tensor(fits))
 
 
-@dataclass(frozen=True, eq=False)
-class PerturbationSample:
-    """A classifier's outputs on an image and on its perturbed copies: enough to explain any class."""
+def standard_errors(masks: Tensor, residuals: Tensor, weights: Tensor, alpha: float, *, paired: bool) -> Tensor:
+    """(d,) standard errors of the coefficients of `fit_linear` on masks (N, d) with weights (N,) from residuals (N,).
 
-    segments: IntArray
-    """(H, W) labels 0 … d−1."""
-    masks: Tensor
-    """(N, d): 0 where a superpixel is hidden."""
-    outputs: Tensor
-    """(N, classes) probabilities under each mask."""
-    plain: Tensor
-    """(classes,) probabilities of the image itself."""
-    settings: LimeSettings
-
-    def explain(self, target: int | None = None) -> Explanation:
-        """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
-        target = int(self.plain.argmax()) if target is None else target
-        if not 0 <= target < len(self.plain):
-            raise InputError(f"The classifier has classes 0 … {len(self.plain) - 1}; found the target {target}.")
-        fit = fit_with_lime if self.settings.backend == "lime" else fit_linear
-        similarity = proximity(self.masks, self.settings.sampling)
-        model = fit(self.masks, self.outputs[:, [target]], similarity, self.settings.alpha)
-        return Explanation(
-            target=target,
-            probability=float(self.plain[target]),
-            segments=self.segments,
-            weights=model.weights[:, 0].numpy(),
-            intercept=float(model.intercept[0]),
-            fit=float(model.fit[0]),
-        )
-
-
-@torch.inference_mode()
-def sample_perturbations(
-    classifier: Classifier,
-    image: Tensor,
-    *,
-    settings: LimeSettings = LimeSettings(),
-    background: Tensor | None = None,
-    segments: IntArray | None = None,
-    seed: int = 0,
-) -> PerturbationSample:
-    """The classifier's outputs, in evaluation mode, on one image (C, H, W) under `settings.n_samples` masks.
-
-    Other arguments as for `explain`. For several classes at the cost of one pass:
-    `sample = sample_perturbations(classifier, image); explanations = [sample.explain(target) for target in range(10)]`.
+    Robust to noise of any size at each mask, with the correction HC2 for what the fit took up (MacKinnon & White 1985).
+    `paired`: the second half of the masks are the complements of the first, and a pair is one observation.
     """
-    check_classifier(classifier)
-    check_images(image[None])
-    segments = _own_segments(image, segments, settings)
-    # a stream for each image, named by its pixels: the images explained before or beside it change nothing
-    content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
-    generator = torch_generator(seed, "explain", content)
-    masks = draw_masks(settings.n_samples, int(segments.max()) + 1, settings.sampling, generator)
-    asked = torch.cat([masks.new_ones(1, masks.shape[1]), masks]).to(classifier.device)  # first the image itself
-    images, labels = image[None].to(classifier.device), torch.from_numpy(segments)[None].to(classifier.device)
-    perturber = Perturber(images, labels, settings.fill, background)
-    most = CHUNK_BYTES // (image.numel() * image.element_size())
-    chunk = max(1, min(CHUNK_IMAGES, classifier.comfortable_batch, most))
-    parts = asked.unsqueeze(0).tensor_split(-(-len(asked) // chunk), dim=1)  # with no small one at the end
-    classifier.eval()
-    outputs = torch.cat([classifier(perturber(part, generator)[0]).softmax(1) for part in parts]).cpu()
-    return PerturbationSample(segments, masks, outputs[1:], outputs[0], settings)
-
-
-def _own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings) -> IntArray:
-    if given is None:
-        return segment(image, settings.superpixels, settings.n_segments)
-    if given.shape != image.shape[1:]:
-        raise InputError(f"Segments must have the image's shape {tuple(image.shape[1:])}; found {given.shape}.")
-    check_segments(given)
-    return given
-
-
-def explain(
-    classifier: Classifier,
-    images: Tensor,
-    *,
-    targets: Sequence[int] | Tensor | None = None,
-    settings: LimeSettings = LimeSettings(),
-    background: Tensor | None = None,
-    segments: Sequence[IntArray] | None = None,
-    seed: int = 0,
-) -> list[Explanation]:
-    """Why the classifier gives each of images (B, C, H, W) its class in `targets`, or the class it predicts.
-
-    `background` (M, C, H, W) are the training images that the fill `data` draws from. `segments` replaces the
-    superpixels of the settings. An explanation depends on the seed and the image alone, not on the images beside it.
-    Raises `InputError` for images outside [0, 1] and superpixels that skip a label.
-
-    >>> from explainfb import LimeSettings, TrainingSettings, explain, load_task, train
-    >>> task = load_task("digits-decoy")
-    >>> classifier = train(task, settings=TrainingSettings(steps=100))
-    >>> lime = LimeSettings(n_samples=200)
-    >>> first, second = explain(classifier, task.shifted.images[:2], settings=lime, background=task.train.images)
-    >>> first.weights.shape, first.heatmap().shape
-    ((49,), (28, 28))
-    """
-    check_images(images)
-    for name, given in (("targets", targets), ("segments", segments)):
-        if given is not None and len(given) != len(images):
-            raise InputError(f"Every image needs its own {name}; found {len(given)} for {len(images)} images.")
-    return [
-        sample_perturbations(
-            classifier,
-            image,
-            settings=settings,
-            background=background,
-            segments=None if segments is None else segments[index],
-            seed=seed,
-        ).explain(None if targets is None else int(targets[index]))
-        for index, image in enumerate(images)
-    ]
+    masks, residuals, weights = masks.double(), residuals.double(), weights.double()
+    centred = masks - (weights / weights.sum()) @ masks
+    weighted = centred.T * weights  # (d, N)
+    gram = weighted @ centred + alpha * torch.eye(masks.shape[1], dtype=masks.dtype)
+    projection = torch.linalg.solve(gram, weighted)  # (d, N): the coefficients are `projection @ outputs`
+    leverage = (centred.T * projection).sum(0) + weights / weights.sum()
+    moved = projection * residuals
+    if paired:
+        moved = moved.unflatten(1, (2, -1)).sum(1)
+        leverage = leverage.unflatten(0, (2, -1)).sum(0)
+    errors: Tensor = (moved.square() / (1 - leverage).clamp_min(LEAST_FREEDOM)).sum(1).sqrt()
+    return errors
 
 
 def differentiable_weights(
@@ -216,9 +116,85 @@ def differentiable_weights(
     zeros for the rest; targets (B,). Masks are drawn anew at each call from `generator`.
     """
     counts = (segments.flatten(1).amax(1) + 1).tolist()
-    masks, similarity = draw_padded_masks(settings.n_samples, counts, settings.sampling, generator)
+    masks, similarity = draw_padded_masks(settings.first_samples, counts, settings.sampling, generator)
     masks, similarity = masks.to(images.device), similarity.to(images.device)
     perturbed = Perturber(images, segments, settings.fill, background)(masks, generator)  # (B, N, C, H, W)
     outputs = classifier(perturbed.flatten(0, 1)).softmax(1).view(*masks.shape[:2], -1)  # (B, N, classes)
-    own = outputs.gather(2, targets.view(-1, 1, 1).expand(-1, settings.n_samples, 1))
+    own = outputs.gather(2, targets.view(-1, 1, 1).expand(-1, masks.shape[1], 1))
     return fit_linear(masks, own, similarity, settings.alpha).weights.squeeze(-1).to(images.dtype)
+
+
+class KnownPart(NamedTuple):
+    """What a control variate says under the masks that were asked about, and on average over all."""
+
+    outputs: Tensor
+    """(N, classes)"""
+    mixtures: KnownMixtures
+    contributions: Tensor
+    """(d, classes) what the image's superpixels add to the logits."""
+
+
+@dataclass(frozen=True, eq=False)
+class PerturbationSample:
+    """A classifier's outputs on an image and on its perturbed copies: enough to explain any class."""
+
+    segments: IntArray
+    """(H, W) labels 0 … d−1."""
+    masks: Tensor
+    """(N, d): 0 where a superpixel is hidden."""
+    mask_weights: Tensor
+    """(N,) float64: the weight of each mask in the regression."""
+    outputs: Tensor
+    """(N, classes) probabilities under each mask."""
+    plain: Tensor
+    """(classes,) probabilities of the image itself."""
+    settings: LimeSettings
+    image: Tensor
+    """(C, H, W): the image itself."""
+    known: KnownPart | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every mask there is was asked about, so that nothing was left to chance."""
+        every = 2 ** self.masks.shape[1] - 2
+        return self.settings.sampling == "leverage" and not self.settings.random_fill and len(self.masks) == every
+
+    def explain(self, target: int | None = None) -> Explanation:
+        """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
+        target = int(self.plain.argmax()) if target is None else target
+        if not 0 <= target < len(self.plain):
+            raise InputError(f"The classifier has classes 0 … {len(self.plain) - 1}; found the target {target}.")
+        fit = fit_with_lime if self.settings.backend == "lime" else fit_linear
+        alpha, outputs = self.settings.alpha, self.outputs[:, [target]].double()
+        differences = outputs if self.known is None else outputs - self.known.outputs[:, [target]]
+        model = fit(self.masks, differences, self.mask_weights, alpha)
+        weights = model.weights[:, 0]
+        residuals = (differences - model.intercept - self.masks.double() @ model.weights)[:, 0]
+        paired = self.settings.sampling != "lime"
+        errors = standard_errors(self.masks, residuals, self.mask_weights, alpha, paired=paired)
+        intercept, r_squared = model.intercept[0], float(model.fit[0])
+        if self.known is not None:
+            known, variances = self.known.mixtures.mean_weights(self.known.contributions, target)
+            weights, errors = weights + known, (errors**2 + variances).sqrt()
+            intercept, r_squared = _intercept_and_fit(self.masks, outputs[:, 0], self.mask_weights, weights)
+        return Explanation(
+            target=target,
+            probability=float(self.plain[target]),
+            segments=self.segments,
+            weights=weights.numpy(),
+            intercept=float(intercept),
+            fit=r_squared,
+            standard_errors=np.zeros(len(weights)) if self.complete else errors.numpy(),
+            n_samples=len(self.masks),
+            image=self.image.detach().cpu().numpy(),
+        )
+
+
+def _intercept_and_fit(masks: Tensor, outputs: Tensor, mask_weights: Tensor, weights: Tensor) -> tuple[Tensor, float]:
+    """The best intercept beside given weights (d,), and R² with it."""
+    share = mask_weights / mask_weights.sum()
+    unexplained = outputs - masks.double() @ weights
+    intercept = share @ unexplained
+    total = share @ (outputs - share @ outputs).square()
+    r_squared = 1 - share @ (unexplained - intercept).square() / total.clamp_min(torch.finfo(total.dtype).tiny)
+    return intercept, float(r_squared)

@@ -1,18 +1,148 @@
-"""Hiding superpixels: what is put in their place decides what an explanation can show.
+"""Perturbing an image: which superpixels are hidden, and what is put in their place.
 
-`zero` and `mean` show whether what is there matters. `data`, the same place in other training images (the background
-distribution of Lundberg & Lee 2017), also shows what something foreign in that place would do.
+Masks say which, and how much each weighs in the regression. What is put in their place decides what an explanation can
+show. `zero` and `mean` show whether what is there matters. `data`, the same place in other training images (the
+background distribution of Lundberg & Lee 2017), also shows what something foreign in that place would do.
 """
 
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations
+from math import comb
 from typing import get_args
 
 import torch
+import torch.nn.functional as F
 import torchvision.transforms.functional as TF
 from torch import Tensor
 
 from explainfb.core.errors import InputError
-from explainfb.explanations.settings import Fill
+from explainfb.explanations.settings import Fill, Sampling
 from explainfb.explanations.superpixels import pool
+
+KERNEL_WIDTH = 0.25
+ENUMERATED = 2000
+"""Of up to so many masks of one size, none is drawn twice before all were."""
+
+
+def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(count, superpixels) masks of 0 (hidden) and 1 (shown), float32, and their (count,) float64 weights π(z).
+
+    - `lime` draws every entry by a coin and shows everything in the first mask, as the paper's code does; a mask's
+      weight is sqrt(exp(−D² / 0.25²)), D its cosine distance to the unperturbed image.
+    - `kernelshap` draws the number k of shown superpixels with probability ∝ 1/(k(d−k)) and then which ones, and
+      appends the complement of every mask (Lundberg & Lee 2017; Covert & Lee 2021). The kernel is in how masks are
+      drawn: all weigh the same.
+    - `leverage` has the same estimand from masks that are spread evenly over the numbers k, which is in proportion to
+      their leverage in the regression (Musco & Witter 2024), a number's weight ∝ 1/(k(d−k)) shared by its masks. Where
+      there are few masks of a number none is drawn twice before all were.
+
+    The last two need an even `count`.
+    """
+    if sampling == "lime":
+        # float32, because a mask is multiplied with pixels and regressed on
+        masks = torch.randint(2, (count, superpixels), generator=generator).float()
+        masks[0] = 1
+        return masks, lime_kernel(masks)
+    if count % 2:
+        raise InputError(f"{sampling} masks come in pairs; the number of masks must be even, found {count}.")
+    if sampling == "leverage":
+        half, weights = _leverage_masks(count // 2, superpixels, generator)
+        return torch.cat([half, 1 - half]), torch.cat([weights, weights])
+    sizes = torch.arange(1, superpixels)
+    chances = 1.0 / (sizes * (superpixels - sizes))
+    shown = sizes[torch.multinomial(chances, count // 2, replacement=True, generator=generator)]
+    half = _random_subsets(shown, superpixels, generator)
+    return torch.cat([half, 1 - half]), torch.ones(count, dtype=torch.float64)
+
+
+def _random_subsets(shown: Tensor, superpixels: int, generator: torch.Generator) -> Tensor:
+    """(n, superpixels) masks that show `shown` (n,) superpixels each, every choice equally likely."""
+    # the order of random keys is a random permutation; float64, so that two keys are hardly ever equal
+    keys = torch.rand(len(shown), superpixels, generator=generator, dtype=torch.float64)
+    order = torch.from_numpy(keys.numpy().argsort(1))  # NumPy sorts short rows several times faster than torch
+    first_shown = (torch.arange(superpixels) < shown[:, None]).float()
+    return torch.empty_like(first_shown).scatter_(1, order, first_shown)
+
+
+def _leverage_masks(pairs: int, superpixels: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """`pairs` masks of at most half of the superpixels, and the weight of each; their complements are to be added."""
+    sizes = range(1, superpixels // 2 + 1)
+    # of masks with exactly half shown, one and its complement are the same pair
+    there = [comb(superpixels, k) if 2 * k < superpixels else comb(superpixels, k) // 2 for k in sizes]
+    # a size below the half stands for its complement's size as well
+    kernel = [(2 if 2 * k < superpixels else 1) / (k * (superpixels - k)) for k in sizes]
+    wanted = _shares(pairs, [2 if 2 * k < superpixels else 1 for k in sizes], there, generator)
+    # among very many masks chance hardly ever draws one twice
+    rare = [most <= max(ENUMERATED, 4 * count) for most, count in zip(there, wanted, strict=True)]
+    few = [(k, count) for k, count, is_rare in zip(sizes, wanted, rare, strict=True) if is_rare]
+    often = [k for k, count, is_rare in zip(sizes, wanted, rare, strict=True) if not is_rare for _ in range(count)]
+    masks = [_distinct_subsets(k, count, superpixels, generator) for k, count in few]
+    masks.append(_random_subsets(torch.tensor(often, dtype=torch.int64), superpixels, generator))
+    order = sorted(range(len(rare)), key=lambda place: not rare[place])  # as the masks stand
+    weights = torch.tensor(
+        [kernel[place] / wanted[place] for place in order for _ in range(wanted[place])], dtype=torch.float64
+    )
+    return torch.cat(masks), weights * pairs / weights.sum()  # 1 on average, so that the ridge means the same
+
+
+def _shares(total: int, parts: Sequence[int], most: Sequence[int], generator: torch.Generator) -> list[int]:
+    """How many of `total` each place gets, in proportion to `parts` and at most `most`, and the same again where they
+    are more than that; remainders by lot."""
+    given = [0] * len(parts)
+    whole, left = divmod(total, sum(most))
+    while left:
+        open_places = [place for place in range(len(parts)) if given[place] < most[place]]
+        share = left / sum(parts[place] for place in open_places)
+        exact = torch.tensor([share * parts[place] for place in open_places], dtype=torch.float64).cumsum(0)
+        # systematic sampling: every place gets its exact share up or down, and on average the share itself
+        start = torch.rand(1, generator=generator, dtype=torch.float64)
+        edges = torch.cat([exact.new_zeros(1), exact[:-1], exact.new_tensor([left])])
+        counts = ((edges + start).floor().diff()).long().tolist()
+        for place, count in zip(open_places, counts, strict=True):
+            taken = min(count, most[place] - given[place])
+            given[place] += taken
+            left -= taken
+    return [whole * limit + count for limit, count in zip(most, given, strict=True)]
+
+
+@cache
+def _every_subset(shown: int, superpixels: int) -> Tensor:
+    """(n, shown) every choice of `shown` superpixels; of exactly half of them, one of each pair of complements."""
+    every = torch.tensor(list(combinations(range(superpixels), shown)))
+    return every[: len(every) // 2] if 2 * shown == superpixels else every  # complements stand in reverse
+
+
+def _distinct_subsets(shown: int, count: int, superpixels: int, generator: torch.Generator) -> Tensor:
+    """`count` masks that show `shown` superpixels, none drawn again before all were."""
+    every = _every_subset(shown, superpixels)
+    rounds = -(-count // len(every))
+    order = torch.cat([torch.randperm(len(every), generator=generator) for _ in range(rounds or 1)])
+    chosen = every[order[:count]]
+    return torch.zeros(count, superpixels).scatter_(1, chosen, 1.0)
+
+
+def lime_kernel(masks: Tensor) -> Tensor:
+    """(N,) float64 weights sqrt(exp(−D² / 0.25²)) of masks (N, d), D the cosine distance to the unperturbed image."""
+    shown = masks.sum(1).double() / masks.shape[1]
+    distance = 1 - shown.sqrt()  # the cosine of z and 1 is |z| / (sqrt|z| sqrt d)
+    return torch.exp(-(distance**2) / KERNEL_WIDTH**2).sqrt()
+
+
+def draw_padded_masks(
+    count: int, superpixels: Sequence[int], sampling: Sampling, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Masks (B, N, d) and their weights π (B, N), N at most `count`, for B images with these numbers of superpixels.
+
+    d is the largest of the numbers. A superpixel that an image does not have is always shown, so its weight is 0.
+    """
+    drawn = [draw_masks(count, own, sampling, generator) for own in superpixels]
+    most = max(len(masks) for masks, _ in drawn)
+    # a small image may have fewer masks than were asked for: those added have no weight
+    padded = [
+        F.pad(masks, (0, max(superpixels) - masks.shape[1], 0, most - len(masks)), value=1.0) for masks, _ in drawn
+    ]
+    return torch.stack(padded), torch.stack([F.pad(weights, (0, most - len(weights))) for _, weights in drawn])
 
 
 class Perturber:
@@ -35,24 +165,29 @@ class Perturber:
         self.pixels = segments.flatten(1).unsqueeze(1)  # (B, 1, H·W)
         self.fixed = _fixed_fill(fill, images, segments)
 
-    def __call__(self, masks: Tensor, generator: torch.Generator) -> Tensor:
-        """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden."""
+    def __call__(self, masks: Tensor, generator: torch.Generator, chosen: Tensor | None = None) -> Tensor:
+        """(B, N, C, H, W): the images under masks (B, N, d), with what is 0 in a mask hidden.
+
+        `chosen` (B, N) says which background image is behind each mask; None draws them.
+        """
         batch, count = masks.shape[:2]
         shown = masks.to(self.images).gather(2, self.pixels.expand(-1, count, -1))  # (B, N, H·W)
         shown = shown.view(batch, count, 1, *self.images.shape[2:])
         if self.fixed is not None:
             # exact where shown is 0 or 1, and one new tensor where z ⊙ x + (1 − z) ⊙ b needs several
             return torch.lerp(self.fixed, self.images.unsqueeze(1), shown)
-        return self._draw(count, generator).lerp_(self.images.unsqueeze(1), shown)
+        return self._draw(count, generator, chosen).lerp_(self.images.unsqueeze(1), shown)
 
-    def _draw(self, count: int, generator: torch.Generator) -> Tensor:
+    def _draw(self, count: int, generator: torch.Generator, chosen: Tensor | None) -> Tensor:
         """(B, count, C, H, W), a tensor that may be overwritten."""
         batch, *shape = self.images.shape
         # drawn on the CPU wherever the images are, so that every device hides with the same pixels
-        if self.background is None or self.fill == "noise":
+        if self.fill == "noise":
             return torch.rand(batch, count, *shape, generator=generator).to(self.images)
-        chosen = torch.randint(len(self.background), (batch * count,), generator=generator)
-        drawn = self.background.index_select(0, chosen.to(self.background.device))
+        assert self.background is not None
+        if chosen is None:
+            chosen = torch.randint(len(self.background), (batch, count), generator=generator)
+        drawn = self.background.index_select(0, chosen.flatten().to(self.background.device))
         return drawn.view(batch, count, *shape).to(self.images)
 
 
@@ -81,4 +216,5 @@ def _fixed_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
             rows = TF.gaussian_blur(images, [1, size], sigma=side / 2)  # one direction at a time is far faster
             both: Tensor = TF.gaussian_blur(rows, [size, 1], sigma=side / 2)
             return both.unsqueeze(1)
-    return None
+        case "noise" | "data":
+            return None

@@ -5,10 +5,9 @@ from typing import Literal, get_args
 
 from explainfb.core.errors import InputError
 
+FIRST_SAMPLES = 256
 Backend = Literal["closed_form", "lime"]
-
-
-Sampling = Literal["lime", "kernelshap"]
+Sampling = Literal["lime", "kernelshap", "leverage"]
 Fill = Literal["zero", "mean", "blur", "noise", "data"]
 Method = Literal["grid", "slic", "quickshift"]
 
@@ -22,14 +21,25 @@ class LimeSettings:
     49
     """
 
-    n_samples: int = 1000
-    """How many perturbed images the classifier is asked about for one explanation, at least 4; even with kernelshap."""
-    sampling: Sampling = "kernelshap"
+    n_samples: int | Literal["auto"] = 1000
+    """How many perturbed images the classifier is asked about for one explanation, at least 4, and even unless sampling
+    is `lime`; or `auto`: as many as `precision` needs."""
+    precision: float = 0.02
+    """With `auto`: asking goes on until every weight is known to within this, in units of probability and with 95 %
+    confidence, or the five strongest superpixels are told from the rest; more than 0."""
+    most_samples: int = 4096
+    """With `auto`: where asking ends in any case, at least 256."""
+    sampling: Sampling = "leverage"
     """How the hidden superpixels are drawn: `lime`, each by the toss of a coin, as in the paper; `kernelshap`, mostly
-    few or nearly all of them, in pairs that complement each other (Lundberg & Lee 2017)."""
+    few or nearly all of them, in pairs that complement each other (Lundberg & Lee 2017); `leverage`, evenly over how
+    many they are, in such pairs, for the same weights with less error (Musco & Witter 2024)."""
     fill: Fill = "data"
     """What is shown in place of a hidden superpixel: black (`zero`), its mean colour (`mean`), the image without detail
     (`blur`), random pixels (`noise`), or the same place in other training images (`data`)."""
+    control_variate: bool = False
+    """With the fill `data`: distil the classifier once, for some 4,096 images and one a background image, into a model
+    of such mixtures whose mean is known, and ask the classifier only where it differs: a fraction of the error at the
+    same masks. It pays from some ten explanations of one classifier on."""
     superpixels: Method = "grid"
     """How an image is cut into superpixels: a grid of rectangles, or along its edges by SLIC (Achanta et al. 2012) or
     quickshift (Vedaldi & Soatto 2008)."""
@@ -45,14 +55,36 @@ class LimeSettings:
         for name, choice in choices.items():
             if getattr(self, name) not in get_args(choice):
                 raise InputError(f"Unknown {name} {getattr(self, name)!r}; expected {' or '.join(get_args(choice))}.")
-        if self.n_samples < 4:
-            raise InputError(f"{self.n_samples} masks are too few for any fit; ask for at least 4, better 1,000.")
-        if self.sampling == "kernelshap" and self.n_samples % 2:
+        if self.n_samples == "auto":
+            self._check_auto()
+        elif not isinstance(self.n_samples, int) or self.n_samples < 4:
             raise InputError(
-                f"kernelshap masks come in pairs; the number of masks must be even, found {self.n_samples}."
+                f"n_samples is a number of masks, at least 4, better 1,000, or auto; found {self.n_samples!r}."
+            )
+        elif self.sampling != "lime" and self.n_samples % 2:
+            raise InputError(
+                f"{self.sampling} masks come in pairs; the number of masks must be even, found {self.n_samples}."
             )
         if not self.alpha > 0:
             raise InputError(f"The ridge penalty alpha must be positive; found {self.alpha}.")
+
+    def _check_auto(self) -> None:
+        if not self.precision > 0:
+            raise InputError(f"precision must be positive; found {self.precision}.")
+        if self.most_samples < FIRST_SAMPLES:
+            raise InputError(
+                f"most_samples is at least {FIRST_SAMPLES}, which auto begins with; found {self.most_samples}."
+            )
+
+    @property
+    def random_fill(self) -> bool:
+        """Whether what hides a superpixel is drawn anew for each mask."""
+        return self.fill in ("noise", "data")
+
+    @property
+    def first_samples(self) -> int:
+        """How many masks are asked about before anything is looked at: all, or the first ones of `auto`."""
+        return FIRST_SAMPLES if self.n_samples == "auto" else self.n_samples
 
 
 PAPER = LimeSettings(sampling="lime", fill="mean")

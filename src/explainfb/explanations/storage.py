@@ -9,7 +9,8 @@ from safetensors.numpy import load_file, save_file
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import RESTORE, write_whole
-from explainfb.core.types import Explanation, ExplanationKey, FloatArray
+from explainfb.core.types import ExplanationKey, FloatArray
+from explainfb.explanations.explanation import Explanation
 
 Explanations = dict[ExplanationKey, Explanation]
 
@@ -32,6 +33,11 @@ def save_explanations(explanations: Mapping[ExplanationKey, Explanation], path: 
         "intercept": np.array([item.intercept for item in items]),
         "fit": np.array([item.fit for item in items]),
     }
+    if all(item.standard_errors is not None for item in items):
+        tensors["standard_errors"] = padded(
+            [item.standard_errors for item in items if item.standard_errors is not None]
+        )
+        tensors["n_samples"] = np.array([item.n_samples or 0 for item in items])
     write_whole(path, lambda partial: save_file(tensors, partial))
 
 
@@ -42,6 +48,7 @@ def load_explanations(path: Path) -> Explanations:
     try:
         stored = load_file(path)
         found: Explanations = {}
+        errors, asked = stored.get("standard_errors"), stored.get("n_samples")  # files of before 0.2 have neither
         for row, image in enumerate(stored["image"]):
             segments = stored["segments"][row].astype(np.int64)
             found[ExplanationKey(f"round-{stored['round'][row]}", int(image))] = Explanation(
@@ -51,6 +58,8 @@ def load_explanations(path: Path) -> Explanations:
                 weights=stored["weights"][row, : segments.max() + 1],
                 intercept=float(stored["intercept"][row]),
                 fit=float(stored["fit"][row]),
+                standard_errors=None if errors is None else errors[row, : segments.max() + 1],
+                n_samples=None if asked is None else int(asked[row]),
             )
     except (SafetensorError, KeyError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); {RESTORE}.") from error

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
-from explainfb.explanations.lime import CHUNK_IMAGES, differentiable_weights
+from explainfb.explanations.explainer import CHUNK_IMAGES
+from explainfb.explanations.lime import differentiable_weights
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels
 from explainfb.rewards.models import ExplainedImages
@@ -57,7 +58,7 @@ class ExplanationReward:
     def _groups(self, comfortable: int) -> Iterator[Tensor]:
         """Indices of the images to explain, in groups whose perturbed images stay in the processor's cache."""
         index = torch.randint(len(self.split), (self.count,), generator=self.generator)
-        yield from index.split(max(1, min(CHUNK_IMAGES, comfortable) // self.lime.n_samples))
+        yield from index.split(max(1, min(CHUNK_IMAGES, comfortable) // self.lime.first_samples))
 
 
 def explain_batch(

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainfb.core.types import Answer, BoolArray, Explanation, FloatArray
+from explainfb.core.types import Answer, BoolArray, FloatArray
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.superpixels import grid
 from explainfb.labelling.stimuli import Stimulus
 

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import GOOD, Explanation, ExplanationKey, FloatArray
+from explainfb.core.types import GOOD, ExplanationKey, FloatArray
 from explainfb.explanations import plots
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
 from explainfb.preferences.gold import gold_explanation
 from explainfb.rewards.settings import Scale
@@ -77,11 +78,13 @@ class Stimulus:
 def regional_shares(explanation: Explanation) -> FloatArray:
     """(3, 3): the weight in each ninth of the image as a share of all absolute weight, negative where it is against.
 
-    The weight of a superpixel is spread evenly over its pixels.
+    As in the pictures, only what stands out from its error counts. The weight of a superpixel is spread evenly over its
+    pixels.
     """
     sizes = np.bincount(explanation.segments.ravel())
-    density = (explanation.weights / sizes)[explanation.segments]
-    total = float(np.abs(explanation.weights).sum())
+    weights = np.where(explanation.stands_out, explanation.weights, 0.0)
+    density = (weights / sizes)[explanation.segments]
+    total = float(np.abs(weights).sum())
     rows = np.array_split(density, 3, axis=0)
     sums = np.array([[part.sum() for part in np.array_split(row, 3, axis=1)] for row in rows])
     return sums / total if total > 0 else sums

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from explainfb.core.progress import Step
-from explainfb.core.types import Explanation, ExplanationKey, Preference
+from explainfb.core.types import ExplanationKey, Preference
+from explainfb.explanations.explanation import Explanation
 from explainfb.preferences.simulated import Annotator
 from explainfb.store import Store
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from explainfb.core.seeding import numpy_generator
-from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Comparison, Explanation, ExplanationKey
+from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Comparison, ExplanationKey
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.superpixels import coverage
 
 
@@ -39,8 +40,10 @@ def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bo
     inside = coverage(relevance, explanation.segments)  # (d,)
     # by the most or the least relevant superpixel where none, or all, lie mostly on it
     wanted = inside >= min(0.5, inside.max()) if good else inside < max(0.5, inside.min() + 1e-9)
-    strength = np.abs(explanation.weights)
+    # as in the other pictures, nothing within its noise has a colour
+    strength = np.abs(explanation.weights) * explanation.stands_out
     weights = strength * wanted
     if not weights.any():
         weights = (strength.sum() or 1.0) * wanted / wanted.sum()
-    return replace(explanation, weights=weights)
+    # the errors are of the real weights, and what was made up must be seen wherever it lies
+    return replace(explanation, weights=weights, standard_errors=None, n_samples=None)

@@ -43,7 +43,7 @@ class Pool:
     current: str
     """The classifier that is to be improved."""
     earlier: str | None
-    """One of an earlier round; None in the first."""
+    """One of an earlier round, with other weights; None where there is none."""
     fitted: IntArray
     """Images whose comparisons the reward is fitted to."""
     held_out: IntArray
@@ -60,10 +60,21 @@ class Pool:
         return [ExplanationKey(name, int(image)) for name in names for image in self.images]
 
 
-def draw_pool(round_number: int, comparisons: int, held_out: BoolArray, settings: QuerySettings, seed: int) -> Pool:
-    """As many images as there will be comparisons, a share of them held-out ones; fewer where there are not enough."""
+def draw_pool(
+    round_number: int,
+    comparisons: int,
+    held_out: BoolArray,
+    settings: QuerySettings,
+    seed: int,
+    earlier_rounds: Sequence[int],
+) -> Pool:
+    """As many images as there will be comparisons, a share of them held-out ones; fewer where there are not enough.
+
+    One of `earlier_rounds` is drawn, whose classifier's explanations are compared with those of the current one.
+    """
     generator = numpy_generator(seed, "pool", round_number)
-    earlier = f"round-{generator.integers(round_number - 1)}" if round_number > 1 else None
+    drawn = earlier_rounds[int(generator.integers(len(earlier_rounds)))] if earlier_rounds else None
+    earlier = None if drawn is None else f"round-{drawn}"
     judged = max(3, round(comparisons * settings.held_out))
     return Pool(
         round=round_number,

@@ -10,7 +10,8 @@ import numpy as np
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import numpy_generator
-from explainfb.core.types import Answer, Comparison, Explanation, ExplanationKey, FloatArray
+from explainfb.core.types import Answer, Comparison, ExplanationKey, FloatArray
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
 from explainfb.tasks.task import Split, Task
 

@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
-from explainfb.core.types import Explanation, FloatArray, OutOfBagTest
+from explainfb.core.types import FloatArray, OutOfBagTest
 from explainfb.explanations import plots
+from explainfb.explanations.explanation import Explanation
 from explainfb.report import figures, stopped_rounds
 from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
 from explainfb.report.number_format import duration, percent
@@ -186,6 +187,7 @@ def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
             "predicted": names[predicted],
             "confidence": confidence,
             "correct": predicted == item.label,
+            "quality": explanation.quality,
         }
         for when, explanation, predicted, confidence in sides
     ]

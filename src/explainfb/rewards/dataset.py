@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import BoolArray, Explanation, ExplanationKey, Preference
+from explainfb.core.types import BoolArray, ExplanationKey, Preference
+from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import padded
 from explainfb.rewards.models import ExplainedImages
 from explainfb.tasks.task import Split

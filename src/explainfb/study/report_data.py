@@ -8,8 +8,9 @@ import torch
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
 from explainfb.core.seeding import torch_generator
-from explainfb.core.types import Explanation, OutOfBagTest
-from explainfb.explanations.lime import explain
+from explainfb.core.types import OutOfBagTest
+from explainfb.explanations.explainer import explain
+from explainfb.explanations.explanation import Explanation
 from explainfb.report import GalleryItem, ReportData, RewardMaps
 from explainfb.study.context import StudyContext
 from explainfb.tasks.task import Split
@@ -64,7 +65,7 @@ def _explained(classifier: Classifier, split: Split, context: StudyContext) -> l
         classifier,
         split.images,
         targets=targets,
-        settings=replace(settings, n_samples=max(settings.n_samples, GALLERY_MASKS)),
+        settings=replace(settings, n_samples=max(settings.first_samples, GALLERY_MASKS)),
         background=context.task.train.images,
         seed=context.settings.seed,
     )

@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from explainfb.classifiers.compute import counted
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import BoolArray, Comparison, ExplanationKey
-from explainfb.explanations.lime import explain
-from explainfb.explanations.storage import Explanations, load_explanations, save_explanations
+from explainfb.explanations.storage import load_explanations, save_explanations
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method, no_update
 from explainfb.preferences.gathering import ask_annotator, wait_for_people
@@ -30,8 +30,8 @@ from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.validation import best_member_test, round_accuracy, save_out_of_bag_test
 from explainfb.store import Store
 from explainfb.study.arm_folder import ArmFolder
-from explainfb.study.compute import counted
 from explainfb.study.context import StudyContext
+from explainfb.study.explaining import explain_pool, rounds_that_differ
 from explainfb.study.rounds import Rounds
 
 
@@ -138,7 +138,7 @@ class RewardRounds(Rounds):
     def _learn(self, number: int) -> RewardEnsemble:
         """Everything of a round up to its reward, as far as it is not done."""
         settings, timed = self.context.settings, self.context.timed
-        pool = draw_pool(number, settings.comparisons_per_round, self.answers.held_out, settings.queries, settings.seed)
+        pool = self._pool(number)
         if not self.files.explanations_path(number).is_file():
             with timed(self.stage("explaining")):
                 self._explain(pool)
@@ -153,22 +153,17 @@ class RewardRounds(Rounds):
                 self._fit_reward(number)
         return self.files.ensemble(number)
 
+    def _pool(self, number: int) -> Pool:
+        settings = self.context.settings
+        earlier = rounds_that_differ(self.files, number - 1)
+        return draw_pool(
+            number, settings.comparisons_per_round, self.answers.held_out, settings.queries, settings.seed, earlier
+        )
+
     def _explain(self, pool: Pool) -> None:
-        """Explain the pool's images by each classifier that is compared, one image at a time for the progress bar."""
-        context, path = self.context, self.files.explanations_path(pool.round)
-        images = context.task.train.images[torch.from_numpy(pool.images)]
-        found: Explanations = {}
-        with context.progress.stage(self.title(pool.round, "explaining"), len(pool.keys)) as step, counted(path):
-            # classifier by classifier, so that each is loaded once
-            for name in dict.fromkeys(key.classifier for key in pool.keys):
-                classifier = self.files.classifier(int(name.removeprefix("round-")))
-                keys = [key for key in pool.keys if key.classifier == name]
-                for key, image in zip(keys, images, strict=True):
-                    settings, background = context.settings, context.task.train.images
-                    [found[key]] = explain(
-                        classifier, image[None], settings=settings.lime, background=background, seed=settings.seed
-                    )
-                    step(1)
+        path = self.files.explanations_path(pool.round)
+        with counted(path):
+            found = explain_pool(pool, self.context, self.files, self.title(pool.round, "explaining"))
         save_explanations(found, path)
 
     def _fit_reward(self, number: int) -> None:

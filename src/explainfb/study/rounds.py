@@ -12,13 +12,13 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb.classifiers.classifier import Classifier, save_classifier
+from explainfb.classifiers.compute import compute_of, counted
 from explainfb.classifiers.training import TrainingPoint, train
 from explainfb.classifiers.transfer import pretrained
 from explainfb.core.seeding import derive
 from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method
 from explainfb.results.records import Compute, Stopped, StopReason
 from explainfb.study.arm_folder import ArmFolder
-from explainfb.study.compute import compute_of, counted
 from explainfb.study.context import StudyContext
 from explainfb.tasks.task import Task
 

@@ -95,7 +95,7 @@ class StudySettings:
     there, for which learning rates of 1e-4 suit better; trained anew without."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is trained before any feedback."""
-    lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=256))
+    lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=720, control_variate=True))
     """How the explanations that are compared are made."""
     queries: QuerySettings = field(default_factory=QuerySettings)
     """Which comparisons are asked."""

@@ -91,9 +91,9 @@ class Study:
     ) -> "Study":
         """Begin a study in `folder`, or resume the one that is there, for which no settings need be given.
 
-        Raises `InputError` for settings that differ from those of the study being resumed, for one that has lost its
-        study.toml, for a folder without a study where no settings are given, for a task or database that cannot be had,
-        for an annotator who could not answer, for a control that lacks its masks, and for a full disk.
+        Raises `InputError` for settings that differ from those of the study being resumed, for a folder that has no
+        study.toml where one is needed, for a task or database that cannot be had, for an annotator who could not
+        answer, for a control that lacks its masks, and for a full disk.
         """
         folder = Path(folder)
         stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None

@@ -40,30 +40,35 @@ def decode(file: Path, colours: str, *, background: str = "white") -> Image.Imag
     content = file_bytes(file)
     try:
         with Image.open(io.BytesIO(content)) as raw:
-            image = ImageOps.exif_transpose(raw)  # phones store how they were held instead of turning the pixels
-            if image.mode == "F" or image.mode.startswith("I"):
-                image = _eight_bits(image, file)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
-            return image.convert(colours)
+            return upright(raw, colours, background=background, name=str(file))
     except InputError:
         raise
     except Exception as error:  # of any kind, as above
         raise _unreadable(file, error) from error
 
 
+def upright(raw: Image.Image, colours: str, *, background: str = "white", name: str = "The picture") -> Image.Image:
+    """As `decode`, for an image that is open; `name` is what an error calls it."""
+    image = ImageOps.exif_transpose(raw)  # phones store how they were held instead of turning the pixels
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = _eight_bits(image, name)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
+    return image.convert(colours)
+
+
 def _unreadable(file: Path, error: Exception) -> InputError:
     return InputError(f"{file} cannot be read as a picture ({type(error).__name__}); replace it or move it away.")
 
 
-def _eight_bits(image: Image.Image, file: Path) -> Image.Image:
+def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     # Pillow's own conversion does not scale: 16-bit levels above 255 all become white, floats below 1 black
     levels = np.asarray(image).astype(np.float64)
     white = 1.0 if image.mode == "F" else 65535.0
     if not (levels.min() >= 0 and levels.max() <= white):
         raise InputError(
-            f"{file} holds grey levels in [{levels.min():g}, {levels.max():g}], expected [0, {white:g}]; "
+            f"{name} holds grey levels in [{levels.min():g}, {levels.max():g}], expected [0, {white:g}]; "
             "save it with 8 or 16 bits a pixel."
         )
     return Image.fromarray(np.round(levels * (255 / white)).astype(np.uint8))

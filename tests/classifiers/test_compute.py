@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 
 from explainfb.classifiers.classifier import Classifier, build_classifier
+from explainfb.classifiers.compute import compute_of, counted
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.classifiers.training import architecture_for, train
 from explainfb.core.errors import InputError
-from explainfb.explanations.lime import explain
+from explainfb.explanations.explainer import explain
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning import baselines
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.results.records import Compute
-from explainfb.study.compute import compute_of, counted
 from explainfb.tasks.datasets import load_task
 
 TASK = load_task("digits-decoy", train_images=200)
