@@ -32,7 +32,7 @@ from explainfb.explanations.settings import LimeSettings
 MIXTURES = 4096
 """How many mixtures of two images the classifier is distilled from."""
 ITERATIONS = 40
-"""Of L-BFGS. Three quarters of what it explains after 1,000 it explains after 30."""
+"""Of L-BFGS, after which little is gained: on digits after feedback R² is .92 after 30 and .93 after 60."""
 DECAY = 1e-4
 """Strength of the weight decay of the distilled model."""
 SIDE = 32
@@ -88,7 +88,7 @@ class KnownMixtures:
     """The distilled model's answers for one division into superpixels.
 
     Mixtures of an unknown image with the background images are prepared up to what the image itself adds, and with them
-    the regression of section `control_variate`'s first term.
+    the regression that gives β[mean of g].
     """
 
     def __init__(self, model: ControlVariate, segments: IntArray) -> None:
@@ -174,7 +174,6 @@ def fit_control_variate(
     side = max(2, round(settings.n_segments**0.5))
     masks, _ = draw_masks(MIXTURES, side * side, "leverage", generator)
     masks = masks[torch.randperm(len(masks), generator=generator)]
-    shown, hidden = shown[: len(masks)], hidden[: len(masks)]
     cells = masks.view(-1, 1, side, side)
     taught = []
     for part in torch.arange(len(masks)).split(classifier.comfortable_batch):

@@ -132,17 +132,13 @@ def lime_kernel(masks: Tensor) -> Tensor:
 def draw_padded_masks(
     count: int, superpixels: Sequence[int], sampling: Sampling, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Masks (B, N, d) and their weights π (B, N), N at most `count`, for B images with these numbers of superpixels.
+    """Masks (B, count, d) and their weights π (B, count) for B images with these numbers of superpixels.
 
     d is the largest of the numbers. A superpixel that an image does not have is always shown, so its weight is 0.
     """
     drawn = [draw_masks(count, own, sampling, generator) for own in superpixels]
-    most = max(len(masks) for masks, _ in drawn)
-    # a small image may have fewer masks than were asked for: those added have no weight
-    padded = [
-        F.pad(masks, (0, max(superpixels) - masks.shape[1], 0, most - len(masks)), value=1.0) for masks, _ in drawn
-    ]
-    return torch.stack(padded), torch.stack([F.pad(weights, (0, most - len(weights))) for _, weights in drawn])
+    padded = [F.pad(masks, (0, max(superpixels) - masks.shape[1]), value=1.0) for masks, _ in drawn]
+    return torch.stack(padded), torch.stack([weights for _, weights in drawn])
 
 
 class Perturber:
