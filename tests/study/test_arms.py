@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
 from explainfb.core.errors import InputError
+from explainfb.evaluation.evaluator import Evaluation, evaluate
 from explainfb.finetuning.optimisation import Finetuned, OnStep
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.preferences.simulated import Crowd, SimulatedAnnotator
@@ -160,6 +161,29 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
     assert all(torch.equal(a / 2, b) for a, b in zip(first.parameters(), last.parameters(), strict=True))
     described = results.arms["halved"].arm
     assert (described.label, described.meaning) == ("half of it", "every weight halved")
+
+
+def test_a_classifier_that_no_round_changed_is_not_measured_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Classifier] = []
+
+    def counting(classifier: Classifier, task: Task, **options: Any) -> Evaluation:
+        measured.append(classifier)
+        return evaluate(classifier, task, **options)
+
+    def unchanged(classifier: Classifier, split: Split, **options: Any) -> Finetuned:
+        return Finetuned(clone(classifier))
+
+    monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
+    monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
+    monkeypatch.setattr(study_module, "evaluate", counting)
+    arms.ARMS["unchanged"] = FinetunedArm(method=lambda context: unchanged)
+    settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE, controls=("unchanged",))
+    results = Study.open(tmp_path / "study", settings).run()
+    assert len(measured) == 2  # before and feedback
+    assert results.arms["unchanged"].ece == results.arms["before"].ece
+    assert results.arms["unchanged"].robust_accuracy == results.arms["before"].robust_accuracy
 
 
 def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ class KnownMixtures:
         generator = torch_generator(model.seed, "known mixtures")
         self.masks, weights = draw_masks(count, self.cells.shape[1], model.settings.sampling, generator)
         behind = even_draws(len(model.background), len(self.masks), generator)
-        self.logits = self.background_logits(self.masks, behind)
+        # classes first, here and in `_shown`: over a short last axis a softmax takes twenty times as long
+        self.logits = self.background_logits(self.masks, behind).T.contiguous()  # (K, J)
         # what is explained by which background it is, whatever the image: under each mask it is 0 on average
         hidden = 1 - self.masks.mean(1, keepdim=True)
         known = _principal_components(model.answers)[behind]
@@ -133,7 +134,7 @@ class KnownMixtures:
 
     def mean_weights(self, contributions: Tensor, target: int) -> tuple[Tensor, Tensor]:
         """(d,) weights of the distilled model for an image that adds `contributions` (d, K), and their variances."""
-        outputs = (self.logits + self._shown(contributions)).softmax(1)[:, target]
+        outputs = (self.logits + self._shown(contributions)).softmax(0)[target]
         residuals = outputs - outputs.mean()  # any constant does: the projection takes it to 0
         coefficients = self.projection @ residuals
         residuals = residuals - self.regressors @ coefficients
@@ -141,11 +142,12 @@ class KnownMixtures:
         return coefficients[: len(variances)].double(), variances.double()
 
     def _shown(self, contributions: Tensor) -> Tensor:
-        """(J, K) what the image adds where it is shown."""
+        """(K, J) what the image adds where it is shown."""
         if not self.paired:
-            return self.masks @ contributions
-        first = self.masks[: len(self.masks) // 2] @ contributions
-        return torch.cat([first, contributions.sum(0) - first])  # of complements, at half the price
+            return contributions.T @ self.masks.T
+        first = contributions.T @ self.masks[: len(self.masks) // 2].T
+        # of complements, at half the price
+        return torch.cat([first, contributions.sum(0)[:, None] - first], 1)
 
 
 def _principal_components(answers: Tensor) -> Tensor:

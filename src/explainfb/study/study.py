@@ -42,6 +42,7 @@ from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
 from explainfb.study.arms import ARMS, describe
 from explainfb.study.context import StudyContext
+from explainfb.study.explaining import fingerprint
 from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
@@ -184,9 +185,7 @@ class Study:
             if evaluations.is_dir():
                 shutil.rmtree(evaluations)
         except OSError as error:
-            raise InputError(
-                f"{evaluations} cannot be removed ({error}); remove it and run the study again."
-            ) from error
+            raise InputError(f"{evaluations} cannot be removed ({error}); remove it and run the study.") from error
 
     @property
     def folder(self) -> Path:
@@ -225,8 +224,8 @@ class Study:
     @property
     def controls(self) -> list[Control]:
         """The controls that are run; `no_shortcut` only where there is a shortcut."""
-        has_shortcut = self.task.train_without_shortcut is not None
-        return [name for name in self.settings.controls if name != NO_SHORTCUT or has_shortcut]
+        without = self.task.train_without_shortcut
+        return [name for name in self.settings.controls if name != NO_SHORTCUT or without is not None]
 
     @property
     def cost(self) -> float:
@@ -259,27 +258,28 @@ class Study:
         if path.is_file():
             progress.skip(EVALUATION_COST)
             return load_evaluation(path)
-        title = f"{name}: measuring and attacking"
-        with progress.stage(title, 1, cost=EVALUATION_COST) as step, self.context.timed(_evaluation_stage(name)):
-            undefended = self.context.feedback_folder.classifier_path(0)
-            evaluation = evaluate(
-                load_classifier(outcome.classifier).to(self.device),
-                self.task,
-                settings=self.settings.evaluation,
-                seed=derive(self.settings.seed, "evaluation"),
-                surrogate=None if outcome.classifier == undefended else load_classifier(undefended),
-                progress=step,
-            )
+        first = self.context.feedback_folder.classifier_path(0)
+        undefended, classifier = load_classifier(first), load_classifier(outcome.classifier)
+        unchanged = fingerprint(classifier) == fingerprint(undefended)
+        if unchanged and name != BEFORE:  # no round followed its reward: this was measured already
+            evaluation = self._evaluate(BEFORE, Outcome(first, None), progress)
+        else:
+            stage = progress.stage(f"{name}: measuring and attacking", 1, cost=EVALUATION_COST)
+            with stage as step, self.context.timed(_evaluation_stage(name)):
+                evaluation = evaluate(
+                    classifier.to(self.device),
+                    self.task,
+                    settings=self.settings.evaluation,
+                    seed=derive(self.settings.seed, "evaluation"),
+                    surrogate=None if unchanged else undefended,
+                    progress=step,
+                )
         save_evaluation(evaluation, path)
         return evaluation
 
     def _results(self, preferences: PreferenceResults, made: dict[str, Made]) -> StudyResults:
         seed, feedback = self.settings.seed, made[FEEDBACK][1]
-        arms = [
-            summarise(evaluation, describe(name), seed=seed, compute=outcome.compute)
-            for name, (outcome, evaluation) in made.items()
-        ]
-        others = {name: evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
+        arms = [summarise(found, describe(name), seed=seed, compute=by.compute) for name, (by, found) in made.items()]
         provenance = add_provenance(self.folder, Provenance.here(self.device, {}))
         return StudyResults(
             task=self.task.name,
@@ -289,7 +289,7 @@ class Study:
             environment=provenance.environment,
             preferences=preferences,
             arms=in_order(arms),
-            differences={name: difference(feedback, other, seed=seed) for name, other in others.items()},
+            differences={name: difference(feedback, made[name][1], seed=seed) for name in made if name != FEEDBACK},
             seconds={name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
             stopped=tuple(stop for outcome, _ in made.values() for stop in outcome.stopped),
         )
