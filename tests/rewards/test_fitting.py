@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from explainfb.core.errors import InputError
+from explainfb.rewards import models
 from explainfb.rewards.dataset import PreferenceBatch
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.fitting import _adapt_weight_decay, fit_ensemble
+from explainfb.rewards.models import AdditiveReward, ExplainedImages
 from explainfb.rewards.settings import RewardSettings
 from explainfb.rewards.validation import correct_answers
 from reward_example import EXPLAINED, UTILITY, by_a_coin, judged, permuted
@@ -150,3 +152,24 @@ def test_utilities_change_with_neither_scale_nor_origin() -> None:
         for scaled in (UTILITY, 100 * UTILITY + 7)
     ]
     torch.testing.assert_close(fits[0](EXPLAINED), fits[1](EXPLAINED), atol=1e-3, rtol=1e-3)
+
+
+def test_what_a_step_takes_does_not_grow_with_the_answers_nor_what_is_held_with_the_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[bool, int]] = []
+    forward = AdditiveReward.forward
+
+    def recorded(self: AdditiveReward, explained: ExplainedImages) -> Tensor:
+        seen.append((torch.is_grad_enabled(), len(explained)))
+        return forward(self, explained)
+
+    monkeypatch.setattr(AdditiveReward, "forward", recorded)
+    monkeypatch.setattr(models, "PART_PIXELS", 100 * 12 * 12)
+    looked_through = []
+    for count in (4_000, 40_000):
+        seen.clear()
+        fit_ensemble(EXPLAINED, judged(0, 400, count), settings=RewardSettings(steps=20, members=1), seed=0)
+        assert max(images for trained, images in seen if not trained) == 100
+        looked_through.append(sum(images for _, images in seen))
+    assert looked_through[0] == looked_through[1]

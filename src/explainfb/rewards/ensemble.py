@@ -15,8 +15,6 @@ from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward
 
 HEADER = "reward"
 RELIABILITY = "reliability"
-CHUNK = 512
-"""Explanations that go through a model at a time."""
 
 
 class RewardEnsemble(nn.Module):
@@ -80,7 +78,8 @@ class RewardEnsemble(nn.Module):
         return maps[:, 0].abs() - maps[:, 1]
 
     def _raw(self, explained: ExplainedImages) -> Tensor:
-        parts = [explained.take(slice(start, start + CHUNK)) for start in range(0, len(explained), CHUNK)]
+        size = explained.part
+        parts = [explained.take(slice(start, start + size)) for start in range(0, len(explained), size)]
         return torch.stack([torch.cat([member(part) for part in parts]) for member in self.members])
 
 

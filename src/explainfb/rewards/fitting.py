@@ -25,6 +25,8 @@ PRIOR_ANSWERS = 10
 """How many answers the noise at the start counts for, when each annotator's own is learned."""
 NOISE_SPEED_UP = 10
 """How much greater the learning rate of an annotator's noise is than the reward's."""
+MOST_VALIDATING = 512
+"""Answers that a member is validated by: what all of many say, these say within a few per cent of the loss."""
 
 
 def fit_ensemble(
@@ -101,6 +103,11 @@ def _unseen(drawn: Tensor) -> Tensor:
     return unseen
 
 
+def _some(indices: Tensor, most: int) -> Tensor:
+    """At most `most` of the indices (n,), evenly spaced over them."""
+    return indices[torch.linspace(0, len(indices) - 1, min(most, len(indices))).round().long()]
+
+
 class PreferenceLoss(nn.Module):
     """The cross-entropy of the answers, with each annotator's share of noise."""
 
@@ -162,8 +169,10 @@ Loss = PreferenceLoss | UtilityLoss
 
 def _rewards_of_sides(member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> tuple[Tensor, ...]:
     """The rewards of the left and of the right explanations."""
-    rewards: Tensor = member(explained.take(torch.cat([answers.left, answers.right])))
-    return rewards.chunk(2)
+    both = torch.cat([answers.left, answers.right])
+    # a step's gradient needs its batch whole; validation has far more images
+    parts = [both] if torch.is_grad_enabled() else both.split(explained.part)
+    return torch.cat([member(explained.take(part)) for part in parts]).chunk(2)
 
 
 def _fit_member(
@@ -175,7 +184,7 @@ def _fit_member(
     generator: torch.Generator,
 ) -> None:
     drawn = _bootstrap(len(answers), generator)
-    validation = answers.take(_unseen(drawn).nonzero().squeeze(1))
+    validation = answers.take(_some(_unseen(drawn).nonzero().squeeze(1), MOST_VALIDATING))
     optimiser = torch.optim.AdamW(member.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     if noise := list(loss.parameters()):
         optimiser.add_param_group({"params": noise, "lr": NOISE_SPEED_UP * settings.learning_rate, "weight_decay": 0.0})

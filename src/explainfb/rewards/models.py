@@ -18,6 +18,9 @@ from explainfb.core.errors import InputError
 from explainfb.explanations.superpixels import pool
 from explainfb.rewards.settings import Kind, Scale
 
+PART_PIXELS, PART_IMAGES = 2**22, 512
+"""How much goes through a model at a time where no gradient is wanted: 83 photographs of 224×224, some 300 MB."""
+
 
 @dataclass(frozen=True, eq=False)
 class ExplainedImages:
@@ -39,6 +42,11 @@ class ExplainedImages:
         return ExplainedImages(
             self.images[indices], self.segments[indices], self.weights[indices], self.image_index[indices]
         )
+
+    @property
+    def part(self) -> int:
+        """How many of them go through a model at a time where no gradient is wanted."""
+        return max(1, min(PART_IMAGES, PART_PIXELS // self.segments[0].numel()))
 
     def to(self, device: torch.device) -> "ExplainedImages":
         return ExplainedImages(
