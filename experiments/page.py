@@ -14,7 +14,7 @@ from PIL import Image
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.results.records import FEEDBACK, NO_SHORTCUT
-from explainfb.study.arms import describe
+from explainfb.study.arms.registry import describe
 
 WIDTH = 118
 """Characters that a line of a results file has at most, if what is on it can be broken."""

@@ -26,7 +26,7 @@ from explainfb.results.records import (
     StudyResults,
     in_order,
 )
-from explainfb.study.arms import describe
+from explainfb.study.arms.registry import describe
 
 LINF = (0.025, 0.05, 0.1, 0.15)
 L2 = (0.5, 1.0, 2.0)

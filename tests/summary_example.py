@@ -13,7 +13,7 @@ from explainfb.results.records import (
     StudyResults,
     in_order,
 )
-from explainfb.study.arms import describe
+from explainfb.study.arms.registry import describe
 from explainfb.sweeps.summary import ArmSummary, CellSummary, GridSummary, OverSeeds
 
 ATTACK = ThreatModel("linf", 0.1)

@@ -24,6 +24,18 @@ from explainfb.sweeps.settings import Grid, GridSettings
 from explainfb.tasks.shortcuts import Kind
 
 TaskName = Literal["digits", "mnist", "fashion-mnist"]
+EVERY_ARM: tuple[KnownControl, ...] = (
+    "cross_entropy",
+    "random_exchange",
+    "random_answers",
+    "wrong_masks",
+    "oracle_reward",
+    "rrr",
+    "input_gradient",
+    "adversarial_training",
+    "no_shortcut",
+)
+"""Those that there were when it was run."""
 Network = Literal["lenet", "mlp"]
 LEARNS: dict[Kind, Network] = {"position": "lenet", "grey": "mlp"}
 """The network that falls for each shortcut harder, on validation seeds."""
@@ -69,7 +81,7 @@ class ShortcutRepair:
             f"{task}-{kind}-{network}": as_measured(
                 task=f"{task}-decoy",
                 shortcut=kind,
-                controls=get_args(KnownControl),
+                controls=EVERY_ARM,
                 training=TrainingSettings(classifier=network),
                 evaluation=evaluation,
             )

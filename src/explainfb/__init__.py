@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
     from explainfb.robustness.settings import AttackSettings
-    from explainfb.study.arms import ARMS, FinetunedArm
+    from explainfb.study.arms.arm import FinetunedArm
+    from explainfb.study.arms.registry import ARMS
     from explainfb.study.settings import StudySettings
     from explainfb.study.study import Study
     from explainfb.sweeps.runner import run_grid
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     __version__: str
 
 HOMES = {
-    "ARMS": "study.arms",
+    "ARMS": "study.arms.registry",
     "BUILDERS": "classifiers.networks",
     "Answer": "core.types",
     "AttackSettings": "robustness.settings",
@@ -93,7 +94,7 @@ HOMES = {
     "Task": "tasks.task",
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
-    "FinetunedArm": "study.arms",
+    "FinetunedArm": "study.arms.arm",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
     "deletion": "explanations.metrics",

@@ -3,7 +3,6 @@
 import dataclasses
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -11,6 +10,7 @@ import torch
 from rich.console import Console
 
 from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
+from explainfb.classifiers.training import validate
 from explainfb.core.errors import InputError
 from explainfb.evaluation.evaluator import Evaluation, evaluate
 from explainfb.finetuning.optimisation import Finetuned, OnStep
@@ -18,9 +18,11 @@ from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.preferences.simulated import Crowd, SimulatedAnnotator
 from explainfb.results.json_file import read_results
 from explainfb.results.records import Compute
-from explainfb.study import arms
 from explainfb.study import study as study_module
-from explainfb.study.arms import ARMS, Arms, FinetunedArm
+from explainfb.study.arms import arm as arm_module
+from explainfb.study.arms import methods, registry
+from explainfb.study.arms.arm import FinetunedArm
+from explainfb.study.arms.registry import ARMS, Arms
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
@@ -44,13 +46,19 @@ def every_arm(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm: Path) -> None:
     results = read_results(every_arm / "results.json")
-    tuned = set(ARMS) - {"no_shortcut"}
-    assert set(results.arms) == tuned | {"before", "feedback", "no_shortcut"}
-    assert set(results.differences) == tuned | {"before", "no_shortcut"}
+    tuned = set(ARMS) - {"no_shortcut", "no_shortcut_cutout"}
+    assert set(results.arms) == {*ARMS, "before", "feedback"}
+    assert set(results.differences) == {*ARMS, "before"}
+    without = [every_arm / f"controls/{name}/classifiers/round-0.safetensors" for name in set(ARMS) - tuned]
+    assert len({path.read_bytes() for path in without}) == 1
     start = (every_arm / "classifiers/round-0.safetensors").read_bytes()
     assert all((every_arm / f"controls/{name}/classifiers/round-0.safetensors").read_bytes() == start for name in tuned)
     ends = [every_arm / f"controls/{name}/classifiers/round-2.safetensors" for name in tuned]
-    assert len({path.read_bytes() for path in (*ends, every_arm / "classifiers/round-2.safetensors")}) == len(ends) + 1
+    different = {path.read_bytes() for path in (*ends, every_arm / "classifiers/round-2.safetensors")}
+    # all images of this task have the same mask, so that one map for all is the annotator's whole utility
+    assert len(different) == len(ends)
+    constant, oracle = (results.arms[name] for name in ("constant_map", "oracle_reward"))
+    assert constant.shifted_accuracy == oracle.shifted_accuracy
     assert [name for name in tuned if not list((every_arm / "controls" / name).glob("tensorboard/round-2/*"))] == []
 
 
@@ -82,6 +90,7 @@ def test_what_an_arm_costs_is_what_arithmetic_says(every_arm: Path) -> None:
     assert compute == {
         "before": Compute(training + looks, training),
         "no_shortcut": Compute(training + looks, training),
+        **dict.fromkeys(("cutout", "constant_map", "no_shortcut_cutout"), Compute(batch, batch)),
         "feedback": Compute(batch + shown, batch),
         "random_answers": Compute(batch + again, batch),
         "wrong_masks": Compute(batch + again, batch),
@@ -107,7 +116,7 @@ def test_interrupted_in_any_arm_it_ends_as_if_it_had_not_been(
             raise KeyboardInterrupt
         whole(classifier, path)
 
-    for module in ("arms", "rounds"):
+    for module in ("arms.arm", "rounds"):
         monkeypatch.setattr(f"explainfb.study.{module}.save_classifier", interrupted)
     interruptions = 0
     while True:
@@ -144,9 +153,11 @@ def halved(
 def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
-    monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
-    arms.ARMS["halved"] = FinetunedArm(label="half of it", meaning="every weight halved", method=lambda context: halved)
+    monkeypatch.setattr(registry, "ARMS", Arms(ARMS))
+    monkeypatch.setattr(study_module, "ARMS", registry.ARMS)
+    registry.ARMS["halved"] = FinetunedArm(
+        label="half of it", meaning="every weight halved", method=lambda context: halved
+    )
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE)
     wanted = SweepSettings(folder=tmp_path, seeds=1, controls=("random_exchange", "halved"), jobs=1)
     summary = sweep(wanted, settings, Console(quiet=True))
@@ -175,10 +186,10 @@ def test_a_classifier_that_no_round_changed_is_not_measured_twice(
     def unchanged(classifier: Classifier, split: Split, **options: Any) -> Finetuned:
         return Finetuned(clone(classifier))
 
-    monkeypatch.setattr(arms, "ARMS", Arms(ARMS))
-    monkeypatch.setattr(study_module, "ARMS", arms.ARMS)
+    monkeypatch.setattr(registry, "ARMS", Arms(ARMS))
+    monkeypatch.setattr(study_module, "ARMS", registry.ARMS)
     monkeypatch.setattr(study_module, "evaluate", counting)
-    arms.ARMS["unchanged"] = FinetunedArm(method=lambda context: unchanged)
+    registry.ARMS["unchanged"] = FinetunedArm(method=lambda context: unchanged)
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE, controls=("unchanged",))
     results = Study.open(tmp_path / "study", settings).run()
     assert len(measured) == 2  # before and feedback
@@ -196,7 +207,7 @@ def test_a_name_without_an_arm_is_refused_before_any_work(tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", ["cross_entropy", "feedback", "before", "after", "ceiling", "No Name", "../up", "1st"])
 def test_an_arms_name_is_its_own_and_can_name_a_folder(name: str) -> None:
     with pytest.raises(InputError, match=rf"There is a {name} already|small letters, digits and underscores"):
-        Arms(ARMS)[name] = FinetunedArm(annotator=arms.coin)
+        Arms(ARMS)[name] = FinetunedArm(annotator=methods.coin)
 
 
 def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Path) -> None:
@@ -232,24 +243,36 @@ def test_rrr_can_be_told_of_the_shortcut_alone(tmp_path: Path) -> None:
         Study.open(tmp_path / "study", plain)
 
 
+def test_rrr_may_take_more_steps_and_begin_with_fresh_weights(tmp_path: Path) -> None:
+    best = dataclasses.replace(TINY.baselines, rrr_start="fresh", rrr_steps=3)
+    settings = dataclasses.replace(TINY, rounds=1, controls=("rrr",), evaluation=LITTLE, baselines=best)
+    study = Study.open(tmp_path / "study", settings)
+    compute = study.run().arms["rrr"].compute
+    batch = 3 * TINY.finetune.steps * TINY.finetune.batch_size
+    assert compute == Compute(batch, 3 * batch)
+    start = load_classifier(tmp_path / "study/controls/rrr/classifiers/round-0.safetensors")
+    _, accuracy = validate(start, study.task.validation)
+    assert accuracy < 0.3  # it has learned nothing yet
+
+
 def test_rrr_is_told_what_the_settings_say(tmp_path: Path) -> None:
     task = load_task("digits-decoy", train_images=50)
     context = StudyContext(folder=tmp_path, settings=TINY, task=task, device=torch.device("cpu"))
     assert task.train.relevance is not None
     assert task.train.shortcut is not None
-    assert torch.equal(arms.rrr(context).keywords["irrelevant"], ~task.train.relevance)
+    assert torch.equal(methods.rrr(context).keywords["irrelevant"], ~task.train.relevance)
     settings = dataclasses.replace(TINY, baselines=dataclasses.replace(TINY.baselines, rrr_masks="shortcut"))
     context = dataclasses.replace(context, settings=settings)
-    assert torch.equal(arms.rrr(context).keywords["irrelevant"], task.train.shortcut)
+    assert torch.equal(methods.rrr(context).keywords["irrelevant"], task.train.shortcut)
 
 
 def test_those_who_want_wrong_reasons_are_as_many_and_err_as_often(tmp_path: Path) -> None:
     task = load_task("digits-decoy", train_images=50)
     context = StudyContext(folder=tmp_path, settings=TINY, task=task, device=torch.device("cpu"))
-    alone = arms.wrong_masks(context)
+    alone = methods.wrong_masks(context)
     assert isinstance(alone, SimulatedAnnotator)
     assert alone.error_rate == TINY.error_rate
-    crowd = arms.wrong_masks(dataclasses.replace(context, settings=dataclasses.replace(TINY, crowd=(0.0, 0.3))))
+    crowd = methods.wrong_masks(dataclasses.replace(context, settings=dataclasses.replace(TINY, crowd=(0.0, 0.3))))
     assert isinstance(crowd, Crowd)
     assert [member.error_rate for member in crowd.members] == [0.0, 0.3]
     assert task.train.relevance is not None
@@ -259,11 +282,12 @@ def test_those_who_want_wrong_reasons_are_as_many_and_err_as_often(tmp_path: Pat
 
 
 def test_the_arm_without_the_shortcut_learns_from_the_same_images_without_the_patch(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, given = load_task("digits-decoy", train_images=50), []
-    monkeypatch.setattr(arms, "train_first", lambda context, files, task, title: given.append(task))
-    ARMS["no_shortcut"].run("no_shortcut", SimpleNamespace(task=task, control_folder=Path))  # type: ignore[arg-type]
+    monkeypatch.setattr(arm_module, "train_first", lambda context, files, task, title: given.append(task))
+    context = StudyContext(folder=tmp_path, settings=TINY, task=task, device=torch.device("cpu"))
+    ARMS["no_shortcut"].run("no_shortcut", context)
     for with_patch, without in ((task.train, given[0].train), (task.validation, given[0].validation)):
         assert with_patch.shortcut is not None
         differs = (with_patch.images != without.images).any(1)

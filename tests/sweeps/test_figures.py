@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from explainfb.results.measures import ECE, SHIFTED
-from explainfb.study.arms import describe
+from explainfb.study.arms.registry import describe
 from explainfb.sweeps.figures import KINDS, PANELS, arms_figure, differences_figure, role_of
 from explainfb.sweeps.summary import GridSummary
 from explainfb.sweeps.tables import Row

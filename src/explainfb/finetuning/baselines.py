@@ -15,7 +15,8 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels, pool
-from explainfb.finetuning.batches import AnnotatedMasks, training_batches
+from explainfb.finetuning.batches import AnnotatedMasks, Cutout, training_batches
+from explainfb.finetuning.counterexamples import RelevanceMap
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.objective import Objective, Penalty
 from explainfb.finetuning.optimisation import Finetuned, OnStep, optimise
@@ -53,6 +54,25 @@ def adversarial_training(
     """
     settings = replace(settings, adversarial_epsilon=epsilon)
     return cross_entropy(classifier, split, settings=settings, seed=seed, on_step=on_step)
+
+
+def cutout(
+    classifier: Classifier,
+    split: Split,
+    *,
+    size: float,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """loss(θ) = cross-entropy(x', y), x' = images with a black square at a random place (DeVries & Taylor 2017).
+
+    `size` is the square's side as a share of the image's, in (0, 1]. Nobody is asked and nothing is known: what a
+    method gains by covering parts of images must lie above this.
+    """
+    squares = Cutout(size, torch_generator(seed, "cutout"))
+    objective = Objective(training_batches(split, settings, seed, squares))
+    return optimise(classifier, objective.add_gradient, settings=settings, seed=seed, on_step=on_step)
 
 
 def rrr(
@@ -118,11 +138,8 @@ def random_exchange(
     of other images.
     """
     relevance_map = RandomRelevance(lime, torch_generator(seed, "random exchange"))
-    # feedback that follows the reward's gradient alone has nothing to draw at random; then all images are changed
-    share = settings.counterexample_share if settings.needs_relevance_map else 1.0
-    settings = replace(settings, counterexample_share=share, reward_weight=0.0)
-    return finetune(
-        classifier, split, None, lime=lime, settings=settings, relevance_map=relevance_map, seed=seed, on_step=on_step
+    return known_relevance(
+        classifier, split, relevance_map=relevance_map, lime=lime, settings=settings, seed=seed, on_step=on_step
     )
 
 
@@ -140,6 +157,40 @@ class RandomRelevance:
         # for each superpixel, not each pixel, whose mean over a superpixel would be about ½ everywhere
         values = torch.rand(len(images), int(segments.max()) + 1, generator=self.generator)  # (B, d)
         return values.gather(1, segments.flatten(1).cpu()).view(segments.shape).to(images)
+
+
+def known_relevance(
+    classifier: Classifier,
+    split: Split,
+    *,
+    relevance_map: RelevanceMap,
+    lime: LimeSettings,
+    settings: FinetuneSettings,
+    seed: int,
+    on_step: OnStep | None = None,
+) -> Finetuned:
+    """What feedback does, with a relevance map that is given and not learned."""
+    # feedback that follows the reward's gradient alone does nothing with a map; then all images are changed
+    share = settings.counterexample_share if settings.needs_relevance_map else 1.0
+    settings = replace(settings, counterexample_share=share, reward_weight=0.0)
+    return finetune(
+        classifier, split, None, lime=lime, settings=settings, relevance_map=relevance_map, seed=seed, on_step=on_step
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ConstantMap:
+    """A relevance map that is the same for all images: the share of images in which each pixel is relevant.
+
+    It is the best that can be said in one sentence about where to look, and needs no look at any image.
+    """
+
+    relevance: Tensor
+    """(N, H, W) bool, one mask for every image of the split."""
+
+    def __call__(self, images: Tensor, index: Tensor) -> Tensor:
+        """(B, H, W) for images (B, C, H, W)."""
+        return self.relevance.float().mean(0).expand(len(images), -1, -1).to(images)
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,6 +86,28 @@ class AnnotatedMasks:
 
 
 @dataclass(frozen=True, eq=False)
+class Cutout:
+    """x' = images with a black square around a random pixel, cut off at the border (DeVries & Taylor 2017)."""
+
+    size: float
+    """Its side as a share of the image's, in (0, 1]."""
+    generator: torch.Generator
+    """Where the middles of the squares are drawn from."""
+
+    def __call__(self, classifier: Classifier, batch: Batch) -> Batch:
+        rows, columns = (self._covered(len(batch), length) for length in batch.images.shape[2:])
+        inside = (rows[:, :, None] & columns[:, None]).to(batch.images.device)  # (B, H, W)
+        return replace(batch, images=batch.images.masked_fill(inside[:, None], 0.0))
+
+    def _covered(self, count: int, length: int) -> Tensor:
+        """(count, length) bool: the rows, or the columns, that the square of each image covers."""
+        side = max(1, round(self.size * length))
+        first = torch.randint(length, (count, 1), generator=self.generator) - side // 2
+        place = torch.arange(length)
+        return (first <= place) & (place < first + side)
+
+
+@dataclass(frozen=True, eq=False)
 class AdversarialExamples:
     """x' = the images that PGD finds within ε in L∞ of each image x, up the cross-entropy (Madry et al. 2018).
 

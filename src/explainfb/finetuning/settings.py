@@ -107,6 +107,15 @@ class BaselineSettings:
     rrr_masks: Masks = "relevance"
     """What `rrr` knows of each image: the relevant pixels, as the annotator does, or those of the shortcut alone, as in
     the paper's Decoy MNIST."""
+    rrr_steps: int = 1
+    """How many times as many steps `rrr` takes as feedback, at least 1."""
+    rrr_start: Literal["before", "fresh"] = "before"
+    """The classifier that `rrr` starts from: the one before any feedback, as feedback does, or the same network with
+    fresh weights; a pretrained one with a fresh head."""
+    cutout_size: float = 0.5
+    """The side of the square that `cutout` blackens, as a share of the image's, in (0, 1]."""
+    cutout_steps: int = 1
+    """How many times as many steps `cutout` takes as feedback, at least 1."""
     input_gradient_strength: float = 6.0
     """λ ≥ 0 of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
     adversarial_epsilon: float = 0.1
@@ -118,6 +127,11 @@ class BaselineSettings:
         for name in ("rrr_strength", "input_gradient_strength"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")
+        for name in ("rrr_steps", "cutout_steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"baselines.{name} must be at least 1; found {getattr(self, name)}.")
+        if not 0 < self.cutout_size <= 1:
+            raise InputError(f"baselines.cutout_size is a share of the side in (0, 1]; found {self.cutout_size}.")
         if not 0 < self.adversarial_epsilon <= 1:
             raise InputError(
                 f"baselines.adversarial_epsilon is a change of pixels in [0, 1]; found {self.adversarial_epsilon}."

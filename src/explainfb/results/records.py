@@ -18,7 +18,7 @@ that losing to it says nothing about the answers; the ceiling never saw the shor
 
 @dataclass(frozen=True)
 class ArmDescription:
-    """What an arm is, in words; it comes from the arm's one entry in `explainfb.study.arms.ARMS`."""
+    """What an arm is, in words; it comes from the arm's one entry in `explainfb.study.arms.registry.ARMS`."""
 
     name: str
     """The same everywhere: in settings, folders, files and here, such as `random_exchange`."""

@@ -28,12 +28,15 @@ if TYPE_CHECKING:
 KnownControl = Literal[
     "cross_entropy",
     "random_exchange",
+    "cutout",
     "random_answers",
     "wrong_masks",
+    "constant_map",
     "oracle_reward",
     "rrr",
     "input_gradient",
     "adversarial_training",
+    "no_shortcut_cutout",
     "no_shortcut",
 ]
 FORMAT = 2

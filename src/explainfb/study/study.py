@@ -37,10 +37,11 @@ from explainfb.preferences.queries import check_enough
 from explainfb.preferences.simulated import check_annotator
 from explainfb.report import write_report
 from explainfb.results.json_file import read_results, write_results
-from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, PreferenceResults, StudyResults, in_order
+from explainfb.results.records import BEFORE, FEEDBACK, PreferenceResults, StudyResults, in_order
 from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
-from explainfb.study.arms import ARMS, describe
+from explainfb.study.arms.arm import NoShortcut
+from explainfb.study.arms.registry import ARMS, describe
 from explainfb.study.context import StudyContext
 from explainfb.study.explaining import fingerprint
 from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
@@ -62,6 +63,8 @@ from explainfb.tasks.task import Task
 
 EVALUATION_COST = 200.0
 """What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
+EVALUATION = "{arm}: evaluation"
+"""What provenance.json calls the measuring of an arm's classifier."""
 Made = tuple[Outcome, Evaluation]
 """What an arm ended with, and what was measured on it."""
 
@@ -176,7 +179,7 @@ class Study:
             raise InputError(f"The study in {self.folder} is not finished; run it first.")
         self._adopt_old_provenance()
         if (known := read_provenance(self.folder)) is not None:
-            forgotten = {_evaluation_stage(arm) for arm in (BEFORE, FEEDBACK, *ARMS)}
+            forgotten = {EVALUATION.format(arm=arm) for arm in (BEFORE, FEEDBACK, *ARMS)}
             others = {stage: took for stage, took in known.seconds.items() if stage not in forgotten}
             write_provenance(self.folder, Provenance(known.environment, others))
         self.results_path.unlink()
@@ -223,9 +226,11 @@ class Study:
 
     @property
     def controls(self) -> list[Control]:
-        """The controls that are run; `no_shortcut` only where there is a shortcut."""
+        """The controls that are run; those without the shortcut only where there is one."""
         without = self.task.train_without_shortcut
-        return [name for name in self.settings.controls if name != NO_SHORTCUT or without is not None]
+        return [
+            name for name in self.settings.controls if without is not None or not isinstance(ARMS[name], NoShortcut)
+        ]
 
     @property
     def cost(self) -> float:
@@ -265,7 +270,7 @@ class Study:
             evaluation = self._evaluate(BEFORE, Outcome(first, None), progress)
         else:
             stage = progress.stage(f"{name}: measuring and attacking", 1, cost=EVALUATION_COST)
-            with stage as step, self.context.timed(_evaluation_stage(name)):
+            with stage as step, self.context.timed(EVALUATION.format(arm=name)):
                 evaluation = evaluate(
                     classifier.to(self.device),
                     self.task,
@@ -293,8 +298,3 @@ class Study:
             seconds={name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
             stopped=tuple(stop for outcome, _ in made.values() for stop in outcome.stopped),
         )
-
-
-def _evaluation_stage(arm: str) -> str:
-    """What provenance.json calls the measuring of an arm's classifier."""
-    return f"{arm}: evaluation"
