@@ -42,6 +42,16 @@ def test_a_measure_is_the_plain_mean_and_lies_in_its_interval(task: Task, measur
     assert sum(results.reliability.count) == results.n == len(task.clean)
 
 
+def test_a_classifier_that_follows_the_shortcut_is_worst_where_it_misleads(measured: Evaluation) -> None:
+    assert measured.groups is not None
+    said = measured.groups % 10  # what the shortcut says
+    followed = replace(measured, shifted_logits=20 * torch.nn.functional.one_hot(said, 10).float())
+    right = (said == measured.labels).float()
+    worst_label = min(right[measured.labels == label].mean().item() for label in range(10))
+    # most groups are judged with the others of their label; the few of ten images or more are wrong throughout
+    assert summarise(followed, ARM, seed=0).worst_group_accuracy.estimate <= worst_label < 0.1
+
+
 def test_a_difference_is_signed_feedback_minus_the_other(measured: Evaluation) -> None:
     perfect = 20 * torch.nn.functional.one_hot(measured.labels, 10).float()
     better = replace(measured, clean_logits=perfect, shifted_logits=perfect)

@@ -13,6 +13,7 @@ from explainfb.statistics.intervals import (
     bootstrap_interval,
     difference_interval,
     pair_accuracy_interval,
+    worst_group_interval,
 )
 
 
@@ -103,3 +104,22 @@ def test_the_interval_of_pairs_is_never_narrower_than_that_of_independent_ones()
     correct = np.ones(6)
     found = pair_accuracy_interval(correct, np.arange(6), np.arange(6), seed=0)
     assert found == accuracy_interval(correct, seed=0)
+
+
+def test_the_worst_group_is_the_lowest_mean_of_a_group_that_can_be_judged() -> None:
+    labels = np.repeat([0, 1], [35, 50])
+    groups = np.concatenate([np.repeat([0, 1, 2], [20, 9, 6]), np.repeat([3, 4], [20, 30])])
+    correct = np.ones(85)
+    correct[20:29] = 0  # a group of nine, judged together with the six of its label
+    correct[35:45] = 0  # ten of the twenty of group 3
+    assert worst_group_interval(correct, labels, groups).estimate == pytest.approx(6 / 15)
+    correct[20:29] = 1
+    assert worst_group_interval(correct, labels, groups).estimate == pytest.approx(0.5)
+
+
+def test_the_interval_of_the_worst_group_has_the_truth_however_many_there_are() -> None:
+    rng, truth = np.random.default_rng(5), np.array([0.7, 0.72, *np.full(18, 0.75)])
+    groups = np.repeat(np.arange(20), 30)
+    found = [worst_group_interval(rng.binomial(1, truth[groups]).astype(float), groups, groups) for _ in range(200)]
+    assert np.mean([each.low <= 0.7 <= each.high for each in found]) >= 0.95
+    assert np.mean([each.estimate for each in found]) < 0.65  # the lowest of twenty is lower than any truth

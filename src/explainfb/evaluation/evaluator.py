@@ -50,6 +50,8 @@ class Evaluation:
     shortcut_shares: FloatArray | None
     """(n,) share of each explained image's absolute weight that lies on its shortcut."""
     robust: tuple[RobustAccuracy, ...]
+    groups: Tensor | None = None
+    """(N,) int64: the group of each test image, by its label and what its shortcut says; None where that is unknown."""
 
     @property
     def test_logits(self) -> Tensor:
@@ -101,7 +103,12 @@ def evaluate(
         labels=task.clean.labels,
         shortcut_shares=_shortcut_shares(classifier, task, settings, seed),
         robust=tuple(robust),
+        groups=_groups(task.test, len(task.class_names)),
     )
+
+
+def _groups(split: Split, classes: int) -> Tensor | None:
+    return None if split.shortcut_class is None else split.labels * classes + split.shortcut_class
 
 
 def cross_checked(
@@ -144,6 +151,8 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
     tensors = {"clean_logits": evaluation.clean_logits, "labels": evaluation.labels}
     if evaluation.shifted_logits is not None:
         tensors["shifted_logits"] = evaluation.shifted_logits
+    if evaluation.groups is not None:
+        tensors["groups"] = evaluation.groups
     if evaluation.shortcut_shares is not None:
         tensors["shortcut_shares"] = torch.from_numpy(evaluation.shortcut_shares)
     # in the header, because safetensors holds tensors alone
@@ -166,6 +175,7 @@ def load_evaluation(path: Path) -> Evaluation:
             labels=tensors["labels"],
             shortcut_shares=None if shares is None else shares.numpy(),
             robust=tuple(_robust_from(row) for row in rows),
+            groups=tensors.get("groups"),
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error

@@ -11,7 +11,12 @@ from explainfb.evaluation.evaluator import Evaluation
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, robust_accuracy_under
 from explainfb.results.records import ArmDescription, ArmDifference, ArmResult, Compute, ReliabilityBins
 from explainfb.statistics.calibration import calibration_difference, calibration_error, reliability
-from explainfb.statistics.intervals import accuracy_interval, bootstrap_interval, difference_interval
+from explainfb.statistics.intervals import (
+    accuracy_interval,
+    bootstrap_interval,
+    difference_interval,
+    worst_group_interval,
+)
 
 
 def summarise(evaluation: Evaluation, arm: ArmDescription, *, seed: int, compute: Compute | None = None) -> ArmResult:
@@ -29,7 +34,15 @@ def summarise(evaluation: Evaluation, arm: ArmDescription, *, seed: int, compute
         # which images survived is kept in the evaluation's own file, from which arms are contrasted
         robust_accuracy=tuple(replace(robust, survived=()) for robust in evaluation.robust),
         compute=compute,
+        worst_group_accuracy=_worst_group(evaluation),
     )
+
+
+def _worst_group(evaluation: Evaluation) -> Interval | None:
+    if evaluation.groups is None:
+        return None
+    correct = _correct(evaluation.test_logits, evaluation.labels)
+    return worst_group_interval(correct, evaluation.labels.numpy(), evaluation.groups.numpy())
 
 
 def difference(feedback: Evaluation, other: Evaluation, *, seed: int) -> ArmDifference:

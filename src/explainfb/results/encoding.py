@@ -128,7 +128,7 @@ def _arm_as_json(result: ArmResult) -> Json:
 
 def _arm_from(found: Json, arm: ArmDescription, compute: Compute | None) -> ArmResult:
     bins = found["reliability"]
-    measured: Json = {measure.key: _interval_from(found["intervals"][measure.key]) for measure in MEASURES}
+    measured: Json = {measure.key: _interval_from(found["intervals"].get(measure.key)) for measure in MEASURES}
     return ArmResult(
         arm=arm,
         n=found["n"],
@@ -176,7 +176,7 @@ def _difference_as_json(difference: ArmDifference) -> Json:
 
 
 def _difference_from(found: Json) -> ArmDifference:
-    plain = {measure.key: found[measure.key] for measure in MEASURES if found[measure.key] is not None}
+    plain = {measure.key: found[measure.key] for measure in MEASURES if found.get(measure.key) is not None}
     robust = {
         robust_accuracy_under(ThreatModel(row.pop("norm"), row.pop("epsilon"))).key: row
         for row in map(dict, found[ROBUST])  # copies, from which the key is taken out

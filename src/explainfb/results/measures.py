@@ -30,6 +30,9 @@ class Measure:
 
 CLEAN = Measure("clean_accuracy", "accuracy on clean images", "clean accuracy", "clean")
 SHIFTED = Measure("shifted_accuracy", "accuracy on images whose shortcut misleads", "shifted accuracy", "shifted")
+WORST_GROUP = Measure(
+    "worst_group_accuracy", "accuracy on the worst group of images", "worst-group accuracy", "worst group"
+)
 ECE = Measure("ece", "the calibration error", "calibration error", "ECE", higher_is_better=False, in_percent=False)
 SHORTCUT_SHARE = Measure(
     "shortcut_share",
@@ -38,7 +41,7 @@ SHORTCUT_SHARE = Measure(
     "shortcut share",
     higher_is_better=False,
 )
-MEASURES = (CLEAN, SHIFTED, ECE, SHORTCUT_SHARE)
+MEASURES = (CLEAN, SHIFTED, WORST_GROUP, ECE, SHORTCUT_SHARE)
 """All but robust accuracies, of which there is one for each threat model: `robust_accuracy_under`."""
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Interval, OutOfBagTest, RobustAccuracy
-from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, Measure
+from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, WORST_GROUP, Measure
 
 BEFORE, FEEDBACK, NO_SHORTCUT = "before", "feedback", "no_shortcut"
 """The names of the three arms that the report speaks of by name."""
@@ -72,6 +72,8 @@ class ArmResult:
     """One for each threat model; they do not say which images survived (`survived` is empty)."""
     compute: Compute | None = None
     """None where it was not counted."""
+    worst_group_accuracy: Interval | None = None
+    """None where no groups of test images are known; they are pairs of a label and of what the shortcut says."""
 
     def measured(self, measure: Measure) -> Interval | None:
         """The value of `measure` with its 95 % interval; None where it was not measured."""
@@ -81,6 +83,7 @@ class ArmResult:
         return {
             CLEAN.key: self.clean_accuracy,
             SHIFTED.key: self.shifted_accuracy,
+            WORST_GROUP.key: self.worst_group_accuracy,
             ECE.key: self.ece,
             SHORTCUT_SHARE.key: self.shortcut_share,
         }.get(measure.key)

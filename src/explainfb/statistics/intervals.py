@@ -12,6 +12,8 @@ from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import FloatArray, IntArray, Interval
 
 QUANTILES = (0.025, 0.975)
+FEWEST_OF_A_GROUP = 10
+"""Images that a group needs to be judged for itself."""
 DRAWS_AT_ONCE = 2_000_000
 """Rows that are drawn in one piece, so that resampling many values does not fill the memory."""
 
@@ -80,6 +82,25 @@ def accuracy_interval(correct: FloatArray, *, seed: int, resamples: int = 2000) 
     wilson = scipy.stats.binomtest(right, len(correct)).proportion_ci(method="wilson")
     estimate = right / len(correct)
     return Interval(estimate, min(float(wilson.low), estimate), max(float(wilson.high), estimate))
+
+
+def worst_group_interval(correct: FloatArray, labels: IntArray, groups: IntArray) -> Interval:
+    """The mean of `correct` (n,), each 0 or 1, on the group of `groups` (n,) where it is lowest, with its interval.
+
+    The groups of one label (n,) with fewer than ten images each are taken together, or the lowest of many small ones
+    would be chance. The interval has the truth whichever group is the worst: the lowest of the groups' own lower ends,
+    and of their upper ends, each exact (Clopper & Pearson 1934) and corrected for how many groups there are.
+    """
+    correct = np.asarray(correct, dtype=np.float64)
+    check_values(correct)
+    _, own_group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    # negative numbers are no group's, so that those of a label can share one
+    pooled = np.where(counts[own_group] < FEWEST_OF_A_GROUP, -1 - labels, groups)
+    found = [correct[pooled == group] for group in np.unique(pooled)]
+    level = 1 - 0.05 / len(found)
+    ends = [scipy.stats.binomtest(int(own.sum()), len(own)).proportion_ci(level) for own in found]
+    low, high = (min(float(getattr(each, side)) for each in ends) for side in ("low", "high"))
+    return Interval(min(float(own.mean()) for own in found), low, high)
 
 
 def pair_accuracy_interval(

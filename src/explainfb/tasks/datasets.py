@@ -171,7 +171,7 @@ def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
         images, mask = shortcut.plant(split.images, shown_classes, seed=derive(seed, "shortcut", name))
         # every place that a patch can have, so that an image's mask does not tell its class
         relevance = (~shortcut.possible_area()).expand(len(split), -1, -1)
-        return Split(images, split.labels, relevance, mask)
+        return Split(images, split.labels, relevance, mask, shown_classes)
 
     random_class = torch.randint(
         len(task.class_names), (len(task.clean),), generator=torch_generator(seed, "shortcut", "random class")

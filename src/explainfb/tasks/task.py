@@ -32,6 +32,8 @@ class Split:
     """(N, H, W) bool: where a person would accept to find the reason; None where nobody knows."""
     shortcut: Tensor | None = None
     """(N, H, W) bool: where the planted patch is; None where nothing was planted."""
+    shortcut_class: Tensor | None = None
+    """(N,) int64: the class that each image's shortcut stands for; None where nobody knows."""
 
     def __post_init__(self) -> None:
         check_images(self.images)
@@ -40,6 +42,10 @@ class Split:
         if self.labels.ndim != 1 or self.labels.dtype != torch.int64:
             raise InputError(
                 f"Labels must be int64 of shape (N,); found {self.labels.dtype} of shape {tuple(self.labels.shape)}."
+            )
+        if self.shortcut_class is not None and self.shortcut_class.shape != self.labels.shape:
+            raise InputError(
+                f"Every shortcut needs the class it stands for; found {len(self.shortcut_class)} for {len(self)}."
             )
         for name in ("relevance", "shortcut"):
             mask = getattr(self, name)
@@ -53,8 +59,9 @@ class Split:
 
     def take(self, indices: Tensor | slice) -> "Split":
         """The split of these images alone."""
-        masks = {name: mask[indices] for name in ("relevance", "shortcut") if (mask := getattr(self, name)) is not None}
-        return Split(self.images[indices], self.labels[indices], **masks)
+        names = ("relevance", "shortcut", "shortcut_class")
+        known = {name: values[indices] for name in names if (values := getattr(self, name)) is not None}
+        return Split(self.images[indices], self.labels[indices], **known)
 
 
 @dataclass(frozen=True, eq=False)
