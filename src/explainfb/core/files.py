@@ -29,11 +29,23 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
         os.replace(partial, path)
+        _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
         # safetensors' own error has no errno; the number stands in its text alone
         if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
             raise InputError(f"No space is left on the disk for {path}; make room and run the same command.") from error
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring names to the disk, so that after a power cut a later file is never there without an earlier one."""
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def check_space(folder: Path, least: int = LEAST_SPACE) -> None:

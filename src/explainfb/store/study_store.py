@@ -47,6 +47,10 @@ class Store:
         """Close every connection."""
         self._database.close()
 
+    def is_file(self, path: Path) -> bool:
+        """Whether this is the SQLite database in the file `path`."""
+        return self._database.is_sqlite and Path(self._database.place).absolute() == path.absolute()
+
     def add_comparisons(self, wanted: Sequence[Comparison], *, seed: int) -> list[StoredComparison]:
         """Store whole rounds, in order, open to be asked; returns them with their ids.
 
@@ -204,6 +208,15 @@ class Store:
         with self._database.write() as connection:
             connection.execute(delete(schema.settings).where(schema.settings.c.name == name))
             connection.execute(insert(schema.settings).values(name=name, value=value))
+
+    def claim_setting(self, name: str, value: str) -> str:
+        """Keep a setting unless there is one; returns the one that there is. Of several processes one is first."""
+        with self._database.write() as connection:
+            query = select(schema.settings.c.value).where(schema.settings.c.name == name)
+            found: str | None = connection.execute(query).scalar()
+            if found is None:
+                connection.execute(insert(schema.settings).values(name=name, value=value))
+            return value if found is None else found
 
     def read_setting(self, name: str) -> str | None:
         """What `write_setting` wrote last; None when nothing."""
