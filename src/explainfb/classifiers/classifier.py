@@ -21,6 +21,7 @@ from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classif
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.core.seeding import torch_globally
 
 HEADER = "architecture"
@@ -186,8 +187,10 @@ def load_classifier(path: Path) -> Classifier:
     """
     if not path.is_file():
         raise InputError(f"No classifier at {path}; expected a .safetensors file written by explainfb.")
+    check_contents(path)
     try:
         architecture, tensors = _read(path)
+        check_finite(tensors)
         if architecture.name in classifier_names():
             classifier = build_classifier(architecture)
             load_weights(classifier, tensors)
@@ -200,6 +203,13 @@ def load_classifier(path: Path) -> Classifier:
         f"{path} holds a network called {architecture.name!r}, which is not known here; put what builds it into "
         "explainfb.BUILDERS first."
     )
+
+
+def check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` naming a tensor that holds NaN or infinity: whatever is computed from it means nothing."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds NaN or infinity")
 
 
 def _read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:

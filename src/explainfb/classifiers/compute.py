@@ -17,6 +17,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from explainfb.classifiers.classifier import Classifier
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.results.records import Compute
 
 
@@ -66,6 +67,7 @@ def compute_of(products: Iterable[Path]) -> Compute | None:
     for path in map(_counts_path, products):
         if not path.is_file():
             return None
+        check_contents(path)
         try:
             found = Compute(**json.loads(path.read_text(encoding="utf-8")))
             total = Compute(total.forward + found.forward, total.backward + found.backward)

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +108,7 @@ def read_provenance(folder: Path) -> Provenance | None:
     path = folder / PROVENANCE
     if not path.is_file():
         return None
+    check_contents(path)
     try:
         return Provenance(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:

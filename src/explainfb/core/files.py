@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from explainfb.core.errors import InputError
+from explainfb.core.manifest import digest_of, note
 
 LEAST_SPACE = 200 * 2**20
 """Bytes that must be free before a study starts."""
@@ -17,9 +18,9 @@ RESTORE = "restore it from a copy; where its round has no classifier yet, delete
 """What to do about a damaged file from which later files of its round were made."""
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object], *, noted: bool = True) -> None:
     """Call `write` on a name beside `path`, bring it to the disk, then rename: `path` is never half of it, not even
-    after the power failed."""
+    after the power failed. Its digest is `noted` in the study's manifest, but where people may change the file."""
     # in the same folder, because a file cannot be renamed into another file system
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,6 +29,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         # a rename may reach the disk before the bytes do; after a power cut the file would be there, and empty
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
+        if noted:
+            note(path, digest_of(partial))  # before it has its name, or a kill between them would leave it unknown
         os.replace(partial, path)
         _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:

@@ -16,6 +16,7 @@ from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.core.seeding import derive, torch_generator
 from explainfb.core.types import CrossCheck, FloatArray, Interval, RobustAccuracy, ThreatModel
 from explainfb.evaluation.settings import EvaluationSettings
@@ -155,6 +156,7 @@ def load_evaluation(path: Path) -> Evaluation:
     """What `save_evaluation` wrote. Raises `InputError` naming the file when it is missing or damaged."""
     if not path.is_file():
         raise InputError(f"No evaluation at {path}; run the study again to have it measured.")
+    check_contents(path)
     try:
         with safe_open(path, framework="pt") as file:
             rows = json.loads(file.metadata()[ROBUST])

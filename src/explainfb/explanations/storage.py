@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import RESTORE, write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.core.types import ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
 
@@ -45,6 +46,7 @@ def load_explanations(path: Path) -> Explanations:
     """What `save_explanations` wrote. Raises `InputError` naming the file when it is missing or damaged."""
     if not path.is_file():
         raise InputError(f"No explanations at {path}; run the study; that of a finished round, restore from a copy.")
+    check_contents(path)
     try:
         stored = load_file(path)
         found: Explanations = {}

@@ -12,6 +12,7 @@ from jsonschema.exceptions import best_match
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.results.encoding import FORMAT, as_json, from_json, stopped_as_json, stopped_from
 from explainfb.results.records import Stopped, StudyResults
 from explainfb.results.upgrade import upgraded, upgraded_stop
@@ -44,6 +45,7 @@ def read_results(path: Path) -> StudyResults:
     """
     if not path.is_file():
         raise InputError(f"No results at {path}; run the study first.")
+    check_contents(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         current = found if "format" in found else upgraded(found)  # format 1 had no number
@@ -70,8 +72,9 @@ def read_stopped(path: Path) -> Stopped:
 
     Raises `InputError` naming the file when it is damaged.
     """
-    text = path.read_text(encoding="utf-8")
+    check_contents(path)
     try:
+        text = path.read_text(encoding="utf-8")
         return stopped_from(upgraded_stop(text) if path.suffix == ".txt" else json.loads(text))
     except DAMAGE as error:
         raise InputError(f"{path} is damaged ({_text_of(error)}); restore it from a copy, or delete it.") from error

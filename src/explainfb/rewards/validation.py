@@ -10,6 +10,7 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.core.types import OutOfBagTest
 from explainfb.results.records import RoundResult
 from explainfb.rewards.dataset import PreferenceBatch, PreferenceDataset
@@ -63,6 +64,7 @@ def save_out_of_bag_test(predicted: OutOfBagTest, reward: Path) -> None:
 def load_out_of_bag_test(reward: Path) -> OutOfBagTest:
     """What `save_out_of_bag_test` kept. Raises `InputError` naming the file when it is missing or damaged."""
     path = out_of_bag_test_path(reward)
+    check_contents(path)
     try:
         return OutOfBagTest(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import MANIFEST, begin_manifest, check_contents
 from explainfb.study.settings import StudySettings, check_same, read_settings, write_settings
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def _claim(folder: Path, store: "Store", task: "Task") -> None:
             f"The database given for {folder} holds another study; give every study one of its own. Where it is this "
             f"study's, {IDENTITY} or {SETTINGS} is lost: restore it."
         )
+    begin_manifest(folder)
     study = known or secrets.token_hex(16)
     text = json.dumps({"study": study, "data": _fingerprint(task)}) + "\n"
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
@@ -149,7 +151,7 @@ def check_new(folder: Path) -> None:
 
 def _may_lie_there(name: str) -> bool:
     """What a study that was not begun to its end may find in its folder: its own, and what people put there before."""
-    usual = (IDENTITY, DATABASE, SETTINGS, "study.lock", "provenance.", "consent.md", "instructions.md")
+    usual = (IDENTITY, MANIFEST, DATABASE, SETTINGS, "study.lock", "provenance.", "consent.md", "instructions.md")
     return name.startswith((".", *usual)) or name in (*MADE, "doctor", "report", "tensorboard")
 
 
@@ -182,6 +184,7 @@ def _identity(folder: Path) -> dict[str, str]:
     path = folder / IDENTITY
     if not path.is_file():
         raise InputError(f"The study in {folder} was never run; start it with explainfb run --study {folder}.")
+    check_contents(path)
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         return {"study": known["study"], "data": known["data"]}

@@ -14,6 +14,7 @@ from explainfb.classifiers.settings import TrainingSettings
 from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
@@ -223,6 +224,7 @@ def _read(path: Path) -> tuple[StudySettings, int]:
         if seeds:
             raise InputError(f"{path.parent} is a sweep of several studies; give one of {', '.join(seeds)} in it.")
         raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
+    check_contents(path)
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
         format = plain.pop("format", 1)
