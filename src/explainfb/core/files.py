@@ -1,16 +1,23 @@
 """Files that are either whole or not there."""
 
 import errno
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
 from explainfb.core.errors import InputError
-from explainfb.core.manifest import digest_of, note
+from explainfb.core.manifest import check_contents, digest_of, note
 
+FORMAT = 1
+"""Of the files of a study whose module gives no other. Files from before they had a number are read as of format 1."""
+FORMAT_HEADER = {"explainfb": str(FORMAT)}
+"""Where a file of tensors says its format."""
 LEAST_SPACE = 200 * 2**20
 """Bytes that must be free before a study starts."""
 
@@ -38,6 +45,43 @@ def write_whole(path: Path, write: Callable[[Path], object], *, noted: bool = Tr
         if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
             raise InputError(f"No space is left on the disk for {path}; make room and run the same command.") from error
         raise
+
+
+def write_json(content: Mapping[str, object], path: Path) -> None:
+    """Write one small record, with the format's number."""
+    text = json.dumps({"format": FORMAT, **content}, indent=1, ensure_ascii=False) + "\n"
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote, without the number. Raises `ValueError` or `TypeError` where it is no such record."""
+    content = dict(json.loads(path.read_text(encoding="utf-8")))
+    content.pop("format", None)
+    return content
+
+
+def check_file(path: Path, last: int = FORMAT) -> None:
+    """Raise `InputError` for a file that is not as it was written, or is of a later format than `last`.
+
+    What has no number, or cannot be read at all, is left to whoever reads it.
+    """
+    check_contents(path)
+    found: object = None
+    with suppress(OSError, ValueError, AttributeError, KeyError):
+        if path.suffix == ".json":
+            found = json.loads(path.read_text(encoding="utf-8")).get("format")
+        elif path.suffix == ".safetensors":
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                found = int(json.loads(file.read(min(length, LONGEST_HEADER)))["__metadata__"]["explainfb"])
+    if isinstance(found, int) and found > last:
+        raise InputError(
+            f"{path} is of format {found} and this explainfb reads formats up to {last}; take a newer explainfb."
+        )
+
+
+LONGEST_HEADER = 100 * 2**20
+"""Bytes, as safetensors itself allows."""
 
 
 def _sync_folder(folder: Path) -> None:

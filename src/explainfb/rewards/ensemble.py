@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from explainfb.classifiers.classifier import check_finite
 from explainfb.core.errors import InputError
-from explainfb.core.files import RESTORE, write_whole
-from explainfb.core.manifest import check_contents
+from explainfb.core.files import FORMAT_HEADER, RESTORE, check_file, write_whole
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
 
 HEADER = "reward"
@@ -90,13 +89,13 @@ def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
     """Write the ensemble to one safetensors file."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
     header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
-    metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
+    metadata = FORMAT_HEADER | {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
     write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
 
 
 def load_ensemble(path: Path) -> RewardEnsemble:
     """What `save_ensemble` wrote, on the CPU. Raises `InputError` naming the file when it is damaged."""
-    check_contents(path)
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()[HEADER])

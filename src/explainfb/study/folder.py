@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
-from explainfb.core.manifest import MANIFEST, begin_manifest, check_contents
+from explainfb.core.files import check_file, read_json, write_json
+from explainfb.core.manifest import MANIFEST, begin_manifest
 from explainfb.study.settings import StudySettings, check_same, read_settings, write_settings
 
 if TYPE_CHECKING:
@@ -121,8 +120,7 @@ def _claim(folder: Path, store: "Store", task: "Task") -> None:
         )
     begin_manifest(folder)
     study = known or secrets.token_hex(16)
-    text = json.dumps({"study": study, "data": _fingerprint(task)}) + "\n"
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json({"study": study, "data": _fingerprint(task)}, path)
     if store.claim_setting(STUDY, study) != study:
         raise InputError(f"The database given for {folder} was taken by another study just now; give another.")
 
@@ -184,9 +182,9 @@ def _identity(folder: Path) -> dict[str, str]:
     path = folder / IDENTITY
     if not path.is_file():
         raise InputError(f"The study in {folder} was never run; start it with explainfb run --study {folder}.")
-    check_contents(path)
+    check_file(path)
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path)
         return {"study": known["study"], "data": known["data"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged; restore it, or start a new study.") from error
