@@ -21,7 +21,7 @@ FLOORS = (
     ("rewards", "evaluation", "report"),
     ("preferences", "finetuning"),
     ("study",),
-    ("sweeps", "labelling"),
+    ("sweeps", "labelling", "archive"),
     ("cli", "testing"),
     ("__init__",),
     ("__main__",),

@@ -51,4 +51,4 @@ def test_what_is_written_is_on_the_disk_before_it_gets_its_name(
     named = []
     monkeypatch.setattr(files.os, "fsync", lambda _: named.append((tmp_path / "file").exists()))
     write_whole(tmp_path / "file", lambda partial: partial.write_text("whole"))
-    assert named == [False]
+    assert named == [False, True], "the bytes first, then the name"

@@ -56,6 +56,7 @@ def test_a_study_of_format_1_goes_on_and_is_rewritten_once(tmp_path: Path) -> No
     Study.open(tmp_path, AS_THEN)
     path = tmp_path / "study.toml"
     path.write_text(FORMAT_1.read_text())
+    (tmp_path / "manifest.txt").unlink()  # as there was none then
     Study.open(tmp_path, AS_THEN)
     written = tomllib.loads(path.read_text())
     assert (written["format"], written["comparisons_per_round"], written["lime"]["n_samples"]) == (2, 24, 52)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classifier_names, nearest_name
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import FORMAT_HEADER, check_file, write_whole
 from explainfb.core.seeding import torch_globally
 
 HEADER = "architecture"
@@ -167,7 +167,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
             f"{name.removeprefix(OWN)} is a network of your own; {path} could not say how to build it. Keep its "
             f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
         )
-    metadata = {HEADER: json.dumps(asdict(classifier.architecture))}
+    metadata = FORMAT_HEADER | {HEADER: json.dumps(asdict(classifier.architecture))}
     # safetensors writes no tensor that lies in channels-last order
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in classifier.state_dict().items()}
     try:
@@ -186,8 +186,10 @@ def load_classifier(path: Path) -> Classifier:
     """
     if not path.is_file():
         raise InputError(f"No classifier at {path}; expected a .safetensors file written by explainfb.")
+    check_file(path)
     try:
         architecture, tensors = _read(path)
+        check_finite(tensors)
         if architecture.name in classifier_names():
             classifier = build_classifier(architecture)
             load_weights(classifier, tensors)
@@ -200,6 +202,13 @@ def load_classifier(path: Path) -> Classifier:
         f"{path} holds a network called {architecture.name!r}, which is not known here; put what builds it into "
         "explainfb.BUILDERS first."
     )
+
+
+def check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` naming a tensor that holds NaN or infinity: whatever is computed from it means nothing."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} holds NaN or infinity")
 
 
 def _read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:

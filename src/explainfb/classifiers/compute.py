@@ -5,7 +5,6 @@ gradient is itself differentiated (double backprop), the way back through it is 
 gradient costs one pass forward and three backward.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from explainfb.classifiers.classifier import Classifier
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import check_file, read_json, write_json
 from explainfb.results.records import Compute
 
 
@@ -53,8 +52,7 @@ def counted(product: Path) -> Iterator[None]:
         yield
     finally:
         hook.remove()
-    text = json.dumps(asdict(counter)) + "\n"
-    write_whole(_counts_path(product), lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(asdict(counter), _counts_path(product))
 
 
 def compute_of(products: Iterable[Path]) -> Compute | None:
@@ -66,8 +64,9 @@ def compute_of(products: Iterable[Path]) -> Compute | None:
     for path in map(_counts_path, products):
         if not path.is_file():
             return None
+        check_file(path)
         try:
-            found = Compute(**json.loads(path.read_text(encoding="utf-8")))
+            found = Compute(**read_json(path))
             total = Compute(total.forward + found.forward, total.backward + found.backward)
         except (ValueError, TypeError) as error:
             raise InputError(f"{path} is damaged; delete it to leave this arm's compute out of the results.") from error

@@ -14,6 +14,7 @@ from explainfb.cli import study, sweep
 from explainfb.cli.answers import Export, Import
 from explainfb.cli.doctor import Doctor
 from explainfb.cli.help_pages import option_rules
+from explainfb.cli.keeping import Check
 from explainfb.cli.old_options import with_new_names
 from explainfb.cli.people import Annotators, Label
 from explainfb.cli.printing import say
@@ -25,6 +26,7 @@ Command = (
     Annotated[Run, subcommand("run")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Check, subcommand("check")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Sweep, subcommand("sweep")]
     | Annotated[Label, subcommand("label")]

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 def store_of(folder: Path, database: str | None) -> "Iterator[Store]":
     """The database of the study in `folder`. Raises `InputError` when there is no study, or it is another's."""
     from explainfb.store import Store
-    from explainfb.study.folder import DATABASE, SETTINGS, check_begun, check_store
+    from explainfb.study.folder import DATABASE, IDENTITY, SETTINGS, check_begun, check_store
     from explainfb.study.settings import read_settings
 
-    read_settings(folder / SETTINGS)
+    if not (folder / IDENTITY).is_file():
+        read_settings(folder / SETTINGS)  # which says what is missing; else settings are not needed, nor read
     check_begun(folder)
     if database is None and not (folder / DATABASE).is_file():
         raise InputError(f"{folder} has no {DATABASE}; give the --db that the study was begun with.")

@@ -38,10 +38,11 @@ class Run:
 
     def __call__(self, console: Console) -> int:
         from explainfb.core.progress import Progress
-        from explainfb.study.folder import locked, new_folder
+        from explainfb.study.folder import check_new, locked, new_folder
 
         use_one_thread()
         folder = self.study or new_folder(self.settings)
+        check_new(folder)
         with locked(folder):
             study = self._open(folder)
             say(console, f"Study in {folder}: {study.describe()}")

@@ -1,6 +1,5 @@
 """What was computed with what: versions, the machine, and how long each stage took; kept in provenance.json."""
 
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import check_file, read_json, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -98,8 +97,7 @@ def add_provenance(folder: Path, computed: Provenance) -> Provenance:
 
 def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write provenance.json, whatever it held."""
-    text = json.dumps(asdict(provenance), indent=1) + "\n"
-    write_whole(folder / PROVENANCE, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(asdict(provenance), folder / PROVENANCE)
 
 
 def read_provenance(folder: Path) -> Provenance | None:
@@ -107,7 +105,8 @@ def read_provenance(folder: Path) -> Provenance | None:
     path = folder / PROVENANCE
     if not path.is_file():
         return None
+    check_file(path)
     try:
-        return Provenance(**json.loads(path.read_text(encoding="utf-8")))
+        return Provenance(**read_json(path))
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged; restore it, or delete it to have its times left out.") from error

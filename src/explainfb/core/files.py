@@ -1,15 +1,23 @@
 """Files that are either whole or not there."""
 
 import errno
+import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 
 from explainfb.core.errors import InputError
+from explainfb.core.manifest import check_contents, digest_of, note
 
+FORMAT = 1
+"""Of the files of a study whose module gives no other. Files from before they had a number are read as of format 1."""
+FORMAT_HEADER = {"explainfb": str(FORMAT)}
+"""Where a file of tensors says its format."""
 LEAST_SPACE = 200 * 2**20
 """Bytes that must be free before a study starts."""
 
@@ -17,9 +25,9 @@ RESTORE = "restore it from a copy; where its round has no classifier yet, delete
 """What to do about a damaged file from which later files of its round were made."""
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: Path, write: Callable[[Path], object], *, noted: bool = True) -> None:
     """Call `write` on a name beside `path`, bring it to the disk, then rename: `path` is never half of it, not even
-    after the power failed."""
+    after the power failed. Its digest is `noted` in the study's manifest, but where people may change the file."""
     # in the same folder, because a file cannot be renamed into another file system
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,12 +36,63 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         # a rename may reach the disk before the bytes do; after a power cut the file would be there, and empty
         with partial.open("rb+") as written:
             os.fsync(written.fileno())
+        if noted:
+            note(path, digest_of(partial))  # before it has its name, or a kill between them would leave it unknown
         os.replace(partial, path)
+        _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
         # safetensors' own error has no errno; the number stands in its text alone
         if getattr(error, "errno", None) == errno.ENOSPC or f"os error {errno.ENOSPC}" in str(error):
             raise InputError(f"No space is left on the disk for {path}; make room and run the same command.") from error
         raise
+
+
+def write_json(content: Mapping[str, object], path: Path) -> None:
+    """Write one small record, with the format's number."""
+    text = json.dumps({"format": FORMAT, **content}, indent=1, ensure_ascii=False) + "\n"
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote, without the number. Raises `ValueError` or `TypeError` where it is no such record."""
+    content = dict(json.loads(path.read_text(encoding="utf-8")))
+    content.pop("format", None)
+    return content
+
+
+def check_file(path: Path, last: int = FORMAT) -> None:
+    """Raise `InputError` for a file that is not as it was written, or is of a later format than `last`.
+
+    What has no number, or cannot be read at all, is left to whoever reads it.
+    """
+    check_contents(path)
+    found: object = None
+    with suppress(OSError, ValueError, AttributeError, KeyError):
+        if path.suffix == ".json":
+            found = json.loads(path.read_text(encoding="utf-8")).get("format")
+        elif path.suffix == ".safetensors":
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                found = int(json.loads(file.read(min(length, LONGEST_HEADER)))["__metadata__"]["explainfb"])
+    if isinstance(found, int) and found > last:
+        raise InputError(
+            f"{path} is of format {found} and this explainfb reads formats up to {last}; take a newer explainfb."
+        )
+
+
+LONGEST_HEADER = 100 * 2**20
+"""Bytes, as safetensors itself allows."""
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring names to the disk, so that after a power cut a later file is never there without an earlier one."""
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def check_space(folder: Path, least: int = LEAST_SPACE) -> None:

@@ -14,6 +14,8 @@ RENAMED_SETTINGS = {
     "finetune.masks": "finetune.n_samples",
     "finetune.exchanged": "finetune.counterexample_share",
     "finetune.evidence": "finetune.significance",
+    "baselines.adversarial_steps": "finetune.adversarial_steps",
+    "baselines.adversarial_relative_step": "finetune.adversarial_relative_step",
     "evaluation.attacked": "evaluation.attack_images",
     "evaluation.explained": "evaluation.explain_images",
     "evaluation.lime.masks": "evaluation.lime.n_samples",

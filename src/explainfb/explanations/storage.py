@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import RESTORE, write_whole
+from explainfb.core.files import FORMAT_HEADER, RESTORE, check_file, write_whole
 from explainfb.core.types import ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
 
@@ -38,13 +38,14 @@ def save_explanations(explanations: Mapping[ExplanationKey, Explanation], path: 
             [item.standard_errors for item in items if item.standard_errors is not None]
         )
         tensors["n_samples"] = np.array([item.n_samples or 0 for item in items])
-    write_whole(path, lambda partial: save_file(tensors, partial))
+    write_whole(path, lambda partial: save_file(tensors, partial, metadata=FORMAT_HEADER))
 
 
 def load_explanations(path: Path) -> Explanations:
     """What `save_explanations` wrote. Raises `InputError` naming the file when it is missing or damaged."""
     if not path.is_file():
         raise InputError(f"No explanations at {path}; run the study; that of a finished round, restore from a copy.")
+    check_file(path)
     try:
         stored = load_file(path)
         found: Explanations = {}

@@ -54,8 +54,8 @@ def write_bytes(path: Path, content: bytes, format: Format, readme: str) -> None
             raise InputError(f"{target} is a folder and a file is to be written there; name another file.")
     try:
         # first, so that a table that is there can be understood
-        write_whole(beside, lambda partial: partial.write_text(readme, encoding="utf-8"))
-        write_whole(path, lambda partial: partial.write_bytes(content))
+        write_whole(beside, lambda partial: partial.write_text(readme, encoding="utf-8"), noted=False)
+        write_whole(path, lambda partial: partial.write_bytes(content), noted=False)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); name another file.") from error
 

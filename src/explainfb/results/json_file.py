@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import check_file, read_json, write_json, write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.results.encoding import FORMAT, as_json, from_json, stopped_as_json, stopped_from
 from explainfb.results.records import Stopped, StudyResults
 from explainfb.results.upgrade import upgraded, upgraded_stop
@@ -44,6 +45,7 @@ def read_results(path: Path) -> StudyResults:
     """
     if not path.is_file():
         raise InputError(f"No results at {path}; run the study first.")
+    check_contents(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         current = found if "format" in found else upgraded(found)  # format 1 had no number
@@ -61,8 +63,7 @@ def read_results(path: Path) -> StudyResults:
 
 def write_stopped(stop: Stopped, path: Path) -> None:
     """Write why a round did not run to its end."""
-    text = json.dumps(stopped_as_json(stop), ensure_ascii=False) + "\n"
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(stopped_as_json(stop), path)
 
 
 def read_stopped(path: Path) -> Stopped:
@@ -70,9 +71,10 @@ def read_stopped(path: Path) -> Stopped:
 
     Raises `InputError` naming the file when it is damaged.
     """
-    text = path.read_text(encoding="utf-8")
+    check_file(path)
     try:
-        return stopped_from(upgraded_stop(text) if path.suffix == ".txt" else json.loads(text))
+        old = path.suffix == ".txt"
+        return stopped_from(upgraded_stop(path.read_text(encoding="utf-8")) if old else read_json(path))
     except DAMAGE as error:
         raise InputError(f"{path} is damaged ({_text_of(error)}); restore it from a copy, or delete it.") from error
 

@@ -9,8 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from explainfb.classifiers.classifier import check_finite
 from explainfb.core.errors import InputError
-from explainfb.core.files import RESTORE, write_whole
+from explainfb.core.files import FORMAT_HEADER, RESTORE, check_file, write_whole
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
 
 HEADER = "reward"
@@ -87,17 +88,19 @@ def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
     """Write the ensemble to one safetensors file."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
     header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
-    metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
+    metadata = FORMAT_HEADER | {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
     write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
 
 
 def load_ensemble(path: Path) -> RewardEnsemble:
     """What `save_ensemble` wrote, on the CPU. Raises `InputError` naming the file when it is damaged."""
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()[HEADER])
             reliability = json.loads(file.metadata().get(RELIABILITY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        check_finite(tensors)
         with torch.random.fork_rng(devices=[]):  # weights are drawn only to be overwritten
             ensemble = RewardEnsemble([build_reward(**member) for member in header], reliability)
         ensemble.load_state_dict(tensors)

@@ -1,6 +1,5 @@
 """How well a reward predicts answers that it was not fitted to, and whether a coin's could be predicted as well."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from scipy.stats import binomtest
 from torch import Tensor
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import check_file, read_json, write_json
 from explainfb.core.types import OutOfBagTest
 from explainfb.results.records import RoundResult
 from explainfb.rewards.dataset import PreferenceBatch, PreferenceDataset
@@ -56,15 +55,15 @@ def best_member_test(
 
 def save_out_of_bag_test(predicted: OutOfBagTest, reward: Path) -> None:
     """Keep it beside the file of a reward: if an annotator is left out later, the draws would be of other answers."""
-    text = json.dumps(asdict(predicted)) + "\n"
-    write_whole(out_of_bag_test_path(reward), lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_json(asdict(predicted), out_of_bag_test_path(reward))
 
 
 def load_out_of_bag_test(reward: Path) -> OutOfBagTest:
     """What `save_out_of_bag_test` kept. Raises `InputError` naming the file when it is missing or damaged."""
     path = out_of_bag_test_path(reward)
+    check_file(path)
     try:
-        return OutOfBagTest(**json.loads(path.read_text(encoding="utf-8")))
+        return OutOfBagTest(**read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is missing or damaged; delete {reward} as well and run again.") from error
 

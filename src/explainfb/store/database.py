@@ -1,11 +1,15 @@
 """Connections to SQLite and PostgreSQL: one writer at a time, and errors in the user's words."""
 
+import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
@@ -13,6 +17,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from explainfb.core.errors import InputError
 from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
 
+POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "max_overflow": 0}
+"""Pinged, because a server may have been restarted; few, because a server has a hundred connections for all of its
+users, and a study has several processes."""
 ADVISORY_LOCK = 0x6578706C61696E
 """The key under which writers on PostgreSQL queue: `explain` in ASCII."""
 
@@ -44,21 +51,23 @@ class Database:
     PostgreSQL advisory lock. So what a write transaction reads stays true until it commits.
     """
 
-    def __init__(self, url: str | Path, *, busy_seconds: float) -> None:
+    def __init__(self, url: str | Path, *, busy_seconds: float, read_only: bool = False) -> None:
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._read_only = read_only
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
         # a write elsewhere takes a moment: it is waited for, and not an error
         timeouts = {"timeout": busy_seconds} if self.is_sqlite else {"connect_timeout": 10}
         try:
-            # no parameters in errors, because people typed them; pinged, because a server may have been restarted
+            # no parameters in errors, because people typed them
             self.engine = create_engine(
-                self.url, connect_args=timeouts, hide_parameters=True, pool_timeout=busy_seconds, pool_pre_ping=True
+                self._address(), connect_args=timeouts, hide_parameters=True, pool_timeout=busy_seconds, **POOL
             )
         except ModuleNotFoundError as error:
             raise InputError("PostgreSQL needs its driver; run pip install 'explainfb[postgresql]'.") from error
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
-            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "connect", _prepare_reader if read_only else _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         try:
             self._open()
@@ -71,11 +80,23 @@ class Database:
         """The file, or the server and database, without user and password."""
         return str(self.url.database) if self.is_sqlite else f"{self.url.host or 'localhost'}/{self.url.database}"
 
+    def check_whole(self) -> None:
+        """Every page, index and constraint of a SQLite file; a server looks after its own."""
+        if self.is_sqlite:
+            with self.read() as connection:
+                for check in ("integrity_check(1)", "foreign_key_check"):
+                    verdict = connection.exec_driver_sql(f"PRAGMA {check}").first()
+                    if verdict is not None and verdict[0] != "ok":
+                        raise InputError(f"The database {self.place} is damaged ({verdict[0]}); bring back a copy.")
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that leaves the database as it is."""
-        with self._errors_in_words(), self.engine.connect() as connection:
-            yield connection
+        try:
+            with self._errors_in_words(), self.engine.connect() as connection:
+                yield connection
+        except ValueError as error:  # a time that is none, an answer that there is not
+            raise InputError(f"The database {self.place} is damaged ({error}); bring back a copy of it.") from error
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -90,12 +111,35 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    def _address(self) -> URL:
+        """With what SQLite is to be told of a file that is only read, as in an archive that nobody may write to."""
+        if not (self.is_sqlite and self._read_only):
+            return self.url
+        file = Path(self.place).absolute()
+        parameters = {"uri": "true", "mode": "ro"}
+        if not os.access(file.parent, os.W_OK):
+            # SQLite keeps a file beside one in WAL mode, even to read; where it cannot, what is in the log must not be
+            # passed over, which `immutable` does
+            log = file.with_name(file.name + "-wal")
+            if log.is_file() and log.stat().st_size:
+                self._copy = tempfile.TemporaryDirectory()
+                for part in (file, log):
+                    shutil.copyfile(part, Path(self._copy.name) / part.name)
+                file = Path(self._copy.name) / file.name
+            else:
+                parameters["immutable"] = "1"
+        return self.url.set(database=f"file:{quote(str(file))}", query=parameters)
 
     def _open(self) -> None:
         if self.is_sqlite:
             self._check_file()
         with self.read() as connection:
             found = self._version(connection)
+        if found is None and self._read_only:
+            raise InputError(f"The database {self.place} is empty; give the one with which the study was begun.")
         if found is None:
             with self.write() as connection:
                 if self._version(connection) is None:  # else another process was first
@@ -123,6 +167,8 @@ class Database:
 
     def _check_file(self) -> None:
         folder = Path(self.place).absolute().parent
+        if self._read_only and not Path(self.place).is_file():
+            raise InputError(f"There is no database {self.place}; give the --db that the study was begun with.")
         if not folder.is_dir():
             raise InputError(f"The folder {folder} of the database does not exist; make it, or name another.")
         with self.read() as connection:
@@ -147,9 +193,12 @@ class Database:
 
     def _sqlite_sentence(self, error: DBAPIError) -> str | None:
         name = getattr(error.orig, "sqlite_errorname", "")
+        if "Could not decode" in str(error.orig):  # Python's, which has no name
+            name = "SQLITE_CORRUPT"
         told = {
             "SQLITE_NOTADB": "is damaged or is no SQLite database; bring back a copy of it, or name another file",
             "SQLITE_CORRUPT": "is damaged; bring back a copy of it",
+            "SQLITE_ERROR": "is damaged (a table is not as it was made); bring back a copy of it",
             "SQLITE_FULL": "cannot grow because the disk is full; make room and run the same command again",
             "SQLITE_IOERR": "cannot be read or written; look whether the disk is full or failing",
             "SQLITE_CANTOPEN": "cannot be opened; look at the path and at who may write there",
@@ -175,6 +224,11 @@ def append(connection: Connection, table: Table, values: Mapping[str, object]) -
     key = connection.execute(insert(table).values(dict(values))).inserted_primary_key
     assert key is not None
     return int(key[0])
+
+
+def _prepare_reader(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # as below
+    connection.execute("PRAGMA query_only = ON")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Comparison, Preference
-from explainfb.store import answers, comparisons, imports, leases, ratings, schema
+from explainfb.store import answers, comparisons, fingerprints, imports, leases, ratings, schema
 from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
 from explainfb.store.database import Database
@@ -22,7 +22,8 @@ class Store:
     """The database of one study, to be closed after use or used in a `with` block.
 
     `url` is `sqlite:///PATH`, the path itself (which may then hold any character), or
-    `postgresql://USER:PASSWORD@HOST/NAME`; `busy_seconds` is how long to wait for other writers. Raises
+    `postgresql://USER:PASSWORD@HOST/NAME`; `busy_seconds` is how long to wait for other writers;
+    `read_only` needs no right to write, neither to the file nor beside it. Raises
     `InputError` for a database that is damaged, another program's or version's, not to be reached, or on a full
     disk; it names the file or the host and never a password.
     Threads may share one store; every process opens its own.
@@ -30,8 +31,8 @@ class Store:
 
     annotators: Annotators
 
-    def __init__(self, url: str | Path, *, busy_seconds: float = 60.0) -> None:
-        self._database = Database(url, busy_seconds=busy_seconds)
+    def __init__(self, url: str | Path, *, busy_seconds: float = 60.0, read_only: bool = False) -> None:
+        self._database = Database(url, busy_seconds=busy_seconds, read_only=read_only)
         every_round = select(schema.rounds.c.round)
         self.annotators = Annotators(self._database, lambda connection: comparisons.recount(connection, every_round))
 
@@ -46,6 +47,14 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
+
+    def check_whole(self) -> None:
+        """Raise `InputError` where the database is damaged anywhere, also where nothing has looked yet."""
+        self._database.check_whole()
+
+    def is_file(self, path: Path) -> bool:
+        """Whether this is the SQLite database in the file `path`."""
+        return self._database.is_sqlite and Path(self._database.place).absolute() == path.absolute()
 
     def add_comparisons(self, wanted: Sequence[Comparison], *, seed: int) -> list[StoredComparison]:
         """Store whole rounds, in order, open to be asked; returns them with their ids.
@@ -199,11 +208,28 @@ class Store:
         with self._database.read() as connection:
             return ratings.load(connection, annotator, round)
 
+    def fingerprint(self, through: int, until: str | None = None) -> fingerprints.Fingerprint:
+        """Of all that can change what was learned in rounds 1 … `through`: what was asked, answered and decided.
+
+        With `until`, of what was on record when that was taken, which nothing changes any more.
+        """
+        with self._database.read() as connection:
+            return fingerprints.take(connection, through, until)
+
     def write_setting(self, name: str, value: str) -> None:
         """Keep a setting that several processes share, such as the overlap."""
         with self._database.write() as connection:
             connection.execute(delete(schema.settings).where(schema.settings.c.name == name))
             connection.execute(insert(schema.settings).values(name=name, value=value))
+
+    def claim_setting(self, name: str, value: str) -> str:
+        """Keep a setting unless there is one; returns the one that there is. Of several processes one is first."""
+        with self._database.write() as connection:
+            query = select(schema.settings.c.value).where(schema.settings.c.name == name)
+            found: str | None = connection.execute(query).scalar()
+            if found is None:
+                connection.execute(insert(schema.settings).values(name=name, value=value))
+            return value if found is None else found
 
     def read_setting(self, name: str) -> str | None:
         """What `write_setting` wrote last; None when nothing."""

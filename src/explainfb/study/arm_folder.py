@@ -7,14 +7,18 @@ import torch
 
 from explainfb.classifiers.classifier import Classifier, load_classifier
 from explainfb.core.errors import InputError
+from explainfb.core.manifest import note, note_removed, noted_beside
 from explainfb.core.types import OutOfBagTest
 from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
 from explainfb.results.json_file import read_stopped, write_stopped
 from explainfb.results.records import Stopped
 from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble
 from explainfb.rewards.validation import load_out_of_bag_test, out_of_bag_test_path
+from explainfb.store import Store
 
 CLASSIFIERS = "classifiers"
+ANSWERS = "answers"
+"""How the manifest's name for what was on record begins."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,21 @@ class ArmFolder:
         """How well the reward of round `number` predicts answers that it was not fitted to."""
         return load_out_of_bag_test(self.reward_path(number))
 
+    def note_answers(self, store: Store, number: int) -> None:
+        """Write down what was on record when the reward of round `number` was fitted."""
+        taken = store.fingerprint(number)
+        note(self.path / f"{ANSWERS}-1-to-{number}-until-{taken.until}", taken.digest)
+
+    def check_answers(self, store: Store) -> None:
+        """Raise `InputError` where what was on record when a reward was fitted is not there as it was."""
+        for name, digests in noted_beside(self.path / ANSWERS).items():
+            _, _, _, number, _, until = name.removeprefix(ANSWERS).split("-")
+            if digests and store.fingerprint(int(number), until).digest not in digests:
+                raise InputError(
+                    f"The database of {self.path} is damaged, or is an older copy: what it has of rounds 1 to {number} "
+                    "is not what a reward was fitted to; restore it from a copy."
+                )
+
     def explanations(self, through: int) -> Explanations:
         """What rounds 1 … `through` compare."""
         found: Explanations = {}
@@ -74,6 +93,7 @@ class ArmFolder:
         """Write why round `number` did not run to its end, if so, in place of what an earlier attempt wrote."""
         path = self.classifier_path(number)
         for stale in path.parent.glob(f"{path.stem}.stopped.*"):
+            note_removed(stale)
             stale.unlink()
         if stopped is not None:
             write_stopped(stopped, path.with_suffix(".stopped.json"))

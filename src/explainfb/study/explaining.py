@@ -38,7 +38,7 @@ def rounds_that_differ(files: ArmFolder, current: int) -> list[int]:
 def explain_pool(pool: Pool, context: StudyContext, files: ArmFolder, title: str) -> Explanations:
     """An explanation of each image of the pool by each of its classifiers, one at a time for the progress bar."""
     images, found = context.task.train.images, Explanations()
-    made = _already_made(context, files)
+    made = _already_made(context, files, pool.round)
     with context.progress.stage(title, len(pool.keys)) as step:
         # classifier by classifier, so that each is loaded once
         for name in dict.fromkeys(key.classifier for key in pool.keys):
@@ -61,12 +61,15 @@ def _explainer(classifier: Classifier, context: StudyContext) -> Explainer:
     return Explainer(classifier, settings=settings.lime, background=background, seed=settings.seed)
 
 
-def _already_made(context: StudyContext, files: ArmFolder) -> dict[tuple[str, int], Explanation]:
-    """What feedback's rounds and this arm's have explained, by the weights that were explained and the image."""
+def _already_made(context: StudyContext, files: ArmFolder, number: int) -> dict[tuple[str, int], Explanation]:
+    """What feedback's rounds and this arm's before `number` have explained, by the weights that were explained and the
+    image."""
     found: dict[tuple[str, int], Explanation] = {}
     for folder in {item.path: item for item in (context.feedback_folder, files)}.values():
         weights: dict[str, str] = {}
-        for path in _written(folder, context.settings.rounds):
+        # not later ones: a lost file that is made again costs what it did the first time
+        last = context.settings.rounds if folder.path != files.path else number - 1
+        for path in _written(folder, last):
             for key, explanation in load_explanations(path).items():
                 if key.classifier not in weights:
                     number = int(key.classifier.removeprefix("round-"))

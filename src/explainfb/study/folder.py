@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
-from explainfb.study.settings import StudySettings, read_settings
+from explainfb.core.files import check_file, read_json, write_json
+from explainfb.core.manifest import MANIFEST, begin_manifest
+from explainfb.study.settings import StudySettings, check_same, read_settings, write_settings
 
 if TYPE_CHECKING:
     from explainfb.store import Store
@@ -63,9 +63,10 @@ def _is_free(folder: Path, settings: StudySettings) -> bool:
         return True
     if (folder / REPORT).is_file() or _is_locked(folder):
         return False
-    if not (folder / SETTINGS).is_file():
-        return True
     try:
+        if not (folder / SETTINGS).is_file():
+            check_new(folder)
+            return True
         return read_settings(folder / SETTINGS) == settings
     except InputError:
         return False
@@ -79,32 +80,77 @@ def _is_locked(folder: Path) -> bool:
         return True
 
 
-def begin_or_recognise(folder: Path, store: "Store", task: "Task") -> None:
+def begin_or_recognise(
+    folder: Path, store: "Store", task: "Task", settings: StudySettings, stored: StudySettings | None
+) -> None:
     """Mark folder, database and data as belonging together, or check that they are the ones that were marked.
 
-    Raises `InputError` for a database of another study and for data that are not what the study was begun with.
+    A beginning may be killed anywhere and is then begun anew: identity.json names the study, the database is claimed
+    in that name, and study.toml, written last, says that all of this is done. `stored` is what study.toml holds.
+    Raises `InputError` for a database of another study, for data that are not what the study was begun with, and for
+    other settings than those with which something was made or asked.
     """
-    path = folder / IDENTITY
-    if not path.is_file():
-        if store.read_setting(STUDY) is not None or store.comparisons():
-            raise InputError(f"The database given for {folder} holds another study; give every study one of its own.")
-        study = secrets.token_hex(16)
-        store.write_setting(STUDY, study)
-        text = json.dumps({"study": study, "data": _fingerprint(task)}) + "\n"
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    begun = stored is not None and (folder / IDENTITY).is_file()
+    if begun:
+        check_store(folder, store)
+    if stored is not None and stored != settings:
+        if store.comparisons():
+            check_same(settings, stored, folder)
+        (folder / SETTINGS).unlink()  # of a start that failed, with settings that are corrected now
+        begun = False
+    if begun:
+        check_data(folder, task)
         return
-    check_store(folder, store)
-    check_data(folder, task)
+    _claim(folder, store, task)
+    if stored != settings:
+        write_settings(settings, folder / SETTINGS)
+
+
+def _claim(folder: Path, store: "Store", task: "Task") -> None:
+    """Give folder, database and data one name."""
+    path = folder / IDENTITY
+    known = _identity(folder)["study"] if path.is_file() else None
+    claimed = store.read_setting(STUDY)
+    if known is None and store.is_file(folder / DATABASE):
+        known = claimed  # once the database was claimed first, and the beginning may have been killed then
+    if store.comparisons() or claimed not in (None, known):
+        raise InputError(
+            f"The database given for {folder} holds another study; give every study one of its own. Where it is this "
+            f"study's, {IDENTITY} or {SETTINGS} is lost: restore it."
+        )
+    begin_manifest(folder)
+    study = known or secrets.token_hex(16)
+    write_json({"study": study, "data": _fingerprint(task)}, path)
+    if store.claim_setting(STUDY, study) != study:
+        raise InputError(f"The database given for {folder} was taken by another study just now; give another.")
+
+
+def is_bare(folder: Path) -> bool:
+    """Whether nothing was made yet by the study that was begun in `folder`."""
+    return not any((folder / name).exists() for name in MADE)
 
 
 def check_new(folder: Path) -> None:
-    """Raise `InputError` when a study has made files in `folder`; without its settings nobody knows how."""
-    found = [name for name in MADE if (folder / name).exists()]
-    if found:
+    """Raise `InputError` where no study can be begun: a study has made files in `folder`, and without its settings
+    nobody knows how; or other things lie there, between which its files would be put."""
+    if (folder / SETTINGS).is_file() or not folder.is_dir():
+        return
+    if not is_bare(folder):
+        found = [name for name in MADE if (folder / name).exists()]
         raise InputError(
             f"{folder} has {', '.join(found)} of a study and no {SETTINGS}, which says how they were made; restore it, "
             "or begin in another folder."
         )
+    strangers = [item.name for item in sorted(folder.iterdir()) if not _may_lie_there(item.name)]
+    if strangers:
+        listed = ", ".join(map(repr, strangers[:3])) + (", …" if len(strangers) > 3 else "")
+        raise InputError(f"{folder} is no study and holds other things ({listed}); give a new or an empty folder.")
+
+
+def _may_lie_there(name: str) -> bool:
+    """What a study that was not begun to its end may find in its folder: its own, and what people put there before."""
+    usual = (IDENTITY, MANIFEST, DATABASE, SETTINGS, "study.lock", "provenance.", "consent.md", "instructions.md")
+    return name.startswith((".", *usual)) or name in (*MADE, "doctor", "report", "tensorboard")
 
 
 def check_data(folder: Path, task: "Task") -> None:
@@ -136,8 +182,9 @@ def _identity(folder: Path) -> dict[str, str]:
     path = folder / IDENTITY
     if not path.is_file():
         raise InputError(f"The study in {folder} was never run; start it with explainfb run --study {folder}.")
+    check_file(path)
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_json(path)
         return {"study": known["study"], "data": known["data"]}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged; restore it, or start a new study.") from error

@@ -70,7 +70,8 @@ class ArmAnswers:
         )
 
     def results(self) -> PreferenceResults:
-        """What results.json says of the answers."""
+        """What results.json says of the answers; raises `InputError` where what was learned from is damaged."""
+        self.files.check_answers(self.store)
         rounds, given = self.rounds(), self.store.preferences(gold=False)
         return PreferenceResults(
             answers=len(given),
@@ -149,6 +150,8 @@ class RewardRounds(Rounds):
                     self.store.add_comparisons(self.comparisons(pool), seed=settings.seed)
             with timed(self.stage("answers")):
                 self.gather(number)
+            self.files.check_answers(self.store)
+            self.files.note_answers(self.store, number)
             with timed(self.stage("fitting the reward")):
                 self._fit_reward(number)
         return self.files.ensemble(number)

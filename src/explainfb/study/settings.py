@@ -3,6 +3,7 @@
 import dataclasses
 import shlex
 import tomllib
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from explainfb.classifiers.settings import TrainingSettings
 from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
@@ -226,28 +228,56 @@ def _read(path: Path) -> tuple[StudySettings, int]:
         if seeds:
             raise InputError(f"{path.parent} is a sweep of several studies; give one of {', '.join(seeds)} in it.")
         raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
+    check_contents(path)
     try:
         plain = tomllib.loads(path.read_text(encoding="utf-8"))
-        format = plain.pop("format", 1)
-        if format not in (1, FORMAT):
-            raise InputError(f"it has format {format!r}, and this explainfb reads 1 to {FORMAT}")
-        settings: StudySettings = _build(StudySettings, with_new_names(plain) if format == 1 else plain)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, InputError) as error:
-        raise InputError(f"{path} is damaged or of another version ({error}); restore it or start a new study.") from (
-            error
-        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged ({error}); restore it from a copy.") from error
+    format = plain.pop("format", 1)
+    if format not in (1, FORMAT):
+        raise InputError(f"{path} is of format {format!r} and this explainfb reads 1 to {FORMAT}; take a newer one.")
+    try:
+        current = with_new_names(plain) if format == 1 else plain
+        check_known(current)
+        settings: StudySettings = _build(StudySettings, current)
+    except (TypeError, ValueError, AttributeError, InputError) as error:
+        raise InputError(
+            f"{path} is of another version or was edited ({error}); restore it, or take the explainfb that wrote it."
+        ) from error
     return settings, format
 
 
-def with_new_names(plain: Plain, prefix: str = "") -> Plain:
+def with_new_names(plain: Plain) -> Plain:
     """Nested settings of format 1, by the names that they have now."""
+    then = flatten(plain)
     renamed: Plain = {}
-    for name, value in plain.items():
-        now = RENAMED_SETTINGS.get(prefix + name, name).rpartition(".")[2]
-        if now != name and now in plain:
-            raise InputError(f"it has both {prefix}{name} and {now}, which is its name now")
-        renamed[now] = with_new_names(value, f"{prefix}{name}.") if isinstance(value, dict) else value
+    for name, value in then.items():
+        now = RENAMED_SETTINGS.get(name, name)
+        if now != name and now in then:
+            raise InputError(f"it has both {name} and {now}, which is its name now")
+        *records, last = now.split(".")
+        inner: Any = renamed
+        for record in records:
+            inner = inner.setdefault(record, {})
+        inner[last] = value
     return renamed
+
+
+def check_known(plain: Plain) -> None:
+    """Raise `InputError` for settings that there are not."""
+    unknown = sorted(flatten(plain).keys() - set(_names(StudySettings())))
+    if unknown:
+        raise InputError(f"there is no setting {', '.join(unknown)}")
+
+
+def _names(record: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all settings."""
+    for item in dataclasses.fields(record):
+        value = getattr(record, item.name)
+        if dataclasses.is_dataclass(value):
+            yield from _names(value, f"{prefix}{item.name}.")
+        else:
+            yield prefix + item.name
 
 
 def _build(record: Any, plain: Plain) -> Any:

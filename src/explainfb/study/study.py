@@ -44,7 +44,7 @@ from explainfb.study.arms.arm import NoShortcut
 from explainfb.study.arms.registry import ARMS, describe
 from explainfb.study.context import StudyContext
 from explainfb.study.explaining import fingerprint
-from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, locked
+from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, is_bare, locked
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
 from explainfb.study.rounds import TRAINING_COST, Outcome, train_first
@@ -57,7 +57,6 @@ from explainfb.study.settings import (
     flatten,
     task_of,
     upgrade_settings,
-    write_settings,
 )
 from explainfb.tasks.task import Task
 
@@ -103,10 +102,10 @@ class Study:
         stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
         if settings is None:
             settings = stored or upgrade_settings(folder / SETTINGS)  # which says what is missing
-        if stored is not None:
-            check_same(settings, stored, folder)
-        else:
+        if stored is None:
             check_new(folder)
+        elif not is_bare(folder):
+            check_same(settings, stored, folder)
         task = task_of(settings, data_dir)
         if settings.annotator == "simulated":
             check_annotator(task)
@@ -119,9 +118,7 @@ class Study:
         check_space(folder)
         database = database or folder / DATABASE
         with Store(database) as store:
-            begin_or_recognise(folder, store, task)
-        if stored is None:
-            write_settings(settings, folder / SETTINGS)
+            begin_or_recognise(folder, store, task, settings, stored)
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device(device))
         return cls(context=context, database=database)
 

@@ -1,0 +1,1 @@
+"""Studies that are kept: whether every file is as it was written."""

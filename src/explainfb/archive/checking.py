@@ -1,0 +1,135 @@
+"""Whether a study is as it was written: every file, and what its databases have on record."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from explainfb.archive.remaking import deleted_with, is_kept
+from explainfb.core.errors import InputError
+from explainfb.core.manifest import MANIFEST, Manifest, digest_of, read_manifest
+from explainfb.results.json_file import read_results
+from explainfb.store import Store
+from explainfb.study.arm_folder import ANSWERS, ArmFolder
+from explainfb.study.folder import DATABASE, IDENTITY, RESULTS, SETTINGS, check_store
+from explainfb.study.settings import read_settings
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One thing that is not as it was written."""
+
+    name: str
+    """Its path from the study's folder, or that of the database."""
+    finding: str
+    delete: tuple[str, ...] | None
+    """What to delete so that the next run makes it anew; None where only a copy brings it back."""
+
+
+@dataclass(frozen=True)
+class StudyCheck:
+    """What was found."""
+
+    sound: int
+    """Files whose bytes are those that were written."""
+    readable: tuple[str, ...]
+    """Files that no manifest knows, as those of studies from before there was one: they can be read, that is all."""
+    to_make: tuple[str, ...]
+    """Files that are gone, and that the next run makes anew."""
+    damaged: tuple[Damage, ...]
+
+
+def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
+    """Look at every file of the study in `folder` and at its databases; nothing is written.
+
+    Raises `InputError` where there is no study, and for a manifest of a later format.
+    """
+    if not (folder / SETTINGS).is_file() and not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder} is not a study: it has neither {SETTINGS} nor {MANIFEST}.")
+    manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else Manifest({}, 0)
+    damaged = list(_damaged_manifest(manifest))
+    there = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    kept = {name: path for name, path in there.items() if is_kept(name)}
+    sound, readable = 0, []
+    for name, path in kept.items():
+        finding = _finding(path, manifest.digests.get(name, ()))
+        if finding is not None:
+            damaged.append(Damage(name, finding, deleted_with(name)))
+        elif manifest.digests.get(name):
+            sound += 1
+        else:
+            readable.append(name)
+    lost = [name for name, digests in manifest.digests.items() if digests and is_kept(name) and name not in there]
+    to_make = [name for name in lost if _is_made_anew(name, there.keys())]
+    damaged += [Damage(name, "is missing", deleted_with(name)) for name in lost if name not in to_make]
+    # a damaged identity is not the database's fault
+    known = all(each.name != IDENTITY for each in damaged)
+    damaged += _damaged_databases(folder, database, known=known)
+    return StudyCheck(sound, tuple(readable), tuple(to_make), tuple(damaged))
+
+
+def _damaged_manifest(manifest: Manifest) -> Iterator[Damage]:
+    if manifest.damaged_lines:
+        lines = "a line" if manifest.damaged_lines == 1 else f"{manifest.damaged_lines} lines"
+        yield Damage(MANIFEST, f"is damaged in {lines}; files that it does not know any more are read unchecked", None)
+
+
+def _is_made_anew(name: str, there: object) -> bool:
+    """Whether what would have to be deleted with it is gone as well."""
+    together = deleted_with(name)
+    return together is not None and not any(other in there for other in together)  # type: ignore[operator]
+
+
+def _finding(path: Path, known: tuple[str, ...]) -> str | None:
+    try:
+        if known and digest_of(path) not in known:
+            return "is damaged: its bytes are not those that were written"
+        _read(path)
+    except (InputError, SafetensorError, ValueError, OSError) as error:
+        return f"cannot be read ({error})"
+    return None
+
+
+def _read(path: Path) -> None:
+    """Raise what its reader does, and `ValueError` for weights that are not finite."""
+    if path.name == SETTINGS:
+        read_settings(path)
+    elif path.name == RESULTS:
+        read_results(path)
+    elif path.suffix == ".json":
+        json.loads(path.read_text(encoding="utf-8"))
+    elif path.suffix == ".safetensors":
+        tensors = load_file(path)
+        for name, tensor in tensors.items():
+            if path.parent.name in ("classifiers", "reward") and not math.isfinite(float(abs(tensor).sum())):
+                raise ValueError(f"{name} holds NaN or infinity")
+
+
+def _damaged_databases(folder: Path, database: str | Path | None, *, known: bool) -> Iterator[Damage]:
+    own = folder / DATABASE
+    if database is not None or own.is_file():
+        yield from _damaged_database(folder, database or own, ArmFolder(folder), None, known)
+    elif (folder / SETTINGS).is_file():
+        yield Damage(DATABASE, "is not there; give the --db with which the study was begun, to have it checked", None)
+    for path in sorted(folder.glob(f"controls/*/{ANSWERS}.db")):
+        arm = path.parent.name
+        delete = (f"controls/{arm}", f"evaluations/{arm}.safetensors")
+        yield from _damaged_database(folder, path, ArmFolder(path.parent), delete, False)
+
+
+def _damaged_database(
+    folder: Path, database: str | Path, files: ArmFolder, delete: tuple[str, ...] | None, claimed: bool
+) -> Iterator[Damage]:
+    name = database.relative_to(folder).as_posix() if isinstance(database, Path) else "the database"
+    try:
+        with Store(database, read_only=True) as store:
+            store.check_whole()
+            if claimed:
+                check_store(folder, store)
+            files.check_answers(store)
+    except InputError as error:
+        yield Damage(name, f"is not as it was ({error})", delete)

@@ -1,0 +1,55 @@
+"""The commands that keep a study: check that it is whole."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from explainfb.cli.printing import say
+
+if TYPE_CHECKING:
+    from explainfb.archive.checking import StudyCheck
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Whether a study is as it was written: every file and answer. Writes nothing; status 1 where something is not."""
+
+    study: Path
+    """Folder of the study; one that nobody may write to, as in an archive, will do."""
+    db: str | None = None
+    """The database, as it was given to run."""
+
+    def __call__(self, console: Console) -> int:
+        from explainfb.archive.checking import check_study
+
+        found = check_study(self.study, self.db)
+        say_check(console, self.study, found)
+        return 1 if found.damaged else 0
+
+
+def say_check(console: Console, folder: Path, found: "StudyCheck") -> None:
+    """What is sound, what is not, and what to do about it."""
+    say(console, f"{found.sound:,} files are as they were written.")
+    if found.readable:
+        say(console, f"{len(found.readable):,} files can be read; no manifest says how they were written.")
+    for name in found.to_make:
+        say(console, f"{name} is gone; explainfb run makes it anew.")
+    for each in found.damaged:
+        say(console, f"{each.name} {each.finding.removesuffix('.')}. " + _advice(each.name, each.delete))
+    delete = dict.fromkeys(name for each in found.damaged for name in each.delete or ())
+    if delete:
+        paths = shlex.join(str(folder / name) for name in delete)
+        say(console, f"Without a copy: rm -rf {paths}")
+        say(console, f"and then explainfb run --study {shlex.quote(str(folder))} with the options of then.")
+    if not found.damaged:
+        say(console, f"The study in {folder} is sound.")
+
+
+def _advice(name: str, delete: tuple[str, ...] | None) -> str:
+    if delete is None:
+        return "Restore it from a copy."
+    others = [other for other in delete if other != name]
+    return f"Restore it from a copy, or delete {' and '.join(['it', *others])}: run makes it anew."

@@ -1,0 +1,176 @@
+"""One flipped bit in any file of a study: it is seen where the file is read, and `check` says what mends it."""
+
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from command_line import run
+from explainfb.archive.checking import check_study
+from explainfb.classifiers.classifier import load_classifier
+from explainfb.core.errors import InputError
+from explainfb.core.manifest import MANIFEST, read_manifest
+from explainfb.export import answers_table
+from explainfb.results.json_file import read_results
+from explainfb.rewards.ensemble import load_ensemble
+from explainfb.store import Store
+from explainfb.study.study import Study
+from explainfb.testing.tiny import TINY
+
+pytestmark = pytest.mark.usefixtures("blank_reports")
+SMALL = replace(
+    TINY,
+    rounds=1,
+    comparisons_per_round=12,
+    controls=("random_answers",),
+    finetune=replace(TINY.finetune, significance=0.01),
+    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=4, explain_images=4),
+)
+MADE_ANEW = [
+    "classifiers/round-0.safetensors",
+    "classifiers/round-1.safetensors",
+    "classifiers/round-1.budget.json",
+    "classifiers/round-1.stopped.json",
+    "explanations/round-1.safetensors",
+    "explanations/round-1.budget.json",
+    "reward/round-1.safetensors",
+    "reward/round-1.foretold.json",
+    "evaluations/before.safetensors",
+    "controls/random_answers/classifiers/round-0.safetensors",
+    "controls/random_answers/explanations/round-1.safetensors",
+    "controls/random_answers/reward/round-1.foretold.json",
+    "results.json",
+    "provenance.json",
+]
+RESTORED = ["study.toml", "identity.json", "manifest.txt"]
+
+
+@pytest.fixture(scope="module")
+def whole(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "study"
+    Study.open(folder, SMALL).run()
+    return folder
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "study"))
+
+
+def flip(path: Path, drawn: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    content[drawn.randrange(len(content))] ^= 1 << drawn.randrange(8)
+    path.write_bytes(content)
+
+
+def numbers(folder: Path) -> object:
+    return replace(read_results(folder / "results.json"), seconds={})
+
+
+def test_a_whole_study_is_sound(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = check_study(whole)
+    assert (found.damaged, found.to_make) == ((), ())
+    assert found.readable == ("report/index.html",), "the blank page of these tests is not written as a real one is"
+    assert found.sound > len(MADE_ANEW)
+    assert run("check", "--study", str(whole)) == 0
+    assert "is sound" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [*MADE_ANEW, *RESTORED])
+def test_a_flipped_bit_is_named(folder: Path, name: str) -> None:
+    for seed in range(4):
+        kept = (folder / name).read_bytes()
+        flip(folder / name, random.Random(seed))
+        damaged = check_study(folder).damaged
+        assert name in [each.name for each in damaged] or (name == MANIFEST and check_study(folder).readable)
+        assert {each.name for each in damaged if each.delete is None} <= set(RESTORED)
+        (folder / name).write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [(name, False) for name in MADE_ANEW[::2]] + [(name, True) for name in MADE_ANEW[4:8:2]],
+)
+def test_what_check_says_to_delete_is_made_anew(folder: Path, name: str, lost: bool) -> None:
+    before = numbers(folder)
+    if lost:
+        (folder / name).unlink()
+    else:
+        flip(folder / name, random.Random(1))
+    for damage in check_study(folder).damaged:
+        assert damage.delete is not None
+        for each in damage.delete:
+            (folder / each).unlink(missing_ok=True)
+    assert check_study(folder).damaged == ()
+    Study.open(folder, SMALL).run()
+    assert numbers(folder) == before
+    assert check_study(folder).damaged == ()
+
+
+@pytest.mark.parametrize("name", ["classifiers/round-0.safetensors", "reward/round-1.safetensors", "study.toml"])
+def test_a_flipped_bit_does_not_become_a_result(folder: Path, name: str) -> None:
+    """The study has lost its numbers, and they would be measured anew with what is there."""
+    for lost in ("results.json", "evaluations/before.safetensors", "evaluations/feedback.safetensors"):
+        (folder / lost).unlink()
+    flip(folder / name, random.Random(2))
+    with pytest.raises(InputError, match=rf"{name.rpartition('/')[2]} is damaged"):
+        Study.open(folder, SMALL).run()
+
+
+def test_a_flipped_bit_among_the_answers_is_seen_or_changes_nothing(folder: Path) -> None:
+    path, drawn = folder / "study.db", random.Random(0)
+    with Store(path) as store:
+        answers = answers_table(store)
+    kept, seen = path.read_bytes(), 0
+    for _ in range(40):
+        path.write_bytes(kept)
+        flip(path, drawn)
+        if check_study(folder).damaged:
+            seen += 1
+            continue
+        with Store(path, read_only=True) as store:
+            assert answers_table(store).equals(answers)
+    assert seen >= 5
+
+
+@pytest.mark.parametrize("kind", ["classifiers", "reward"])
+def test_weights_that_are_not_finite_are_refused_without_a_manifest_too(folder: Path, kind: str) -> None:
+    path = folder / kind / "round-1.safetensors"
+    (folder / MANIFEST).unlink()
+    load = load_classifier if kind == "classifiers" else load_ensemble
+    load(path)
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        header = file.metadata()
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("weight"))
+    tensors[name].flat[3] = np.nan
+    save_file(tensors, path, metadata=header)
+    with pytest.raises(InputError, match="is damaged"):
+        load(path)
+    assert [each.name for each in check_study(folder).damaged] == [f"{kind}/round-1.safetensors"]
+
+
+def test_a_study_without_a_manifest_opens_and_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = numbers(folder)
+    (folder / MANIFEST).unlink()
+    Study.open(folder, SMALL).run()
+    assert numbers(folder) == before
+    assert run("check", "--study", str(folder)) == 0
+    assert "no manifest says how they were written" in capsys.readouterr().out
+
+
+def test_a_line_that_a_power_cut_left_unfinished_is_no_damage(folder: Path) -> None:
+    path = folder / MANIFEST
+    with path.open("a") as file:
+        file.write("0123 01")
+    assert check_study(folder).damaged == ()
+    (folder / "results.json").unlink()
+    Study.open(folder, SMALL).run()
+    assert check_study(folder).damaged == ()
+    assert read_manifest(folder).damaged_lines == 0
