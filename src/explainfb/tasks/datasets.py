@@ -146,7 +146,8 @@ def _folder_task(name: str, image_size: int, train_images: int) -> Task:
         return Split(part.images, part.labels, part.relevance, part.shortcut)
 
     folder = read_folder(Path(path), image_size=image_size, train_images=train_images)
-    return Task(name, folder.class_names, split(folder.train), split(folder.validation), split(folder.test))
+    train, validation, test = (split(part) for part in (folder.train, folder.validation, folder.test))
+    return Task(name, folder.class_names, train, validation, test, notes=folder.notes)
 
 
 def _named_task(name: str, data_dir: Path | None, train_images: int) -> Task:
@@ -155,7 +156,8 @@ def _named_task(name: str, data_dir: Path | None, train_images: int) -> Task:
     spare = max(1, used // 10)
     start = min(used, len(images) - spare)
     parts = [(images[:start], labels[:start]), (images[start:][:spare], labels[start:][:spare]), test]
-    return Task(name, class_names, *(_named_split(name, *part) for part in parts))
+    train, validation, test_split = (_named_split(name, *part) for part in parts)
+    return Task(name, class_names, train, validation, test_split)
 
 
 def _named_split(name: str, images: Tensor, labels: Tensor) -> Split:

@@ -79,6 +79,8 @@ class Task:
     train_without_shortcut: Split | None = None
     """The training images without the patch, for the `no_shortcut` arm."""
     validation_without_shortcut: Split | None = None
+    notes: tuple[str, ...] = ()
+    """What whoever gave the data should know of them, in sentences."""
 
     def __post_init__(self) -> None:
         for name in ("train", "validation", "clean"):
