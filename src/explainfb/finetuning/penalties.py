@@ -39,7 +39,7 @@ def _squared_norm(gradient: Tensor) -> Tensor:
 
 def check_twice_differentiable(classifier: Classifier, images: Tensor) -> None:
     """Raise `InputError` for a network whose gradient cannot be differentiated once more, on images (N, C, H, W)."""
-    tried = clone(classifier)
+    tried = clone(classifier).requires_grad_(True)
     images = images.to(tried.device, copy=True).requires_grad_()
     everywhere = torch.ones_like(images[:, 0], dtype=torch.bool)
     index = torch.arange(len(images))
