@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
-from explainfb.study.settings import StudySettings, read_settings
+from explainfb.core.files import make_folder, write_whole
+from explainfb.study.settings import StudySettings, check_same, read_settings
 
 if TYPE_CHECKING:
     from explainfb.store import Store
@@ -37,13 +37,15 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises `InputError` when another process has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # of the operating system, which frees it when a process is killed; a file that says "running" would stay
     lock = FileLock(folder / "study.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise InputError(f"The study in {folder} is being run by another process; wait for it, or stop it.") from error
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
     try:
         yield
     finally:
@@ -79,9 +81,10 @@ def _is_locked(folder: Path) -> bool:
         return True
 
 
-def begin_or_recognise(folder: Path, store: "Store", task: "Task") -> None:
+def begin_or_recognise(folder: Path, store: "Store", task: "Task", *, anew: bool = False) -> None:
     """Mark folder, database and data as belonging together, or check that they are the ones that were marked.
 
+    A study that is begun `anew` has made nothing, and may be about other data than before.
     Raises `InputError` for a database of another study and for data that are not what the study was begun with.
     """
     path = folder / IDENTITY
@@ -90,21 +93,34 @@ def begin_or_recognise(folder: Path, store: "Store", task: "Task") -> None:
             raise InputError(f"The database given for {folder} holds another study; give every study one of its own.")
         study = secrets.token_hex(16)
         store.write_setting(STUDY, study)
-        text = json.dumps({"study": study, "data": _fingerprint(task)}) + "\n"
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        _write_identity(path, study, task)
         return
     check_store(folder, store)
+    if anew and not store.comparisons():
+        _write_identity(path, _identity(folder)["study"], task)
     check_data(folder, task)
 
 
-def check_new(folder: Path) -> None:
-    """Raise `InputError` when a study has made files in `folder`; without its settings nobody knows how."""
+def _write_identity(path: Path, study: str, task: "Task") -> None:
+    text = json.dumps({"study": study, "data": _fingerprint(task)}) + "\n"
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def check_beginning(folder: Path, settings: StudySettings, stored: StudySettings | None) -> bool:
+    """Whether nothing has been made yet in `folder`, so that a study of any settings may be begun there.
+
+    `stored` are the settings in the folder. Raises `InputError` where files were made with others, or with settings
+    that are lost.
+    """
     found = [name for name in MADE if (folder / name).exists()]
-    if found:
+    if found and stored is not None:
+        check_same(settings, stored, folder)
+    elif found:
         raise InputError(
             f"{folder} has {', '.join(found)} of a study and no {SETTINGS}, which says how they were made; restore it, "
             "or begin in another folder."
         )
+    return not found
 
 
 def check_data(folder: Path, task: "Task") -> None:
