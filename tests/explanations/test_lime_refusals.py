@@ -16,10 +16,11 @@ from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, small_
         ({"n_samples": 3, "sampling": "lime"}, "at least 4, better 1,000, or auto; found 3"),
         ({"n_samples": 101}, "must be even, found 101"),
         ({"alpha": 0.0}, "alpha must be positive; found 0"),
-        ({"sampling": "shap"}, "Unknown sampling 'shap'; expected lime or kernelshap or leverage"),
-        ({"fill": "pink"}, "Unknown fill 'pink'"),
-        ({"superpixels": "hexagons"}, "Unknown superpixels 'hexagons'"),
-        ({"backend": "captum"}, "Unknown backend 'captum'"),
+        ({"n_segments": -5}, "at least 2 superpixels; found lime.n_segments -5"),
+        ({"sampling": "shap"}, "sampling is one of lime, kernelshap, leverage; found 'shap'"),
+        ({"fill": "pink"}, "fill is one of zero, mean, .*; found 'pink'"),
+        ({"superpixels": "hexagons"}, "superpixels is one of grid, slic, quickshift; found 'hexagons'"),
+        ({"backend": "captum"}, "backend is one of closed_form, lime; found 'captum'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(options, message) -> None:

@@ -19,7 +19,7 @@ def drawn(n: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.
 def test_calibration_error_is_torchmetrics(sharpness: float) -> None:
     probabilities, labels = drawn(400, sharpness)
     reference = float(multiclass_calibration_error(probabilities.double(), labels, 5, 15))
-    assert calibration_error(probabilities, labels, seed=0).estimate == pytest.approx(reference, abs=1e-12)
+    assert calibration_error(probabilities, labels, seed=0).estimate == pytest.approx(reference, abs=1e-6)  # of float32
 
 
 def test_certain_predictions_are_binned_with_the_nearly_certain() -> None:

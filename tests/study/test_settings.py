@@ -115,8 +115,10 @@ FREE = RewardSettings(kind="free")
     [
         ({"rounds": 0}, "at least"),
         ({"comparisons_per_round": 3}, "at least"),
+        ({"train_images": 9}, "--train-images must be at least 10; found 9"),
+        ({"image_size": 0}, "--image-size must be at least 8; found 0"),
         ({"crowd": (0.1, 1.1)}, r"shares in \[0, 1\]; found 0.1, 1.1"),
-        ({"crowd": (0.1, float("nan"))}, "found 0.1, nan"),
+        ({"crowd": (0.1, float("nan"))}, "crowd is several values, each a finite number; found \\(0.1, nan\\)"),
         ({"crowd": (0.1,), "annotator": "human"}, "leave one out"),
         ({"reward": UTILITIES, "annotator": "human"}, "one simulated annotator"),
         ({"reward": UTILITIES, "crowd": (0.1, 0.2)}, "one simulated annotator"),

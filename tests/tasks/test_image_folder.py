@@ -219,7 +219,7 @@ def test_a_picture_cut_short_is_named(tmp_path: Path) -> None:
 
 def test_an_empty_class_is_named(tmp_path: Path) -> None:
     (fill(tmp_path) / "c").mkdir()
-    with pytest.raises(InputError, match=r"class folder .*/c holds no pictures"):
+    with pytest.raises(InputError, match=r"/c holds no pictures of its class; add some"):
         read_folder(tmp_path)
 
 
@@ -239,15 +239,40 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_too_few_pictures_to_split_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"The 2 pictures in .* leave no .*; add pictures"):
+    with pytest.raises(
+        InputError, match=r"needs at least 3 different pictures, .*; found 1 of 'a', 1 of 'b'\. Add pictures"
+    ):
         read_folder(fill(tmp_path, 2))
 
 
-def test_a_class_without_training_pictures_is_told(tmp_path: Path) -> None:
+def test_a_class_with_too_few_pictures_is_told(tmp_path: Path) -> None:
     fill(tmp_path, 200)
-    save(picture(5000), tmp_path / "rare" / "one.png")
-    with pytest.raises(InputError, match="at most 10 of them for training, leave no training pictures of class 'rare'"):
-        read_folder(tmp_path, train_images=10)
+    for number in range(2):
+        save(picture(5000 + number), tmp_path / "rare" / f"{number}.png")
+    with pytest.raises(InputError, match=r"at least 3 different pictures, .*; found 2 of 'rare'"):
+        read_folder(tmp_path)
+    save(picture(5001), tmp_path / "rare" / "copy.png")  # of one that is there: still two different ones
+    with pytest.raises(InputError, match="found 2 of 'rare'"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("first", range(0, 3000, 300))
+def test_every_class_is_in_every_part_however_few_pictures_are_used(tmp_path: Path, first: int) -> None:
+    fill(tmp_path, 60, first=first)
+    fill(tmp_path, 4, first=first + 100, classes="c")
+    fill(tmp_path, 3, first=first + 200, classes="d")
+    for train_images in (4, 30, 10_000):
+        folder = read_folder(tmp_path, image_size=8, train_images=train_images)
+        for part in (folder.train, folder.validation, folder.test):
+            assert set(part.labels.tolist()) == {0, 1, 2, 3}
+        assert len(folder.train.labels) <= train_images
+        parts = [digests(part) for part in (folder.train, folder.validation, folder.test)]
+        assert len(set.union(*parts)) == sum(map(len, parts))
+
+
+def test_fewer_training_pictures_than_classes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="3 classes need as many training pictures; found --train-images 2"):
+        read_folder(fill(tmp_path, classes="abc"), train_images=2)
 
 
 def test_pictures_need_a_few_pixels(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,36 @@ def test_what_is_transparent_shows_the_background(tmp_path: Path, mode: str) -> 
     assert (np.asarray(decode(file, "RGB", background="black"))[:4] == 0).all()
     expected = np.full((12, 24), 50) if mode == "P" else RAMP[4:]
     np.testing.assert_array_equal(pixels(file, "L")[4:], expected)
+
+
+def sixteen_bits(levels: np.ndarray, colour_type: int, transparent: tuple[int, ...] = ()) -> bytes:
+    """A PNG file of levels (H, W) or (H, W, C) with 16 bits, which Pillow reads and cannot write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+    head = struct.pack(">IIBBBBB", levels.shape[1], levels.shape[0], 16, colour_type, 0, 0, 0)
+    clear = chunk(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent)) if transparent else b""
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + clear + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("kind", ["grey", "grey and alpha", "colour"])
+def test_16_bit_pictures_with_transparency_are_white_there(tmp_path: Path, kind: str) -> None:
+    levels, file = np.full((8, 8), 30_000), tmp_path / "p.png"
+    levels[:4] = 700
+    if kind == "grey":
+        content = sixteen_bits(levels, 0, (700,))
+    elif kind == "grey and alpha":
+        content = sixteen_bits(np.stack([levels, np.where(levels == 700, 0, 65535)], -1), 4)
+    else:
+        content = sixteen_bits(np.repeat(levels[..., None], 3, -1), 2, (700, 700, 700))
+    file.write_bytes(content)
+    assert (pixels(file, "L")[:4] == 255).all()
+    assert (pixels(file, "L")[4:] == 117).all()
+    assert is_grey(file, content) is (kind != "colour")
 
 
 def test_a_half_transparent_pixel_is_half_background(tmp_path: Path) -> None:
@@ -199,7 +231,7 @@ def test_missing_masks_are_counted(tmp_path: Path) -> None:
 def test_a_mask_of_another_shape_is_refused(tmp_path: Path) -> None:
     file = save(Image.new("L", (20, 10), 255), tmp_path / "m.png")
     assert read_mask(file, (40, 20), 16).all()
-    with pytest.raises(InputError, match=r"m\.png is 20×10 pixels and its picture 10×20"):
+    with pytest.raises(InputError, match=r"m\.png is a mask of 20×10 pixels, of a picture of 10×20"):
         read_mask(file, (10, 20), 16)
 
 

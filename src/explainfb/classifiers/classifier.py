@@ -18,8 +18,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classifier_names, nearest_name
+from explainfb.classifiers.outputs import logits_of
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
 from explainfb.core.errors import InputError
+from explainfb.core.fields import whole_number
 from explainfb.core.files import FORMAT_HEADER, check_file, write_whole
 from explainfb.core.seeding import torch_globally
 
@@ -56,13 +58,22 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(architecture.std).view(-1, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
+        if len(images) == 0:  # many networks fail at an empty batch, as in x.view(len(x), -1)
+            return 0 * images.flatten(1).sum(1, keepdim=True).expand(-1, self.architecture.classes)
         side, mode = self.architecture.resize, self.architecture.interpolation
         if side is not None:
             images = F.interpolate(images, size=(side, side), mode=mode, align_corners=False, antialias=True)
         if self.grey_as_colour:
             images = images.expand(-1, CHANNELS, -1, -1)
-        logits: Tensor = self.network((images - self.mean) / self.std)
-        return logits
+        logits = logits_of(self.network(((images - self.mean) / self.std).to(self.dtype)), self.architecture.classes)
+        # a softmax in 8 bits would not know .996 from 1
+        return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in: its first parameter's type, or that of the normalisation."""
+        kinds = (parameter.dtype for parameter in self.network.parameters() if parameter.is_floating_point())
+        return next(kinds, self.mean.dtype)
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
@@ -77,7 +88,7 @@ class Classifier(nn.Module):
     def class_number(self, given: int | str | Tensor) -> int:
         """The number of the class that is meant by its number or its name; `InputError` for a name it does not know."""
         if not isinstance(given, str):
-            return int(given)
+            return whole_number(given.item() if isinstance(given, Tensor) else given, "A class")
         if self.class_names is None:
             raise InputError(
                 f"The classifier does not know what its classes are called; found the class {given!r}. Give a number, "
@@ -148,12 +159,35 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 
 def clone(classifier: Classifier) -> Classifier:
-    """A copy with weights of its own, all free to be trained, in evaluation mode on the same device.
+    """A copy with weights of its own, in evaluation mode on the same device; what was frozen stays frozen.
 
     Raises `InputError` for what is no classifier.
     """
     check_classifier(classifier)
-    return copy.deepcopy(classifier).requires_grad_(True).eval()
+    return copy.deepcopy(classifier).eval()
+
+
+def trainable_parameters(classifier: Classifier) -> list[nn.Parameter]:
+    """The parameters that steps may move. Raises `InputError` where all are frozen."""
+    free = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
+    if not free:
+        raise InputError(
+            "No parameter of the classifier may be moved; set requires_grad to True for what is to be trained."
+        )
+    return free
+
+
+def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, none of which shares its memory with another, as those of tied layers do."""
+    kept: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        # safetensors writes neither tensors that lie in channels-last order nor two in one place
+        own = tensor.detach().cpu().contiguous()
+        place = own.untyped_storage().data_ptr()
+        kept[name] = own.clone() if place in seen else own
+        seen.add(place)
+    return kept
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:
@@ -168,8 +202,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
             f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
         )
     metadata = FORMAT_HEADER | {HEADER: json.dumps(asdict(classifier.architecture))}
-    # safetensors writes no tensor that lies in channels-last order
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in classifier.state_dict().items()}
+    tensors = _own_memory(classifier.state_dict())
     try:
         write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
     except (OSError, SafetensorError) as error:

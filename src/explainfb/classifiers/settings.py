@@ -1,10 +1,10 @@
 """How a classifier is trained."""
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 
 Pixels = Literal["normalised", "raw", "unit"]
 
@@ -36,10 +36,11 @@ class TrainingSettings:
     """Training stops after so many measurements without a lower validation loss, at least 1."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "training.")
         for name, least in (("steps", 0), ("batch_size", 1), ("validate_every", 1), ("patience", 1)):
             if getattr(self, name) < least:
                 raise InputError(f"Training needs {name} of at least {least}; found {getattr(self, name)}.")
-        if not 0 < self.learning_rate < math.inf:
+        if not self.learning_rate > 0:
             raise InputError(f"The learning rate must be a positive number; found {self.learning_rate}.")
         check_pixels(self.classifier, self.pixels)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from explainfb.classifiers.classifier import Classifier, build_classifier
+from explainfb.classifiers.classifier import Classifier, build_classifier, trainable_parameters
 from explainfb.classifiers.networks import BUILDERS, Architecture, classifier_names
 from explainfb.classifiers.settings import Pixels, TrainingSettings, check_pixels
 from explainfb.classifiers.torchvision_networks import preprocessing, weights_of
@@ -96,8 +96,7 @@ def fit(
     It ends as it was when its validation loss was lowest. Everything else, running statistics included, keeps its
     value. Raises `InputError` when the training loss stops being a number, or no validation loss is one.
     """
-    parameters = [parameter for parameter in classifier.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    optimiser = torch.optim.Adam(trainable_parameters(classifier), lr=settings.learning_rate)
     generator = torch_generator(seed, "train", "batches")
     # copied deeply, because a state dict holds the tensors themselves, which the next step changes in place
     best_loss, best_state, validations_since = math.inf, copy.deepcopy(classifier.state_dict()), 0
@@ -147,10 +146,23 @@ def _step(
 def train_mode(classifier: Classifier) -> None:
     """Training mode, in which layers whose parameters are all frozen keep their running statistics."""
     classifier.train()
-    for layer in classifier.modules():
-        own = list(layer.parameters(recurse=False))
-        if own and not any(parameter.requires_grad for parameter in own):
-            layer.training = False  # itself alone: layers inside may still be free
+    _keep_statistics(classifier, frozen=False)
+
+
+def _keep_statistics(layer: nn.Module, frozen: bool) -> None:
+    """Put a layer and those inside into evaluation mode where they are frozen; `frozen` says whether what is around is.
+
+    A layer without parameters, such as batch normalisation without a scale, is as frozen as what is around it.
+    """
+    own, inside = list(layer.parameters(recurse=False)), list(layer.parameters())
+    if inside:
+        frozen = not any(parameter.requires_grad for parameter in inside)
+    if own:
+        layer.training = any(parameter.requires_grad for parameter in own)  # layers inside may still be free
+    elif frozen and any(True for _ in layer.buffers(recurse=False)):
+        layer.training = False
+    for child in layer.children():
+        _keep_statistics(child, frozen)
 
 
 def draw_batch(split: Split, size: int, generator: torch.Generator, device: torch.device) -> tuple[Tensor, Tensor]:

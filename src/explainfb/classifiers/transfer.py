@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, build_classifier, load_weights
-from explainfb.classifiers.networks import Architecture, nearest_name
+from explainfb.classifiers.networks import BUILDERS, Architecture, nearest_name
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.classifiers.torchvision_networks import (
     Preprocessing,
@@ -123,6 +123,11 @@ def pretrained(name: str, weights: Path | None = None) -> Pretrained:
     >>> classifier(task.clean.images[:2]).shape
     torch.Size([2, 10])
     """
+    if name in BUILDERS:
+        raise InputError(
+            f"torchvision has no classifier {name!r}, and so there are no weights of it; leave --weights out, or name "
+            "the network that they are of with --training.classifier."
+        )
     if name not in network_names():
         nearest = nearest_name(name, list(network_names()))
         raise InputError(f"torchvision has no classifier {name!r}; did you mean {nearest!r}?")

@@ -16,7 +16,7 @@ from explainfb.core.files import check_file, read_json, write_json
 if TYPE_CHECKING:
     import torch
 
-PACKAGES = ("explainfb", "torch", "torchvision", "foolbox", "lime", "numpy", "scipy", "scikit-learn", "torchmetrics")
+PACKAGES = ("explainfb", "torch", "torchvision", "foolbox", "lime", "numpy", "scipy", "scikit-learn")
 PROVENANCE = "provenance.json"
 BETWEEN = "; "
 """Between the values of several environments."""

@@ -95,6 +95,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
+def make_folder(folder: Path) -> None:
+    """Make `folder`, if it is not there. Raises `InputError` where a file is in its place or nothing may be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "there is a file of that name" if folder.is_file() else error.strerror
+        raise InputError(f"The folder {folder} cannot be made ({why}); choose another one.") from error
+
+
 def check_space(folder: Path, least: int = LEAST_SPACE) -> None:
     """Raise `InputError` when less than `least` bytes are free where `folder` is."""
     free = shutil.disk_usage(folder).free

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from explainfb.core.fields import whole_number
+
 if TYPE_CHECKING:
     import torch
 
 
 def derive(seed: int, *names: object) -> int:
     """A seed in [0, 2⁶³) for the stream called `names`; the same on every machine and in every process."""
+    # 1.0 and True would name streams of their own
+    number = seed if type(seed) is int else whole_number(seed, "A seed")
     # not Python's `hash`, which is salted anew in each process
-    address = "/".join(str(name) for name in (seed, *names))
+    address = "/".join(str(name) for name in (number, *names))
     return int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big") >> 1
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 
 if TYPE_CHECKING:
     # not at run time: the store and the commands about people use these records, and start seconds sooner without torch
@@ -145,10 +146,14 @@ class ThreatModel:
     epsilon: float
 
     def __post_init__(self) -> None:
-        if self.norm not in ("linf", "l2"):
-            raise InputError(f"Unknown norm {self.norm!r}; expected 'linf' or 'l2'.")
+        check_fields(self, "ThreatModel.")
         if not self.epsilon >= 0:
             raise InputError(f"epsilon must be at least 0; found {self.epsilon}.")
+        if self.norm == "linf" and self.epsilon > 1:
+            raise InputError(
+                f"epsilon in L∞ is a change of pixels in [0, 1]; found {self.epsilon:g}. If it is of pixels from 0 to "
+                f"255, give {self.epsilon:g} / 255."
+            )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import FloatArray
 from explainfb.evaluation.evaluator import Evaluation
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, Measure, robust_accuracy_under
+from explainfb.robustness.attacked_model import wrong_outputs
 from explainfb.statistics.calibration import calibration_error, calibration_noise
 from explainfb.statistics.contrasts import Contrast, contrast, corrected
 
@@ -56,7 +57,7 @@ def _outcomes(evaluation: Evaluation) -> dict[Measure, FloatArray]:
     labels = evaluation.labels
     measured = {CLEAN: evaluation.clean_logits, SHIFTED: evaluation.shifted_logits}
     found: dict[Measure, FloatArray] = {
-        measure: (logits.argmax(1) == labels).double().numpy()
+        measure: (~wrong_outputs(logits, labels)).double().numpy()
         for measure, logits in measured.items()
         if logits is not None
     }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 from explainfb.core.types import ThreatModel
 from explainfb.explanations.settings import LimeSettings
 from explainfb.robustness.settings import AttackSettings
@@ -35,7 +36,8 @@ class EvaluationSettings:
     `art`, and takes longer than everything else."""
 
     def __post_init__(self) -> None:
-        if not self.threat_models:
+        check_fields(self, "evaluation.")
+        if not self.threat_models:  # which checks every size
             raise InputError("Robustness needs a size of attack; found none in --evaluation.linf and --evaluation.l2.")
         for name in ("attack_images", "explain_images"):
             if getattr(self, name) < 1:

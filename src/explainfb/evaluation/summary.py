@@ -10,6 +10,7 @@ from explainfb.core.types import FloatArray, Interval
 from explainfb.evaluation.evaluator import Evaluation
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, robust_accuracy_under
 from explainfb.results.records import ArmDescription, ArmDifference, ArmResult, Compute, ReliabilityBins
+from explainfb.robustness.attacked_model import wrong_outputs
 from explainfb.statistics.calibration import calibration_difference, calibration_error, reliability
 from explainfb.statistics.intervals import (
     accuracy_interval,
@@ -80,7 +81,7 @@ def _accuracy_difference(feedback: Tensor, other: Tensor, labels: Tensor, seed: 
 
 
 def _correct(logits: Tensor, labels: Tensor) -> FloatArray:
-    correct: FloatArray = (logits.argmax(1) == labels).double().numpy()
+    correct: FloatArray = (~wrong_outputs(logits, labels)).double().numpy()
     return correct
 
 

@@ -1,9 +1,10 @@
 """How an image is explained."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 
 FIRST_SAMPLES = 256
 Backend = Literal["closed_form", "lime"]
@@ -51,13 +52,10 @@ class LimeSettings:
     """What fits the linear model: `closed_form`, our own solution of the ridge regression, or `lime`, the package."""
 
     def __post_init__(self) -> None:
-        choices = {"sampling": Sampling, "fill": Fill, "superpixels": Method, "backend": Backend}
-        for name, choice in choices.items():
-            if getattr(self, name) not in get_args(choice):
-                raise InputError(f"Unknown {name} {getattr(self, name)!r}; expected {' or '.join(get_args(choice))}.")
+        check_fields(self, "lime.")
         if self.n_samples == "auto":
             self._check_auto()
-        elif not isinstance(self.n_samples, int) or self.n_samples < 4:
+        elif self.n_samples < 4:
             raise InputError(
                 f"n_samples is a number of masks, at least 4, better 1,000, or auto; found {self.n_samples!r}."
             )
@@ -65,6 +63,8 @@ class LimeSettings:
             raise InputError(
                 f"{self.sampling} masks come in pairs; the number of masks must be even, found {self.n_samples}."
             )
+        if self.n_segments < 2:
+            raise InputError(f"An explanation needs at least 2 superpixels; found lime.n_segments {self.n_segments}.")
         if not self.alpha > 0:
             raise InputError(f"The ridge penalty alpha must be positive; found {self.alpha}.")
 

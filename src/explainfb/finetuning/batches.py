@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.training import train_mode
 from explainfb.core.seeding import torch_generator
 from explainfb.finetuning.optimisation import batch_draws
 from explainfb.finetuning.settings import FinetuneSettings
@@ -131,5 +132,5 @@ class AdversarialExamples:
             relative_step=self.settings.adversarial_relative_step,
             generator=self.generator,
         )
-        classifier.train()
+        train_mode(classifier)
         return replace(batch, images=attacked)

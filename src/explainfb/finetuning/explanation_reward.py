@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.training import train_mode
 from explainfb.explanations.explainer import CHUNK_IMAGES
 from explainfb.explanations.lime import differentiable_weights
 from explainfb.explanations.settings import LimeSettings
@@ -46,7 +47,7 @@ class ExplanationReward:
         """
         classifier.eval()
         parts = [self._add_part(classifier, index) for index in self._groups(classifier.comfortable_batch)]
-        classifier.train()
+        train_mode(classifier)
         return parts
 
     def _add_part(self, classifier: Classifier, index: Tensor) -> Tensor:

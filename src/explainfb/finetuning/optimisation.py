@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from explainfb.classifiers.classifier import Classifier, clone
+from explainfb.classifiers.classifier import Classifier, clone, trainable_parameters
+from explainfb.classifiers.training import train_mode
 from explainfb.core.seeding import torch_generator, torch_globally
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.tasks.task import Split
@@ -62,7 +63,9 @@ def optimise(
 ) -> Finetuned:
     """A copy of `classifier` after `settings.steps` steps of Adam along the gradients that `add_gradient` adds.
 
-    Stops before a step whose loss or gradient is not finite; the classifier is then the last good one.
+    Parameters that are frozen stay as they are, and so do the running statistics of frozen layers. Stops before a step
+    whose loss or gradient is not finite; the classifier is then the last good one. Raises `InputError` where all
+    parameters are frozen.
 
     >>> from explainfb import FinetuneSettings, Objective, TrainingSettings
     >>> from explainfb import load_task, optimise, train, training_batches
@@ -74,8 +77,8 @@ def optimise(
     True
     """
     tuned = clone(classifier)
-    tuned.train()
-    parameters = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
+    parameters = trainable_parameters(tuned)
+    train_mode(tuned)
     optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
     end = 1 / settings.steps if settings.schedule == "linear" else 1.0
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, end, total_iters=settings.steps)

@@ -37,9 +37,12 @@ def _squared_norm(gradient: Tensor) -> Tensor:
     return gradient.square().flatten(1).sum(1).mean()
 
 
-def check_twice_differentiable(classifier: Classifier, images: Tensor) -> None:
-    """Raise `InputError` for a network whose gradient cannot be differentiated once more, on images (N, C, H, W)."""
-    tried = clone(classifier)
+def check_twice_differentiable(classifier: Classifier, images: Tensor, what: str = "finetune.gradient_penalty") -> None:
+    """Raise `InputError` for a network whose gradient cannot be differentiated once more, on images (N, C, H, W).
+
+    `what` is what needs it, as an error names it.
+    """
+    tried = clone(classifier).requires_grad_(True)
     images = images.to(tried.device, copy=True).requires_grad_()
     everywhere = torch.ones_like(images[:, 0], dtype=torch.bool)
     index = torch.arange(len(images))
@@ -47,6 +50,6 @@ def check_twice_differentiable(classifier: Classifier, images: Tensor) -> None:
         irrelevant_gradient(Batch(images, index, index, everywhere), tried(images)).backward()
     except RuntimeError as error:
         raise InputError(
-            f"finetune.gradient_penalty needs a network with second derivatives, and this one fails there ({error}); "
-            "leave it at 0, or choose another network."
+            f"{what} needs a network with second derivatives, and this one fails there ({error}); leave it out, or "
+            "choose another network."
         ) from error

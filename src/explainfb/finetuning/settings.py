@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,7 @@ class FinetuneSettings:
     reward."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "finetune.")
         positive = (
             "steps",
             "learning_rate",
@@ -62,11 +63,9 @@ class FinetuneSettings:
         for name in positive:
             if not getattr(self, name) > 0:
                 raise InputError(f"finetune.{name} must be greater than 0; found {getattr(self, name)}.")
-        if self.schedule not in ("linear", "constant"):
-            raise InputError(f"finetune.schedule is 'linear' or 'constant'; found {self.schedule!r}.")
         if not 0 <= self.counterexample_share <= 1:
             raise InputError(f"finetune.counterexample_share is a share in [0, 1]; found {self.counterexample_share}.")
-        if not 0 <= self.gradient_penalty < float("inf"):
+        if not self.gradient_penalty >= 0:
             raise InputError(f"finetune.gradient_penalty must be at least 0; found {self.gradient_penalty}.")
         if not 0 <= self.adversarial_epsilon <= 1:
             raise InputError(
@@ -123,9 +122,9 @@ class BaselineSettings:
     `finetune.adversarial_steps`."""
 
     def __post_init__(self) -> None:
-        check_choices(self, "baselines.")
+        check_fields(self, "baselines.")
         for name in ("rrr_strength", "input_gradient_strength"):
-            if not 0 <= getattr(self, name) < float("inf"):
+            if not getattr(self, name) >= 0:
                 raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")
         for name in ("rrr_steps", "cutout_steps"):
             if getattr(self, name) < 1:

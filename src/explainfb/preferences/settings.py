@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 
 Choice = Literal["disagreement", "random"]
 
@@ -30,7 +30,7 @@ class QuerySettings:
     """The share of images, and of comparisons, in (0, 1), that the reward is never fitted to and is judged by."""
 
     def __post_init__(self) -> None:
-        check_choices(self, "queries.")
+        check_fields(self, "queries.")
         if self.candidates < 1:
             raise InputError(f"--queries.candidates must be at least 1; found {self.candidates}.")
         if not 0 <= self.same_image <= 1:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer, Comparison, ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
@@ -40,6 +41,7 @@ class SimulatedAnnotator:
     name: str = "simulated"
 
     def __post_init__(self) -> None:
+        check_fields(self, "SimulatedAnnotator.")
         if self.split.relevance is None:
             raise InputError(
                 "A simulated annotator needs to know where the reason should be, and this task has no relevance masks; "

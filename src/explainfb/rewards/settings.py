@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 
 Kind = Literal["additive", "free"]
 Scale = Literal["share", "probability"]
@@ -53,7 +53,7 @@ class RewardSettings:
     loss. 0 stays 0."""
 
     def __post_init__(self) -> None:
-        check_choices(self, "reward.")
+        check_fields(self, "reward.")
         for name in ("members", "steps", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"reward.{name} must be greater than 0; found {getattr(self, name)}.")

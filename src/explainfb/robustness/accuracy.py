@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, check_classifier
@@ -39,6 +40,8 @@ def check_inputs(classifier: Classifier, images: Tensor, labels: Tensor, threat_
     check_images(images)
     if len(images) == 0 or labels.shape != (len(images),):
         raise InputError(f"Attacks need images with one label each; found {len(images)} and {tuple(labels.shape)}.")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise InputError(f"Labels are numbers of classes; found {labels.dtype}.")
     if labels.min() < 0 or labels.max() >= classifier.architecture.classes:
         raise InputError(
             f"Labels must lie in 0 … {classifier.architecture.classes - 1}; found {labels.min()} … {labels.max()}."
@@ -205,7 +208,7 @@ def robust_accuracy(
     (10, True)
     """
     check_inputs(classifier, images, labels, threat_models)
-    images, labels = images.to(classifier.device), labels.to(classifier.device)
+    images, labels = images.to(classifier.device), labels.to(classifier.device, torch.int64)
     norms = sorted({threat_model.norm for threat_model in threat_models})
     records: dict[ThreatModel, RobustAccuracy] = {}
 

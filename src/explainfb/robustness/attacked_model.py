@@ -17,7 +17,8 @@ ROUNDING = 1e-6
 
 
 class AttackedModel(nn.Module):
-    """A classifier as attacks see it: always with a gradient, if only zero, and noting outputs that are not finite."""
+    """A classifier as attacks see it: always with a gradient, if only zero, and noting outputs that are not finite
+    though the images were."""
 
     def __init__(self, classifier: nn.Module) -> None:
         super().__init__()
@@ -26,7 +27,9 @@ class AttackedModel(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.classifier(images)
-        self.finite = self.finite and bool(torch.isfinite(logits).all())
+        # an attack may lose its way and feed NaN: then NaN is no fault of the classifier
+        sound = torch.isfinite(images).flatten(1).all(1)
+        self.finite = self.finite and bool(torch.isfinite(logits[sound]).all())
         # a network that detaches its input has no gradient, and attacks would raise; with one of 0 they run, and the
         # sanity checks say so
         if images.requires_grad and not logits.requires_grad:

@@ -11,6 +11,7 @@ from explainfb.classifiers.training import predict_logits
 from explainfb.core.errors import InputError
 from explainfb.core.types import BoolArray, FloatArray, Norm, ThreatModel
 from explainfb.robustness.accuracy import robust_accuracy
+from explainfb.robustness.attacked_model import wrong_outputs
 from explainfb.robustness.settings import ATTACKS, AttackSettings
 
 
@@ -80,6 +81,6 @@ def robust_curve(
         seed=seed,
         surrogate=surrogate,
     )
-    right = (predict_logits(classifier, images).argmax(1) == labels.cpu()).numpy()
+    right = (~wrong_outputs(predict_logits(classifier, images), labels.cpu())).numpy()
     held = np.stack([right, *(np.array(record.survived) for record in records)])
     return RobustCurve(norm, (0.0, *radii), held, ((), *(record.flags for record in records)))

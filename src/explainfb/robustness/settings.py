@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ class AttackSettings:
     """Images that are attacked at a time; with another number, other random starts are drawn."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "AttackSettings.")
         for setting in fields(self):
             value = getattr(self, setting.name)
             if isinstance(value, tuple):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import numpy_generator
@@ -43,15 +42,21 @@ def check_probabilities(probabilities: Tensor, labels: Tensor) -> None:
 
 def confidence_bins(probabilities: Tensor, labels: Tensor, bins: int) -> tuple[FloatArray, FloatArray, IntArray]:
     """Confidence, correctness and bin of each image, each (N,); bin b holds [b, b + 1) / bins, the last one also 1."""
-    confidence, predicted = below_one(probabilities).max(1)
+    confidence, predicted = probabilities.detach().cpu().double().max(1)
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)
-    index = torch.bucketize(confidence, edges, right=True) - 1
+    # a certain prediction would have a bin of its own behind the last
+    index = (torch.bucketize(confidence, edges, right=True) - 1).clamp(max=bins - 1)
     return confidence.numpy(), (predicted == labels.cpu()).double().numpy(), index.numpy()
 
 
-def below_one(probabilities: Tensor) -> Tensor:
-    """float64 on the CPU, a 1 moved just below: torchmetrics gives a confidence of exactly 1 a bin of its own."""
-    return probabilities.detach().cpu().double().clamp(max=1 - 2**-53)
+def signed_gaps(probabilities: Tensor, labels: Tensor, bins: int) -> FloatArray:
+    """(N, bins): correctness less confidence of each image, in the column of its bin.
+
+    The calibration error of any of the rows is the sum of the absolute sums of their columns, over how many they are.
+    """
+    confidence, correct, index = confidence_bins(probabilities, labels, bins)
+    gaps: FloatArray = np.eye(bins)[index] * (correct - confidence)[:, None]
+    return gaps
 
 
 def calibration_error(
@@ -59,18 +64,17 @@ def calibration_error(
 ) -> Interval:
     """Expected calibration error (Naeini et al. 2015; Guo et al. 2017) of the predicted class, in [0, 1].
 
-    `probabilities` is (N, classes), `labels` (N,). The estimate is torchmetrics'. Noise in the bins makes it too large:
-    by nothing where the error is large, and by `calibration_noise` where the classifier is calibrated. A resample adds
-    as much once more, so the bootstrap interval is moved down by its mean excess. Its lower end is then lowered by
-    `calibration_noise`, and both ends are kept in [0, 1]. Raises `InputError` when rows are no distributions.
+        Σ_b |Σ_{n in bin b} (correct_n − confidence_n)| / N
+
+    `probabilities` is (N, classes), `labels` (N,). Noise in the bins makes it too large: by nothing where the error is
+    large, and by `calibration_noise` where the classifier is calibrated. A resample adds as much once more, so the
+    bootstrap interval is moved down by its mean excess. Its lower end is then lowered by `calibration_noise`, and both
+    ends are kept in [0, 1]. Raises `InputError` when rows are no distributions.
     """
     check_probabilities(probabilities, labels)
-    confidence, correct, index = confidence_bins(probabilities, labels, bins)
-    # (N, bins), each image in the column of its bin: a resample is then a sum of rows
-    gaps = np.eye(bins)[index] * (correct - confidence)[:, None]
-    errors = np.abs(resampled_sums(gaps, seed, resamples)).sum(1) / len(gaps)
-    classes = probabilities.shape[1]
-    estimate = float(multiclass_calibration_error(below_one(probabilities), labels.cpu(), classes, bins, norm="l1"))
+    gaps = signed_gaps(probabilities, labels, bins)
+    errors = np.abs(resampled_sums(gaps, seed, resamples)).sum(1) / len(gaps)  # a resample is a sum of rows
+    estimate = float(np.abs(gaps.mean(0)).sum())
     low, high = np.quantile(errors, QUANTILES) - (errors.mean() - estimate)
     # on average noise makes the estimate too large and never too small: only the lower end gives way
     low -= calibration_noise(probabilities, labels, seed=seed, bins=bins)
@@ -101,8 +105,7 @@ def calibration_difference(
     columns, estimates, noises = [], [], []
     for probabilities in (after, before):
         check_probabilities(probabilities, labels)
-        confidence, correct, index = confidence_bins(probabilities, labels, bins)
-        columns.append(np.eye(bins)[index] * (correct - confidence)[:, None])
+        columns.append(signed_gaps(probabilities, labels, bins))
         estimates.append(float(np.abs(columns[-1].mean(0)).sum()))
         noises.append(calibration_noise(probabilities, labels, seed=seed, bins=bins))
     sums = resampled_sums(np.concatenate(columns, axis=1), seed, resamples) / len(labels)

@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
+
 from explainfb.classifiers.classifier import Classifier
 from explainfb.explanations.explainer import Explainer
 from explainfb.explanations.explanation import Explanation
@@ -21,7 +23,7 @@ def fingerprint(classifier: Classifier) -> str:
     """The same for two classifiers of a study whose weights are equal, and for no others."""
     found = hashlib.sha256()
     for name, tensor in sorted(classifier.state_dict().items()):
-        found.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        found.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import check_file, read_json, write_json
+from explainfb.core.files import check_file, make_folder, read_json, write_json
 from explainfb.core.manifest import MANIFEST, begin_manifest
 from explainfb.study.settings import StudySettings, check_same, read_settings, write_settings
 
@@ -37,13 +37,15 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises `InputError` when another process has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # of the operating system, which frees it when a process is killed; a file that says "running" would stay
     lock = FileLock(folder / "study.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise InputError(f"The study in {folder} is being run by another process; wait for it, or stop it.") from error
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
     try:
         yield
     finally:

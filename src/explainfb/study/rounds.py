@@ -6,20 +6,24 @@ was interrupted ends as one that was not.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from explainfb.classifiers.classifier import Classifier, save_classifier
 from explainfb.classifiers.compute import compute_of, counted
-from explainfb.classifiers.training import TrainingPoint, train
-from explainfb.classifiers.transfer import pretrained
-from explainfb.core.seeding import derive
+from explainfb.classifiers.training import TrainingPoint, train, train_mode
+from explainfb.classifiers.transfer import Pretrained, pretrained
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import derive, torch_globally
 from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method
+from explainfb.finetuning.penalties import check_twice_differentiable
 from explainfb.results.records import Compute, Stopped, StopReason
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.context import StudyContext
+from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Task
 
 TRAINING_COST = 0.1
@@ -129,6 +133,33 @@ class MethodRounds(Rounds):
         return self.classifiers_made()
 
 
+def check_training(settings: StudySettings, task: Task) -> None:
+    """Raise `InputError` where the classifier before any feedback could not be trained, before anything is begun.
+
+    It is built, with its weights if any, and takes two images forward and backward, twice where a penalty needs it.
+    """
+    trial = replace(settings.training, steps=0)
+    if settings.weights is None:
+        classifier = train(task, settings=trial, seed=settings.seed)
+    else:
+        classifier = _start(settings).transfer(task, settings=trial, layers="all", seed=settings.seed)
+    few = task.train.take(slice(min(2, settings.training.batch_size)))
+    try:
+        with torch_globally(settings.seed, "trial"):  # dropout draws
+            train_mode(classifier)
+            F.cross_entropy(classifier(few.images), few.labels).backward()
+    except Exception as error:  # of any kind: the network may be anyone's
+        raise InputError(
+            f"The classifier {settings.training.classifier} cannot be trained on batches of "
+            f"{settings.training.batch_size} images of shape {task.image_shape}: {error}. Choose another one, or "
+            "another --training.batch-size or --image-size."
+        ) from error
+    penalties = {"finetune.gradient_penalty": settings.finetune.gradient_penalty > 0}
+    penalties |= {f"The arm {name}": name in settings.controls for name in ("rrr", "input_gradient")}
+    for what in (what for what, used in penalties.items() if used):
+        check_twice_differentiable(classifier.eval(), few.images, what)
+
+
 def train_first(context: StudyContext, files: ArmFolder, task: Task, title: str) -> Outcome:
     """Round 0: train the classifier before any feedback on `task` and keep it, if that is not done."""
     path, steps = files.classifier_path(0), context.settings.training.steps
@@ -145,6 +176,12 @@ def train_first(context: StudyContext, files: ArmFolder, task: Task, title: str)
     return Outcome(path, compute_of([path]))
 
 
+def _start(settings: StudySettings) -> Pretrained:
+    """The network with its published weights, or those of a file."""
+    assert settings.weights is not None
+    return pretrained(settings.training.classifier, None if settings.weights == "default" else Path(settings.weights))
+
+
 def _trained(context: StudyContext, task: Task, curves: Path, advance: Callable[[float], None]) -> Classifier:
     """Trained anew, or transferred from published weights."""
     settings, seed, weights = context.settings.training, context.settings.seed, context.settings.weights
@@ -158,7 +195,6 @@ def _trained(context: StudyContext, task: Task, curves: Path, advance: Callable[
     with SummaryWriter(str(curves)) as writer:
         if weights is None:
             return train(task, settings=settings, seed=seed, device=context.device, on_validation=on_validation)
-        start = pretrained(settings.classifier, None if weights == "default" else Path(weights))
-        return start.transfer(
+        return _start(context.settings).transfer(
             task, settings=settings, layers="all", seed=seed, device=context.device, on_validation=on_validation
         )

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomli_w
 
 from explainfb.classifiers.settings import TrainingSettings
-from explainfb.core.choices import check_choices
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 from explainfb.core.files import write_whole
 from explainfb.core.manifest import check_contents
 from explainfb.core.renamed import RENAMED_SETTINGS
@@ -114,7 +114,7 @@ class StudySettings:
     """How strongly each control does what it does."""
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_fields(self)
         if self.rounds < 1:
             raise InputError(f"A study needs at least 1 round; found {self.rounds}.")
         if self.seed < 0:
@@ -142,8 +142,14 @@ class StudySettings:
                 f"has a map of the image; found reward.kind {self.reward.kind!r}, which is followed by "
                 "finetune.counterexample_share 0, finetune.gradient_penalty 0 and finetune.reward_weight 0.7."
             )
+        self._check_data()
         if self.comparisons_per_round < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons_per_round}.")
+
+    def _check_data(self) -> None:
+        for name, least in (("train_images", 10), ("image_size", 8)):
+            if getattr(self, name) < least:
+                raise InputError(f"--{name.replace('_', '-')} must be at least {least}; found {getattr(self, name)}.")
 
 
 def task_of(settings: StudySettings, data_dir: Path | None = None) -> "Task":

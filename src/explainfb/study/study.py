@@ -27,12 +27,11 @@ from explainfb.classifiers.classifier import load_classifier
 from explainfb.core.devices import use_one_thread
 from explainfb.core.environment import Provenance, add_provenance, read_provenance, write_provenance
 from explainfb.core.errors import InputError
-from explainfb.core.files import check_space
+from explainfb.core.files import check_space, make_folder
 from explainfb.core.progress import Progress
 from explainfb.core.seeding import derive
 from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
 from explainfb.evaluation.summary import difference, summarise
-from explainfb.finetuning.penalties import check_twice_differentiable
 from explainfb.preferences.queries import check_enough
 from explainfb.preferences.simulated import check_annotator
 from explainfb.report import write_report
@@ -47,7 +46,7 @@ from explainfb.study.explaining import fingerprint
 from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, is_bare, locked
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
-from explainfb.study.rounds import TRAINING_COST, Outcome, train_first
+from explainfb.study.rounds import TRAINING_COST, Outcome, check_training, train_first
 from explainfb.study.settings import (
     Control,
     StudySettings,
@@ -94,9 +93,12 @@ class Study:
     ) -> "Study":
         """Begin a study in `folder`, or resume the one that is there, for which no settings need be given.
 
+        One that has made nothing yet may be begun again with other settings: what could be refused is refused before.
+
         Raises `InputError` for settings that differ from those of the study being resumed, for a folder that has no
         study.toml where one is needed, for a task or database that cannot be had, for an annotator who could not
-        answer, for a control that lacks its masks, and for a full disk.
+        answer, for a classifier that cannot be built and trained, for a control that lacks its masks, for a folder that
+        cannot be written, and for a full disk.
         """
         folder = Path(folder)
         stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
@@ -114,7 +116,9 @@ class Study:
         if settings.evaluation.autoattack_images:
             check_installed()
         check_enough(len(task.train), settings.comparisons_per_round, settings.queries)
-        folder.mkdir(parents=True, exist_ok=True)
+        if is_bare(folder):
+            check_training(settings, task)
+        make_folder(folder)
         check_space(folder)
         database = database or folder / DATABASE
         with Store(database) as store:
@@ -144,8 +148,6 @@ class Study:
         context = replace(self.context, progress=progress)
         with self._recorded_provenance():
             before = train_first(context, context.feedback_folder, self.task, "training")
-            if self.settings.finetune.gradient_penalty > 0:
-                check_twice_differentiable(load_classifier(before.classifier), self.task.train.images[:2])
             with Store(self.database) as store:
                 outcomes = {BEFORE: before, FEEDBACK: feedback_rounds(context, store).run()}
             return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}

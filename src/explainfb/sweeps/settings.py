@@ -8,6 +8,7 @@ from typing import Literal
 
 from explainfb.core.devices import DeviceName
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 from explainfb.core.types import ThreatModel
 from explainfb.results.measures import ECE, SHIFTED, Measure, robust_accuracy_under
 from explainfb.study.settings import Control, StudySettings
@@ -49,8 +50,13 @@ class GridSettings(Processes):
     """The first seed, at least 0; the others follow it."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.seeds < 1:
             raise InputError(f"There must be at least 1 seed; found {self.seeds}.")
+        if self.first_seed < 0 or self.jobs < 1:
+            raise InputError(
+                f"The first seed is at least 0 and jobs at least 1; found {self.first_seed} and {self.jobs}."
+            )
 
     @property
     def all_seeds(self) -> range:

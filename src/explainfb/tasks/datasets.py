@@ -15,6 +15,7 @@ import torchvision.datasets
 from torch import Tensor
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import whole_number
 from explainfb.core.seeding import derive, numpy_generator, torch_generator
 from explainfb.tasks.image_folder import Part, read_folder
 from explainfb.tasks.settings import Kind
@@ -106,7 +107,7 @@ def near_ink(images: Tensor) -> Tensor:
 def load_task(
     name: str,
     *,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     train_images: int = 10_000,
     shortcut: Kind = "position",
     image_size: int = 64,
@@ -124,8 +125,11 @@ def load_task(
     >>> len(task.train), len(task.shifted)
     (500, 454)
     """
-    if train_images < 10:
-        raise InputError(f"--train-images must be at least 10; found {train_images}.")
+    train_images = whole_number(train_images, "--train-images", least=10)
+    image_size = whole_number(image_size, "--image-size", least=8)
+    if not isinstance(name, str):
+        raise InputError(f"A task is given by its name, such as 'digits-decoy' or 'folder:pictures'; found {name!r}.")
+    data_dir = None if data_dir is None else Path(data_dir)
     if name.startswith(FOLDER):
         return _folder_task(name, image_size, train_images)
     base = name.removesuffix(DECOY)
@@ -146,7 +150,8 @@ def _folder_task(name: str, image_size: int, train_images: int) -> Task:
         return Split(part.images, part.labels, part.relevance, part.shortcut)
 
     folder = read_folder(Path(path), image_size=image_size, train_images=train_images)
-    return Task(name, folder.class_names, split(folder.train), split(folder.validation), split(folder.test))
+    train, validation, test = (split(part) for part in (folder.train, folder.validation, folder.test))
+    return Task(name, folder.class_names, train, validation, test, notes=folder.notes)
 
 
 def _named_task(name: str, data_dir: Path | None, train_images: int) -> Task:
@@ -155,7 +160,8 @@ def _named_task(name: str, data_dir: Path | None, train_images: int) -> Task:
     spare = max(1, used // 10)
     start = min(used, len(images) - spare)
     parts = [(images[:start], labels[:start]), (images[start:][:spare], labels[start:][:spare]), test]
-    return Task(name, class_names, *(_named_split(name, *part) for part in parts))
+    train, validation, test_split = (_named_split(name, *part) for part in parts)
+    return Task(name, class_names, train, validation, test_split)
 
 
 def _named_split(name: str, images: Tensor, labels: Tensor) -> Split:

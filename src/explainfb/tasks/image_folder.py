@@ -2,13 +2,16 @@
 
 PATH may instead hold train, validation (or val) and test, each with the classes inside. What is not given is taken
 from the training pictures by the SHA-256 of their bytes: a fifth for the test and a tenth for validation, so the split
-does not depend on names or order, and a copy of a picture is never on both sides.
+does not depend on names or order, and a copy of a picture is never on both sides. A class that a part would be without
+gives it the picture whose hash is nearest.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,13 +19,21 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.progress import with_progress_bar
-from explainfb.tasks.image_io import EXTENSIONS, decode, file_bytes, is_grey, read_mask, square
+from explainfb.tasks.folder_layout import MASKS, mask_file, read_layout
+from explainfb.tasks.image_io import decode, file_bytes, is_grey, read_mask, square
+from explainfb.tasks.problems import FileError, Problem, refuse, shown
 
-MASKS = ("relevance", "shortcut")
-PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
-LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})
-"""What desktops and archives leave in folders without being asked."""
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
+RANGES = {
+    "test": (0.0, TEST_SHARE),
+    "validation": (TEST_SHARE, TEST_SHARE + VALIDATION_SHARE),
+    "train": (TEST_SHARE + VALIDATION_SHARE, 1.0),
+}
+"""Where the hash of a picture lies, as a number in [0, 1), that is drawn for each part."""
+DARK = 0.26
+"""Where no pixel of all pictures is brighter, they may have 14 bits or fewer in files of 16."""
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +59,8 @@ class Folder:
     train: Part
     validation: Part
     test: Part
+    notes: tuple[str, ...] = ()
+    """What its owner should know of it, in sentences: what was left out, and what looks wrong but may be right."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +69,15 @@ class _Picture:
 
     path: Path
     part: str
-    """`train`, `validation` or `test` as the folder says, or empty where it does not."""
+    """`train`, `validation` or `test` as the folder says, or `all` where it does not."""
     label: int
     digest: bytes
     grey: bool
+
+    @property
+    def place(self) -> float:
+        """In [0, 1), by its own content alone, so that one more picture moves no other to another side."""
+        return int.from_bytes(self.digest[:8], "big") / 2**64
 
 
 def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000) -> Folder:
@@ -74,93 +92,50 @@ def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000)
         raise InputError(f"Pictures need a side of at least 8 pixels; found {image_size}.")
     if not root.is_dir():
         raise InputError(f"There is no folder {root}; give one that holds a folder of pictures for each class.")
-    parts = _layout(root)
-    class_names = _class_names(parts)
-    files = [
-        (file, "" if part == "all" else part, label)
-        for part, folder in parts.items()
-        for label, name in enumerate(class_names)
-        for file in _picture_files(folder / name)
-    ]
+    layout = read_layout(root)
     # a folder may hold many more pictures than are used: only those are decoded
-    pictures = [_inspect(*file) for file in with_progress_bar(files, "Looking at the pictures")]
+    pictures, problems = _each(layout.files, "Looking at the pictures", lambda file: _inspect(*file))
+    if problems:  # all that is damaged is told at once, also what only decoding finds
+        files = [picture.path for picture in pictures]
+        refuse([*problems, *_each(files, "Looking for more", lambda file: decode(file, "L"))[1]])
     _check_copies(pictures)
     masks = [kind for kind in MASKS if _has_masks(pictures, kind)]
-    used = _split(pictures, set(parts), root, class_names, train_images)
+    used = _split(pictures, set(layout.parts), layout.class_names, train_images)
     # by all pictures, used or not: how many are used must not change the number of channels
     colours = "L" if all(picture.grey for picture in pictures) else "RGB"
-    return Folder(class_names, *(_read(used[part], masks, colours, image_size) for part in used))
+    read = {part: _read(found, masks, colours, image_size) for part, found in used.items()}
+    refuse(problem for _, wrong in read.values() for problem in wrong)
+    parts = {part: found for part, (found, _) in read.items()}
+    notes = (*_left_out(layout.left_out), *_too_dark(parts.values()))
+    return Folder(layout.class_names, parts["train"], parts["validation"], parts["test"], notes)
 
 
-def _layout(root: Path) -> dict[str, Path]:
-    """Where the classes of each part are; the one key `all` where the folder is not split.
-
-    A class may be called train. Then there are pictures in it; a part holds folders only.
-    """
-    folders = {entry.name: entry for entry in _visible(root.iterdir(), root) if entry.is_dir()}
-    foreign = sorted(folders.keys() - PARTS.keys())
-    is_part = "train" in folders and not any(
-        entry.suffix.lower() in EXTENSIONS for entry in _visible(folders["train"].iterdir(), root)
-    )
-    if not folders or (foreign and not is_part):
-        return {"all": root}
-    named = sorted({PARTS[name] for name in folders if name in PARTS})
-    if "train" not in folders or len(named) < len(folders):
-        raise InputError(
-            f"{root} holds the folders {', '.join(sorted(folders))}; expected either one folder a class, or train with "
-            "at most one validation (or val) and one test folder beside it, each holding one folder a class."
-        )
-    return {PARTS[name]: folder for name, folder in sorted(folders.items())}
+def _each(items: Sequence[T], doing: str, do: Callable[[T], U]) -> tuple[list[U], list[Problem]]:
+    """What `do` gives for each of the items, and what is wrong with the files of the others."""
+    found, problems = [], []
+    for item in with_progress_bar(items, doing):
+        try:
+            found.append(do(item))
+        except FileError as error:
+            problems.append(error.problem)
+    return found, problems
 
 
-def _class_names(parts: dict[str, Path]) -> tuple[str, ...]:
-    found = {
-        part: tuple(sorted(entry.name for entry in _visible(folder.iterdir(), folder) if entry.is_dir()))
-        for part, folder in parts.items()
-    }
-    expected = found.get("train", found.get("all", ()))
-    for part, names in found.items():
-        if len(names) < 2:
-            raise InputError(
-                f"{parts[part]} holds {len(names)} class folder{'' if len(names) == 1 else 's'}"
-                f"{': ' + names[0] if names else ''}; expected at least two, with the pictures of one class in each."
-            )
-        if names != expected:
-            odd = sorted(set(names) ^ set(expected))[0]
-            raise InputError(
-                f"Class {odd!r} is not in both {parts['train']} and {parts[part]}; make the classes equal."
-            )
-    return expected
+def _left_out(files: Sequence[Path]) -> list[str]:
+    if not files:
+        return []
+    named = ", ".join(shown(file) for file in files[:5]) + (", …" if len(files) > 5 else "")
+    return [f"Left out, because it lies beside the class folders: {named}."]
 
 
-def _visible(entries: Iterable[Path], base: Path) -> list[Path]:
-    """The entries that neither begin with a dot nor are what a desktop leaves behind, sorted."""
-    return sorted(
-        entry
-        for entry in entries
-        if not any(part.startswith(".") or part.lower() in LITTER for part in entry.relative_to(base).parts)
-    )
-
-
-def _picture_files(folder: Path) -> list[Path]:
-    """The pictures of one class, at any depth; its mask files are checked to belong to one of them."""
-    files = [entry for entry in _visible(folder.rglob("*"), folder) if entry.is_file()]
-    masks = [file for file in files if file.suffix == ".png" and Path(file.stem).suffix[1:] in MASKS]
-    pictures = [file for file in files if file not in set(masks)]
-    for file in pictures:
-        if file.suffix.lower() not in EXTENSIONS:
-            raise InputError(f"{file} is no picture; move it out of the class folder or convert it to PNG or JPEG.")
-    if not pictures:
-        raise InputError(f"The class folder {folder} holds no pictures; add some or remove the folder.")
-    expected = {_mask_file(picture, kind) for picture in pictures for kind in MASKS}
-    for mask in masks:
-        if mask not in expected:
-            raise InputError(f"The mask {mask} belongs to no picture; name it after one, or move it away.")
-    return pictures
-
-
-def _mask_file(picture: Path, kind: str) -> Path:
-    return picture.with_name(f"{picture.stem}.{kind}.png")
+def _too_dark(parts: Iterable[Part]) -> list[str]:
+    brightest = max(float(part.images.max()) for part in parts)
+    if brightest > DARK:
+        return []
+    return [
+        f"No picture is brighter than {brightest:.0%} of white. Pictures of 10, 12 or 14 bits in files of 16 look like "
+        "this: multiply their levels by 64, 16 or 4, save them again, and begin anew."
+    ]
 
 
 def _inspect(file: Path, part: str, label: int) -> _Picture:
@@ -170,61 +145,105 @@ def _inspect(file: Path, part: str, label: int) -> _Picture:
 
 def _check_copies(pictures: Sequence[_Picture]) -> None:
     seen: dict[bytes, _Picture] = {}
+    problems = []
     for picture in pictures:
         twin = seen.setdefault(picture.digest, picture)
         if (twin.label, twin.part) != (picture.label, picture.part):
             where = "two classes" if twin.label != picture.label else f"both {twin.part} and {picture.part}"
-            raise InputError(f"{twin.path} and {picture.path} are the same picture in {where}; remove one of them.")
+            found = f"and {shown(picture.path)} are the same picture in {where}"
+            problems.append(Problem(twin.path, found, "remove one of the two"))
+    refuse(problems)
 
 
 def _has_masks(pictures: Sequence[_Picture], kind: str) -> bool:
-    lacking = [picture.path for picture in pictures if not _mask_file(picture.path, kind).is_file()]
+    lacking = [picture.path for picture in pictures if not mask_file(picture.path, kind).is_file()]
     if lacking and len(lacking) < len(pictures):
         raise InputError(
-            f"{len(lacking)} of {len(pictures)} pictures lack a {kind} mask, such as {lacking[0]}; draw "
-            f"{_mask_file(lacking[0], kind).name} and its like, or remove the other {kind} masks."
+            f"{len(lacking)} of {len(pictures)} pictures lack a {kind} mask, such as {shown(lacking[0])}; draw "
+            f"{shown(mask_file(lacking[0], kind).name)} and its like, or remove the other {kind} masks."
         )
     return not lacking
 
 
 def _split(
-    pictures: Sequence[_Picture], given: set[str], root: Path, class_names: tuple[str, ...], train_images: int
+    pictures: Sequence[_Picture], given: set[str], class_names: tuple[str, ...], train_images: int
 ) -> dict[str, list[_Picture]]:
-    """The pictures to decode of each part, in the order of their hashes."""
+    """The pictures to decode of each part, in the order of their hashes; every class is in every part."""
+    if train_images < len(class_names):
+        raise InputError(
+            f"{len(class_names)} classes need as many training pictures; found --train-images {train_images}."
+        )
+    drawn = _draw_parts(pictures, given, class_names)
     parts: dict[str, list[_Picture]] = {"train": [], "validation": [], "test": []}
     # by path too, because copies within a class have the same digest
     for picture in sorted(pictures, key=lambda picture: (picture.digest, picture.path)):
-        parts[_part(picture, given)].append(picture)
-    parts["train"] = parts["train"][:train_images]
-    parts["validation"] = parts["validation"][: max(1, train_images // 10)]
-    missing = set(range(len(class_names))) - {picture.label for picture in parts["train"]}
-    empty = [f"{part} pictures" for part in parts if not parts[part]]
-    empty += [f"training pictures of class {class_names[label]!r}" for label in sorted(missing)]
-    if empty:
-        raise InputError(
-            f"The {len(pictures)} pictures in {root}, at most {train_images} of them for training, leave no {empty[0]}"
-            "; add pictures, raise --train-images, or divide them yourself into train, validation and test folders."
-        )
+        parts[drawn[picture.digest]].append(picture)
+    parts["train"] = _first(parts["train"], train_images)
+    parts["validation"] = _first(parts["validation"], max(len(class_names), train_images // 10))
     return parts
 
 
-def _part(picture: _Picture, given: set[str]) -> str:
-    if picture.part not in ("", "train"):
-        return picture.part
-    # by its own content alone, so that one more picture moves no other to another side
-    place = int.from_bytes(picture.digest[:8], "big") / 2**64
-    drawn = "test" if place < TEST_SHARE else "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"
-    return "train" if drawn in given else drawn
+def _draw_parts(pictures: Sequence[_Picture], given: set[str], class_names: tuple[str, ...]) -> dict[bytes, str]:
+    """The part of each digest. What no folder is given for is taken from the pictures that are free."""
+    taken = [part for part in RANGES if part not in given or part == "train"]
+    parts = {picture.digest: picture.part for picture in pictures if picture.part not in ("all", "train")}
+    free: dict[int, dict[bytes, float]] = defaultdict(dict)
+    for picture in pictures:
+        if picture.digest not in parts:
+            free[picture.label][picture.digest] = picture.place
+    few = [(class_names[label], len(places)) for label, places in sorted(free.items()) if len(places) < len(taken)]
+    if few:
+        counts = ", ".join(f"{count} of {name!r}" for name, count in few)
+        raise InputError(
+            f"A class needs at least {len(taken)} different pictures, one each for {' and '.join(taken)}; "
+            f"found {counts}. Add pictures, or remove the class."
+        )
+    for places in free.values():
+        parts |= _draw_class(places, taken)
+    return parts
 
 
-def _read(pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side: int) -> Part:
+def _draw_class(places: dict[bytes, float], taken: Sequence[str]) -> dict[bytes, str]:
+    """The part of each digest of one class, by its place in [0, 1); no part is left without one."""
+    drawn = {digest: _part_at(place, taken) for digest, place in places.items()}
+    for missing in taken:
+        if missing not in drawn.values():
+            counts = {part: list(drawn.values()).count(part) for part in taken}
+            largest = max(taken, key=lambda part: counts[part])
+            middle = sum(RANGES[missing]) / 2
+            nearest = min(
+                (digest for digest in places if drawn[digest] == largest), key=lambda one: abs(places[one] - middle)
+            )
+            drawn[nearest] = missing
+    return drawn
+
+
+def _part_at(place: float, taken: Sequence[str]) -> str:
+    return next((part for part in taken if RANGES[part][0] <= place < RANGES[part][1]), "train")
+
+
+def _first(pictures: Sequence[_Picture], count: int) -> list[_Picture]:
+    """The first `count` pictures; of a class that has none among them, its first one in place of the last others."""
+    first = {picture.label: picture for picture in reversed(pictures)}.values()
+    already = {picture.path for picture in first}
+    others = [picture for picture in pictures if picture.path not in already]
+    chosen = {picture.path for picture in (*first, *others[: max(0, count - len(first))])}
+    return [picture for picture in pictures if picture.path in chosen]
+
+
+def _read(pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side: int) -> tuple[Part, list[Problem]]:
+    """The pictures as tensors, and what is wrong with those that cannot be read."""
     images = np.empty((len(pictures), side, side, len(colours)), dtype=np.uint8)
     found = {kind: torch.zeros(len(pictures), side, side, dtype=torch.bool) for kind in masks}
-    for index, picture in enumerate(with_progress_bar(pictures, "Reading the pictures")):
-        image = decode(picture.path, colours)
+
+    def read(index: int) -> None:
+        path = pictures[index].path
+        image = decode(path, colours)
         images[index] = square(image, side).reshape(side, side, -1)
         for kind in masks:
-            found[kind][index] = read_mask(_mask_file(picture.path, kind), image.size, side)
+            found[kind][index] = read_mask(mask_file(path, kind), image.size, side)
+
+    _, problems = _each(range(len(pictures)), "Reading the pictures", read)
     pixels = torch.from_numpy(images).movedim(-1, 1).contiguous().float().div_(255)
     labels = torch.tensor([picture.label for picture in pictures], dtype=torch.int64)
-    return Part(pixels, labels, found.get("relevance"), found.get("shortcut"))
+    return Part(pixels, labels, found.get("relevance"), found.get("shortcut")), problems

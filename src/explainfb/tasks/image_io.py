@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from explainfb.core.errors import InputError
+from explainfb.tasks.problems import FileError
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 GREY_MODES = frozenset({"1", "L", "LA", "La", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"})
+PNG, PNG_COLOUR_TYPE, PNG_GREY_TYPES = b"\x89PNG", 25, (0, 4)
+"""How a PNG file begins, where it says what its colours are, and what stands there where they are grey."""
 
 
 def file_bytes(file: Path) -> bytes:
@@ -27,9 +30,11 @@ def is_grey(file: Path, content: bytes) -> bool:
     """Whether the picture is stored in grey, from its header alone; `InputError` where it is no picture."""
     try:
         with Image.open(io.BytesIO(content)) as image:
+            if content.startswith(PNG) and image.mode == "RGBA":  # so Pillow opens 16-bit grey with transparency
+                return content[PNG_COLOUR_TYPE] in PNG_GREY_TYPES
             return image.mode in GREY_MODES
     except Exception as error:  # Pillow's readers raise errors of many kinds on a damaged file
-        raise _unreadable(file, error) from error
+        raise _unreadable(file, error, content) from error
 
 
 def decode(file: Path, colours: str, *, background: str = "white") -> Image.Image:
@@ -44,7 +49,7 @@ def decode(file: Path, colours: str, *, background: str = "white") -> Image.Imag
     except InputError:
         raise
     except Exception as error:  # of any kind, as above
-        raise _unreadable(file, error) from error
+        raise _unreadable(file, error, content) from error
 
 
 def upright(raw: Image.Image, colours: str, *, background: str = "white", name: str = "The picture") -> Image.Image:
@@ -52,14 +57,30 @@ def upright(raw: Image.Image, colours: str, *, background: str = "white", name: 
     image = ImageOps.exif_transpose(raw)  # phones store how they were held instead of turning the pixels
     if image.mode == "F" or image.mode.startswith("I"):
         image = _eight_bits(image, name)
+    elif image.mode == "RGB" and max(image.info.get("transparency", (0,))) > 255:
+        # of a 16-bit file: Pillow keeps the high byte of each colour, but not of the one that is transparent
+        image.info["transparency"] = tuple(level >> 8 for level in image.info["transparency"])
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
     return image.convert(colours)
 
 
-def _unreadable(file: Path, error: Exception) -> InputError:
-    return InputError(f"{file} cannot be read as a picture ({type(error).__name__}); replace it or move it away.")
+def _unreadable(file: Path, error: Exception, content: bytes = b"?") -> FileError:
+    why = _why(error, content)
+    return FileError(file, f"cannot be read as a picture ({why})", "replace what is damaged, or move it away")
+
+
+def _why(error: Exception, content: bytes) -> str:
+    if not content:
+        return "it is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "its bytes are those of no picture"
+    if "truncated" in str(error):
+        return "it is cut short"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"{type(error).__name__}: {error}"
 
 
 def _eight_bits(image: Image.Image, name: str) -> Image.Image:
@@ -67,11 +88,13 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     levels = np.asarray(image).astype(np.float64)
     white = 1.0 if image.mode == "F" else 65535.0
     if not (levels.min() >= 0 and levels.max() <= white):
-        raise InputError(
-            f"{name} holds grey levels in [{levels.min():g}, {levels.max():g}], expected [0, {white:g}]; "
-            "save it with 8 or 16 bits a pixel."
-        )
-    return Image.fromarray(np.round(levels * (255 / white)).astype(np.uint8))
+        found = f"holds grey levels in [{levels.min():g}, {levels.max():g}], expected [0, {white:g}]"
+        raise FileError(Path(name), found, "save it with 8 or 16 bits a pixel")
+    grey = Image.fromarray(np.round(levels * (255 / white)).astype(np.uint8))
+    transparent = image.info.get("transparency")  # one level, in as many bits as the picture's
+    if transparent is not None:
+        grey.putalpha(Image.fromarray(np.where(levels == transparent, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def square(
@@ -88,11 +111,10 @@ def read_mask(file: Path, size: tuple[int, int], side: int) -> Tensor:
     """
     mask = decode(file, "L", background="black")
     if mask.width * size[1] != mask.height * size[0]:
-        raise InputError(
-            f"The mask {file} is {mask.width}×{mask.height} pixels and its picture {size[0]}×{size[1]}; "
-            "give it the picture's size."
-        )
+        found = f"is a mask of {mask.width}×{mask.height} pixels, of a picture of {size[0]}×{size[1]}"
+        raise FileError(file, found, "give it the picture's size")
     if 0 < np.asarray(mask).max() < 128:
-        raise InputError(f"The mask {file} has no white pixel but dark grey ones; white (255) means yes, black (0) no.")
+        found = "is a mask that has no white pixel but dark grey ones"
+        raise FileError(file, found, "draw it anew: white (255) means yes, black (0) no")
     # nearest, because a blend of black and white at an edge would be neither
     return torch.from_numpy(square(mask, side, resampling=Image.Resampling.NEAREST) >= 128)

@@ -4,7 +4,9 @@ Only the simulated annotator and the evaluation may read the masks of a task.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from explainfb.core.types import check_images
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images that are used together, with what is known of each.
+    """Images that are used together, with what is known of each. NumPy's arrays become tensors.
 
     >>> from explainfb import load_task
     >>> train = load_task("digits-decoy").train
@@ -36,6 +38,8 @@ class Split:
     """(N,) int64: the class that each image's shortcut stands for; None where nobody knows."""
 
     def __post_init__(self) -> None:
+        for name in ("images", "labels", "relevance", "shortcut"):
+            object.__setattr__(self, name, _as_tensor(getattr(self, name)))
         check_images(self.images)
         if len(self.images) != len(self.labels):
             raise InputError(f"Every image needs a label; found {len(self.images)} images, {len(self.labels)} labels.")
@@ -64,6 +68,14 @@ class Split:
         return Split(self.images[indices], self.labels[indices], **known)
 
 
+def _as_tensor(given: Any) -> Any:
+    """NumPy's arrays as tensors, floats in 32 bits and whole numbers in 64; what is so already is not copied."""
+    found = torch.from_numpy(np.ascontiguousarray(given)) if isinstance(given, np.ndarray) else given
+    if not isinstance(found, Tensor) or found.dtype in (torch.bool, torch.uint8):
+        return found
+    return found.to(torch.float32 if found.is_floating_point() else torch.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """A classification task with its splits.
@@ -86,6 +98,8 @@ class Task:
     train_without_shortcut: Split | None = None
     """The training images without the patch, for the `no_shortcut` arm."""
     validation_without_shortcut: Split | None = None
+    notes: tuple[str, ...] = ()
+    """What whoever gave the data should know of them, in sentences."""
 
     def __post_init__(self) -> None:
         for name in ("train", "validation", "clean"):

@@ -1,0 +1,138 @@
+"""What can be refused is refused before the folder is a study; a start that failed leaves the corrected one free."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from explainfb.classifiers.networks import BUILDERS
+from explainfb.core.errors import InputError
+from explainfb.store import Store
+from explainfb.study.folder import locked
+from explainfb.study.settings import StudySettings, read_settings
+from explainfb.study.study import Study
+from explainfb.testing.tiny import TINY
+
+
+def needs_two(architecture: object) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10))
+
+
+def twice_is_too_much(architecture: object) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 8), nn.Hardsigmoid(), nn.Linear(8, 10))
+
+
+def for_larger_images(architecture: object) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 4, 64), nn.Flatten(), nn.LazyLinear(10))
+
+
+BUILT = {"needs_two": needs_two, "twice": twice_is_too_much, "large": for_larger_images}
+
+
+@pytest.fixture(autouse=True)
+def builders(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, build in BUILT.items():
+        monkeypatch.setitem(BUILDERS, name, build)
+
+
+def trained(**training: object) -> StudySettings:
+    return replace(TINY, training=replace(TINY.training, **training), controls=())
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (trained(classifier="lenett"), "did you mean 'lenet'"),
+        (replace(trained(classifier="squeezenet1_1"), weights="nothere.pth"), r"No weights at nothere\.pth"),
+        (
+            replace(TINY, weights="some.pth"),
+            "no classifier 'lenet', and so there are no weights of it; leave --weights out",
+        ),
+        (trained(classifier="needs_two", batch_size=1), "cannot be trained on batches of 1 images"),
+        (trained(classifier="large"), "cannot be trained on batches of 64 images"),
+        (
+            replace(trained(classifier="twice"), controls=("rrr",)),
+            "The arm rrr needs a network with second derivatives",
+        ),
+        (replace(trained(classifier="twice"), controls=("input_gradient",)), "The arm input_gradient needs a network"),
+    ],
+)
+def test_a_start_that_is_refused_leaves_the_corrected_one_free(
+    tmp_path: Path, settings: StudySettings, why: str
+) -> None:
+    with pytest.raises(InputError, match=why):
+        Study.open(tmp_path / "study", settings)
+    assert not (tmp_path / "study" / "study.toml").exists()
+    Study.open(tmp_path / "study", replace(TINY, task="digits-decoy"))
+
+
+def test_a_study_that_has_made_nothing_may_be_begun_again_with_other_settings_and_data(tmp_path: Path) -> None:
+    diverges = trained(learning_rate=1e30)
+    with pytest.raises(InputError, match="lower the learning rate"):
+        Study.open(tmp_path, diverges).run_feedback()
+    again = replace(TINY, train_images=150, rounds=1, controls=())
+    Study.open(tmp_path, again).run_feedback()
+    assert read_settings(tmp_path / "study.toml") == again
+    with pytest.raises(InputError, match="was begun with other settings"):
+        Study.open(tmp_path, diverges)
+
+
+def test_a_study_that_has_asked_is_not_begun_again(tmp_path: Path) -> None:
+    """The classifiers may be lost, but the answers are about them."""
+    settings = replace(TINY, rounds=1, controls=())
+    Study.open(tmp_path, settings).run_feedback()
+    for name in ("classifiers", "explanations", "reward", "evaluations"):
+        shutil.rmtree(tmp_path / name)
+    with Store(tmp_path / "study.db") as store:
+        assert store.comparisons()
+    with pytest.raises(InputError, match="was begun with other settings"):
+        Study.open(tmp_path, replace(settings, rounds=2))
+
+
+def test_weights_are_read_before_the_study_is_begun(tmp_path: Path) -> None:
+    torch.save(torchvision.models.squeezenet1_0(num_classes=10).state_dict(), tmp_path / "other.pth")
+    settings = replace(trained(classifier="squeezenet1_1"), weights=str(tmp_path / "other.pth"))
+    with pytest.raises(InputError, match="does not hold the weights of squeezenet1_1"):
+        Study.open(tmp_path / "study", settings)
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A file system on which nothing can be written; root may write everywhere else."""
+    place = tmp_path / "read-only"
+    place.mkdir()
+    mount = shutil.which("mount")
+    done = mount and subprocess.run([mount, "-t", "tmpfs", "-o", "ro", "none", place], capture_output=True).returncode
+    if done != 0:
+        pytest.skip("nothing can be mounted here")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file cannot be made \(there is a file of that name\)"):
+        Study.open(tmp_path / "file", TINY)
+    places = [
+        tmp_path / "file",
+        tmp_path / "file" / "below",
+        *([Path("/proc/studies")] if os.path.isdir("/proc") else []),
+    ]
+    for place in places:
+        with pytest.raises(InputError, match="cannot be made"), locked(place):
+            pass
+
+
+def test_a_read_only_file_system_is_told(read_only: Path) -> None:
+    with pytest.raises(InputError, match="cannot be made"), locked(read_only / "study"):
+        pass
+    with pytest.raises(InputError, match="cannot be written"), locked(read_only):
+        pass
