@@ -83,8 +83,10 @@ def _row(quality: AnnotatorQuality, person: Annotator | None) -> dict[str, objec
         "round": quality.round,
         "answers": quality.answers,
         "seconds each": round(quality.seconds, 1),
+        "no difference": f"{quality.equal_share:.0%}",
+        "both good": f"{quality.both_good_share:.0%}",
+        "both bad": f"{quality.both_bad_share:.0%}",
         "can't tell": f"{quality.cant_tell_share:.0%}",
-        "equal": f"{quality.equal_share:.0%}",
         "gold right": f"{quality.gold_correct} of {quality.gold_answered}{_between(quality.gold_share)}",
         "left": _percent(quality.left_share),
         "link": _link(person),
@@ -92,7 +94,7 @@ def _row(quality: AnnotatorQuality, person: Annotator | None) -> dict[str, objec
     }
 
 
-_NOBODY = AnnotatorQuality("", None, 0, 0.0, 0.0, 0.0, 0, 0, None, None)
+_NOBODY = AnnotatorQuality("", None, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, None, None)
 
 
 def _link(person: Annotator | None) -> str:

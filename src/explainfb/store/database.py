@@ -7,11 +7,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
 from explainfb.core.errors import InputError
-from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
+from explainfb.store.schema import SCHEMA_VERSION, UPGRADES, metadata, versions
 
 ADVISORY_LOCK = 0x6578706C61696E
 """The key under which writers on PostgreSQL queue: `explain` in ASCII."""
@@ -102,11 +102,22 @@ class Database:
                     metadata.create_all(connection, checkfirst=False)
                     connection.execute(insert(versions).values(version=SCHEMA_VERSION))
                 found = SCHEMA_VERSION
+        if found in UPGRADES:
+            found = self._upgrade()
         if found != SCHEMA_VERSION:
             raise InputError(
                 f"The database {self.place} has schema {found} and this explainfb reads schema {SCHEMA_VERSION}; "
                 "use the explainfb that wrote it, or start a new study."
             )
+
+    def _upgrade(self) -> int | None:
+        """Bring a database of an earlier schema up to this one, whole or not at all; returns the schema it has then."""
+        with self.write() as connection:
+            # read again: another process may have been first
+            while (found := self._version(connection)) in UPGRADES:
+                UPGRADES[found](connection)
+                connection.execute(update(versions).values(version=found + 1))
+            return found
 
     def _version(self, connection: Connection) -> int | None:
         """The schema found, or None in an empty database. Raises `InputError` among another program's tables."""
