@@ -108,7 +108,7 @@ class Annotators:
             say(
                 Console(stderr=True),
                 "The app was not served yet: if explainfb label is given --port, --host or --url, only what stands "
-                "before /?link= changes.",
+                "before /enter# changes.",
             )
 
 

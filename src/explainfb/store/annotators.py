@@ -90,7 +90,7 @@ class Annotators:
             if known.has_link:
                 raise InputError(
                     f"{name!r} has a link already, and a link is shown only once: where only the app's address is "
-                    "another, put that before /?link= in it; where it is lost, revoke it first; or choose another name."
+                    "another, put that before /enter# in it; where it is lost, revoke it first; or choose another name."
                 )
             connection.execute(
                 insert(schema.links).values(token_sha256=_hash(token), annotator_id=annotator, issued_at=now)
@@ -153,11 +153,13 @@ class Annotators:
         events = self.events(name)
         kinds = [event.kind for event in events]
         pauses = [kind for kind in kinds if kind in (Kind.PAUSED, Kind.RESUMED)]
+        switches = [kind for kind in kinds if kind in (Kind.SHORTCUTS_ON, Kind.SHORTCUTS_OFF)]
         return Visit(
             consented=Kind.CONSENTED in kinds,
             practised=frozenset(event.detail for event in events if event.kind == Kind.PRACTISED),
             paused=pauses[-1:] == [Kind.PAUSED],
             finished=Kind.FINISHED in kinds,
+            shortcuts=switches[-1:] != [Kind.SHORTCUTS_OFF],
         )
 
     def _load(self, connection: Connection) -> list[Annotator]:

@@ -30,6 +30,9 @@ class Kind(StrEnum):
     EXCLUDED = "excluded"
     """Left out of the fit; the detail says why, `by` says who decided."""
     INCLUDED = "included"
+    SHORTCUTS_OFF = "shortcuts off"
+    """Single keys are to do nothing."""
+    SHORTCUTS_ON = "shortcuts on"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Visit:
     """The practice comparisons answered."""
     paused: bool
     finished: bool
+    shortcuts: bool
+    """Whether single keys answer."""
 
 
 @dataclass(frozen=True)
