@@ -6,7 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from explainfb.labelling.server import STUDY
-from explainfb.labelling.wording import Wording, wording_of
+from explainfb.labelling.wording import Wording
+from explainfb.labelling.wording_files import wording_of
 
 
 @st.cache_resource(show_spinner=False)

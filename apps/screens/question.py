@@ -18,7 +18,7 @@ COMMENT_LENGTH = 20_000
 """In the browser's units, of which some characters take two."""
 HISTORY = "looking back"
 """The key that is set while the earlier answers are shown."""
-INSTRUCTIONS = "reading the instructions"
+INSTRUCTIONS = "instructions open"
 """The key that is set while the instructions are shown again."""
 
 

@@ -23,7 +23,7 @@ from explainfb.store import Annotator
 from explainfb.study.settings import read_settings
 from explainfb.testing.app_server import App, Visitor, chromium, served
 
-KEYS = {Answer.LEFT: "1", Answer.RIGHT: "2", Answer.EQUAL: "3", Answer.CANT_TELL: "4"}
+KEYS = {Answer.LEFT: "1", Answer.RIGHT: "2", Answer.EQUAL: "3"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from explainfb.explanations.storage import explanations_path, load_explanations
 from explainfb.labelling.practice import Practice, make_practice, read_practice
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
-from explainfb.labelling.wording import Wording, wording_of
+from explainfb.labelling.wording import Wording
+from explainfb.labelling.wording_files import wording_of
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Store
 from explainfb.study.folder import SETTINGS, check_begun

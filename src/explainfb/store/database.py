@@ -87,6 +87,14 @@ class Database:
                     connection.execute(select(text(f"pg_advisory_xact_lock({ADVISORY_LOCK})")))
                 yield connection
 
+    def checkpoint(self) -> None:
+        """Bring SQLite's file up to date and empty its log, so that what was deleted is in neither."""
+        if self.is_sqlite:
+            with self._errors_in_words(), self._writing, self.engine.connect() as connection:
+                bare = connection.connection.driver_connection
+                assert bare is not None
+                bare.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -59,6 +59,15 @@ class AnnotatorEvent:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """What is left of people whose answers were deleted at their wish."""
+
+    people: int
+    answers: int
+    """How many answers they had given."""
+
+
+@dataclass(frozen=True)
 class Visit:
     """Where an annotator has got to, as the events tell."""
 
