@@ -3,6 +3,7 @@
 import http.client
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
@@ -95,6 +96,7 @@ def test_phones_show_no_keys(phone: Visitor, new_visitor: NewVisitor, app: App) 
     desktop, shown = new_visitor(), {}
     for name, visitor in (("Hal", desktop), ("Hugo", phone)):
         visitor.visit(app.invite(name, practised=True), "progress")
+        visitor.pictures()
         shown[name] = visitor.find("answers").inner_text() + visitor.find("elsewhere").inner_text()
     for key in ("1", "4", "6", "←", "U"):
         assert re.search(rf"(^|\s){key}($|\s)", shown["Hal"])
@@ -122,9 +124,11 @@ def test_a_link_is_in_no_address_and_no_log(new_visitor: NewVisitor, app: App) -
 
 
 def ask(app: App, method: str, path: str, body: bytes = b"") -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection(urlsplit(app.base).netloc, timeout=20)
-    connection.request(method, path, body)
-    return connection.getresponse()
+    with closing(http.client.HTTPConnection(urlsplit(app.base).netloc, timeout=20)) as connection:
+        connection.request(method, path, body)
+        found = connection.getresponse()
+        found.read()
+        return found
 
 
 def test_nothing_can_be_uploaded(app: App) -> None:
