@@ -5,8 +5,10 @@ from collections.abc import Callable
 import streamlit as st
 from PIL import Image
 
+from screens import words
 
-@st.cache_resource(show_spinner="Loading the study…")
+
+@st.cache_resource(show_spinner=False)
 def draw() -> Callable[[], None]:
     """What draws the page. What that imports takes many seconds the first time, so it is not imported above."""
     from screens import page
@@ -22,5 +24,7 @@ def icon() -> Image.Image:
     return picture
 
 
-st.set_page_config(page_title="Comparing explanations", page_icon=icon(), layout="centered")
-draw()()
+st.set_page_config(page_title=words().page.title, page_icon=icon(), layout="centered")
+with st.spinner(words().page.loading):
+    show = draw()
+show()

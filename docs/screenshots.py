@@ -37,7 +37,7 @@ STUDY = replace(
     training=TrainingSettings(steps=300),
     lime=LimeSettings(n_samples=1_000),
 )
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 HEIGHT, GAP = 520, 16
 """Of a picture in the sheet, and between pictures, in pixels."""
 PEOPLE = {"Ada": 0.05, "Bo": 0.15, "Cy": 0.5}

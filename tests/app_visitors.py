@@ -16,9 +16,11 @@ def ready_visitors(new_visitor: NewVisitor, app: App, names: list[str]) -> list[
 
 
 def requests_of(visitor: Visitor) -> list[str]:
-    """The addresses of everything that the page asks for from now on."""
+    """The addresses of everything that the page asks for from now on; other hosts do not answer."""
     requested: list[str] = []
     visitor.page.on("request", lambda request: requested.append(request.url))
+    visitor.page.on("websocket", lambda socket: requested.append(socket.url.replace("ws", "http", 1)))
+    visitor.page.route(lambda url: not url.startswith(("http://127.0.0.1:", "data:", "blob:")), lambda r: r.abort())
     return requested
 
 

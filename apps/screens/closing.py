@@ -5,7 +5,7 @@ import streamlit as st
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Kind
-from screens import answering
+from screens import answering, style, words
 from screens.guard import allowed, guarded, guarded_page
 from screens.question import footer
 
@@ -14,43 +14,33 @@ LOOK_AGAIN_SECONDS = 2.0
 
 def no_link() -> None:
     """For whoever comes without a link that is open: nothing about the study."""
-    st.markdown("#### This page needs a personal link")
-    st.write(
-        "The link you followed is not complete, or it has been closed. "
-        "Please ask the person who invited you for a new one."
-    )
+    style.heading(words().closing.no_link_title)
+    st.write(words().closing.no_link)
 
 
 def declined() -> None:
-    st.markdown("#### Thank you for having a look")
-    st.write("Nothing was stored. If you change your mind, reload this page.")
+    style.heading(words().welcome.declined_title)
+    st.write(words().welcome.declined)
 
 
 def paused(served: ServedStudy, session: AnnotationSession) -> None:
-    st.markdown("#### A pause")
-    outlook = session.outlook()
-    st.write(f"Everything is kept. You have given {outlook.given} answers so far; your link brings you back here.")
+    style.heading(words().closing.pause_title)
+    st.write(words().closing.paused.format(given=session.outlook().given))
     answering.go_on(_resume, (served, session))
 
 
 def waiting(served: ServedStudy, session: AnnotationSession) -> None:
     """Nothing to ask now; goes on by itself."""
-    outlook = session.outlook()
-    st.markdown("#### Nothing to compare just now")
-    st.write(
-        f"Thank you: you have given {outlook.given} answers. The classifier is learning from what people said, or "
-        "others are answering the last questions. This page goes on by itself when there is something new; you can "
-        "also close it and come back with your link."
-    )
+    style.heading(words().closing.waiting_title)
+    st.write(words().closing.waiting.format(given=session.outlook().given))
     _watch(served, session)
     footer(served, session, name="waiting")
 
 
 def thanks(served: ServedStudy, session: AnnotationSession) -> None:
     """The study needs nothing more."""
-    outlook = session.outlook()
-    st.markdown("#### Thank you!")
-    st.write(f"The study has all the answers it needs, {outlook.given} of them yours. You can close this page.")
+    style.heading(words().closing.thanks_title)
+    st.write(words().closing.thanks.format(given=session.outlook().given))
     if not served.store.annotators.visit(session.annotator.name).finished:
         served.store.annotators.note(session.annotator.name, Kind.FINISHED)
 

@@ -10,7 +10,9 @@ import streamlit as st
 
 from explainfb.core.errors import InputError
 from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.server import COOKIE
 from explainfb.store import Annotator
+from screens import words
 
 P = ParamSpec("P")
 NOTICE = "notice"
@@ -19,8 +21,8 @@ logger = logging.getLogger("explainfb.app")
 
 
 def token_of_page() -> str:
-    """What the page's link says, right or wrong."""
-    return st.query_params.get("link", "")
+    """What the page's link says, right or wrong: the browser keeps it in a cookie, so that no address holds it."""
+    return st.context.cookies.get(COOKIE, "")
 
 
 def allowed(served: ServedStudy, person: Annotator, token: str | None = None) -> bool:
@@ -33,17 +35,18 @@ def allowed(served: ServedStudy, person: Annotator, token: str | None = None) ->
 
 
 def guarded(work: Callable[P, None]) -> Callable[P, None]:
-    """For callbacks: what the annotator did wrong is shown; of an error of the program, no details."""
+    """For callbacks: that nothing was stored is told; of an error of the program or the database, no details."""
 
     @functools.wraps(work)
     def safe(*arguments: P.args, **named: P.kwargs) -> None:
         try:
             work(*arguments, **named)
-        except InputError as error:
-            tell(str(error))
+        except InputError as error:  # its sentence is English, and may name a file of the server
+            log(error)
+            tell(words().notices.not_stored)
         except Exception as error:  # Streamlit would show it, with what it quotes, to the annotator
             log(error)
-            tell("Something went wrong. What you answered before is safe; reload the page to go on.")
+            tell(words().notices.went_wrong)
 
     return safe
 
@@ -57,10 +60,7 @@ def guarded_page(work: Callable[P, None]) -> Callable[P, None]:
             work(*arguments, **named)
         except Exception as error:
             log(error)
-            st.warning(
-                "This cannot be shown just now. What you answered is safe; reload the page, and if that does not help, "
-                "tell the person who invited you."
-            )
+            st.warning(words().notices.not_shown)
 
     return safe
 

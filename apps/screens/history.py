@@ -12,7 +12,7 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import SIDES, AnnotationSession
 from explainfb.labelling.stimuli import scales
 from explainfb.store import StoredAnswer
-from screens import answering, question, style
+from screens import answering, question, style, words
 from screens.guard import allowed, guarded, tell
 
 CHANGING = "changing"
@@ -27,10 +27,11 @@ def show(served: ServedStudy, session: AnnotationSession) -> None:
         change = _rate_anew if served.settings.question == "rate" else _change
         change(served, session, chosen, changing[1])
         return
-    st.markdown("#### Your last answers")
-    st.button("Back to the questions", key="back", shortcut="Escape", on_click=_leave, type="primary")
+    style.heading(words().history.title, name="history")
+    key = answering.shortcut("Escape")
+    st.button(words().buttons.back, key="back", shortcut=key, on_click=_leave, type="primary")
     if not latest:
-        st.write("You have not answered anything yet.")
+        st.write(words().history.nothing)
     is_open = served.store.rounds()
     for place_in_list, answer in enumerate(latest):
         _row(served, session, answer, place_in_list, is_open.get(answer.comparison.comparison.round, False))
@@ -41,28 +42,30 @@ def _row(
 ) -> None:
     left, right = question.stimuli(served, answer.comparison)
     (left_scale, right_scale) = scales(left, right, served.settings)
+    said = words()
     with st.container(key=f"pair-row-{place_in_list}", border=True):
         columns = st.columns([1, 1, 2])
         for column, stimulus, scale, side in zip(
-            columns, (left, right), (left_scale, right_scale), ("Left", "Right"), strict=False
+            columns, (left, right), (left_scale, right_scale), (said.stimuli.left, said.stimuli.right), strict=False
         ):
-            column.image(stimulus.picture("overlay", scale=scale), alt=f"{side}. {stimulus.description}", width=110)
+            alt = f"{side}. {stimulus.describe(said)}"
+            column.image(stimulus.picture("overlay", scale=scale), alt=alt, width=110)
         with columns[2]:
             style.caption(_said(served, session, answer), _when(answer), left=True)
             if answer.comment:
                 style.caption("", f"“{answer.comment[:200]}”", left=True)
             if is_open:
-                st.button("Change", key=f"change-{answer.id}", on_click=_start_changing, args=(answer.id,))
+                st.button(said.buttons.change, key=f"change-{answer.id}", on_click=_start_changing, args=(answer.id,))
             else:
-                st.caption("Its round is closed and its answers are in use.")
+                style.small(said.history.closed)
 
 
 def _said(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer) -> str:
     """The answer, or the ratings that it follows from."""
     ratings = session.ratings_of(answer) if served.settings.question == "rate" else {}
     if len(ratings) == 2:
-        return f"Left {ratings['left']}, right {ratings['right']}"
-    return answering.LABELS[answer.answer or Answer.CANT_TELL]
+        return words().history.rated.format(left=ratings["left"], right=ratings["right"])
+    return answering.label(answer.answer or Answer.CANT_TELL)
 
 
 def _when(answer: StoredAnswer) -> str:
@@ -71,33 +74,38 @@ def _when(answer: StoredAnswer) -> str:
         zone: tzinfo = ZoneInfo(st.context.timezone or "UTC")
     except (ZoneInfoNotFoundError, ValueError):
         zone = UTC
-    return f"at {answer.responded_at.astimezone(zone):%H:%M}"
+    return words().history.at.format(time=f"{answer.responded_at.astimezone(zone):%H:%M}")
 
 
 def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
     left, right = question.stimuli(served, answer.comparison)
     shown_at = question.first_shown(token)
-    st.markdown("##### Your answer again: which shows the better reasons?")
-    style.caption("So far:", answering.LABELS[answer.answer or Answer.CANT_TELL])
+    style.heading(words().compare.again, name=f"change-{token}")
+    style.caption(words().history.so_far, answering.label(answer.answer or Answer.CANT_TELL))
     on_answer = functools.partial(_store_change, served, session, answer, shown_at, token)
     answering.choose(on_answer, name=f"change-{token}")
     question.show(served, left, right, name=f"change-{token}")
     question.comment(token)
-    st.button("Keep it as it was", key="keep", shortcut="Escape", on_click=_stop_changing)
+    _keep()
+
+
+def _keep() -> None:
+    key = answering.shortcut("Escape")
+    st.button(words().buttons.keep, key="keep", shortcut=key, on_click=_stop_changing)
 
 
 def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
     left, right = question.stimuli(served, answer.comparison)
     shown_at, old = question.first_shown(token), session.ratings_of(answer)
-    st.markdown("##### Your ratings again: how good are these reasons?")
+    style.heading(words().rate.again, name=f"change-{token}")
     question.show(served, left, right, name=f"change-{token}")
     for column, side in zip(st.columns(2), SIDES, strict=True):
-        column.segmented_control(
-            f"{side.capitalize()}, from 1 (bad) to 5 (good)", range(1, 6), default=old.get(side), key=f"{side}-{token}"
-        )
+        title = words().ratings.scale.format(side=getattr(words().stimuli, side))
+        column.segmented_control(title, range(1, 6), default=old.get(side), key=f"{side}-{token}")
     on_save = functools.partial(_store_ratings, served, session, answer, shown_at, token)
-    st.button("Save", key="save", type="primary", shortcut="S", on_click=on_save)
-    st.button("Keep it as it was", key="keep", shortcut="Escape", on_click=_stop_changing)
+    key = answering.shortcut("S")
+    st.button(words().buttons.save, key="save", type="primary", shortcut=key, on_click=on_save)
+    _keep()
 
 
 @guarded
@@ -109,7 +117,7 @@ def _store_ratings(
     if not allowed(served, session.annotator):
         return
     if given.keys() != said.keys():
-        tell("Give both sides a number from 1 to 5, or keep it as it was.")
+        tell(words().ratings.incomplete)
         return
     _stop_changing()
     session.change_ratings(old, given, shown_at=shown_at, token=token)

@@ -10,7 +10,7 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Annotator, Role
-from screens import closing, history, practice, question, researcher, style, welcome
+from screens import answering, closing, history, practice, question, researcher, style, welcome
 from screens.guard import guarded_page, show_notice, token_of_page
 
 
@@ -39,9 +39,13 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
     # from the database at every run, because a session is lost with its connection
     visit = served.store.annotators.visit(person.name)
     session = served.session(person)
+    if visit.consented:
+        st.session_state[answering.SHORTCUTS_OFF] = not visit.shortcuts
     if not visit.consented:
         closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.show(served, person)
-    elif not practice.is_over(visit.practised):
+    elif st.session_state.get(question.INSTRUCTIONS):
+        welcome.instructions(served, person)
+    elif not practice.is_over(served, session, visit.practised):
         practice.show(served, person, visit.practised)
     elif visit.paused:
         closing.paused(served, session)
@@ -59,7 +63,7 @@ def _nothing_to_ask(served: ServedStudy, session: AnnotationSession) -> None:
     closing.thanks(served, session) if served.is_over else closing.waiting(served, session)
 
 
-@st.cache_resource(show_spinner="Opening the study…")
+@st.cache_resource(show_spinner=False)
 def served_study() -> ServedStudy:
     study, database, data_dir = (os.environ.get(name) or None for name in (STUDY, DATABASE, DATA_DIR))
     assert study is not None

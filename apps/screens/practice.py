@@ -1,4 +1,4 @@
-"""Practice: examples with known answers, each followed by why."""
+"""Practice: examples on which people say what they think, each followed by what we would say, and why."""
 
 import functools
 
@@ -6,43 +6,55 @@ import streamlit as st
 
 from explainfb.core.types import Answer
 from explainfb.explanations.plots import row_scale
-from explainfb.labelling.practice import Example, practice_examples
+from explainfb.labelling.practice import Example
 from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Annotator, Kind
-from screens import answering, pair
+from screens import answering, pair, style, words
 from screens.guard import allowed, guarded
+from screens.question import instructions_button
 
 FEEDBACK = "practice feedback"
-"""The key of the example just answered, and whether as most people do."""
+"""The key of the example just answered, and whether we would say the same."""
 
 
-def is_over(done: frozenset[str]) -> bool:
-    """Whether every example was answered and its feedback read; `done` names those that were answered."""
-    return FEEDBACK not in st.session_state and all(example.name in done for example in practice_examples())
+def is_over(served: ServedStudy, session: AnnotationSession, done: frozenset[str]) -> bool:
+    """Whether every example was answered and its feedback read; `done` names those that were answered.
+
+    Whoever is at work already is not sent back where the examples were exchanged meanwhile.
+    """
+    return FEEDBACK not in st.session_state and (served.practice.is_over(done) or bool(session.history(1)))
 
 
 def show(served: ServedStudy, person: Annotator, done: frozenset[str]) -> None:
     """The next example, or the feedback on the last one."""
-    examples = practice_examples()
-    number = sum(example.name in done for example in examples)
+    examples = served.practice.examples
     if FEEDBACK in st.session_state:
-        name, as_expected = st.session_state[FEEDBACK]
-        st.markdown(f"##### Practice {number} of {len(examples)}")
-        _feedback(served, next(example for example in examples if example.name == name), as_expected)
+        name, agrees = st.session_state[FEEDBACK]
+        number = next(place for place, example in enumerate(examples) if example.name == name)
+        style.heading(_title(number, len(examples)), name=f"feedback-{number}")
+        _feedback(served, examples[number], agrees)
         return
-    example = next(example for example in examples if example.name not in done)
-    asked = answering.WORDING[served.settings.question].question.lower()
-    st.markdown(f"##### Practice {number + 1} of {len(examples)}: {asked}")
+    number = next(place for place, example in enumerate(examples) if example.name not in done)
+    example = examples[number]
+    question = answering.asked(served.settings.question).question
+    style.heading(f"{_title(number, len(examples))}: {question}", name=f"practice-{number}")
+    style.small(words().practice.invitation)
     if served.settings.question == "compare":
         answering.choose(functools.partial(_compared, served, person, example), name=f"practice-{number}")
     else:
         answering.rate(functools.partial(_rated, served, person, example), name=f"practice-{number}")
     draw(served, example)
+    instructions_button()
+
+
+def _title(number: int, count: int) -> str:
+    return words().practice.heading.format(number=number + 1, count=count)
 
 
 def draw(served: ServedStudy, example: Example) -> None:
     """The example as the study's question shows it: both sides, or the left one alone."""
-    name = example.name.replace(" ", "-").replace(",", "")
+    name = example.name.replace(" ", "-")
     left, right = (row_scale(side.explanation) for side in (example.left, example.right))
     if served.settings.question == "compare":
         pair.show_pair(example.left, example.right, (left, right), shared=False, name=name)
@@ -51,26 +63,25 @@ def draw(served: ServedStudy, example: Example) -> None:
 
 
 def why(served: ServedStudy, example: Example) -> str:
-    """What most people answer, and their reason."""
+    """What we would answer, and our reason."""
+    said = words().practice
     if served.settings.question == "compare":
-        return f"**{answering.LABELS[example.answer]}.** {example.because}"
+        return f"{said.would_say.format(answer=answering.label(example.answer))} {example.because}"
     if example.left_is_good:
-        return "**A high number.** The reasons lie on the shape itself."
-    return "**A low number.** The reasons lie on the mark in the corner, which has nothing to do with the shape."
+        return f"{said.would_rate_high} {said.good}"
+    return f"{said.would_rate_low} {said.bad}"
 
 
-def _feedback(served: ServedStudy, example: Example, as_expected: bool) -> None:
-    if as_expected:
-        st.success(f"Yes. {why(served, example)}")
-    else:
-        st.info(f"Most people say otherwise. {why(served, example)}")
+def _feedback(served: ServedStudy, example: Example, agrees: bool) -> None:
+    said = words().practice
+    st.info(f"{why(served, example)} {said.too if agrees else said.your_view}")
     answering.go_on(_go_on)
     draw(served, example)
 
 
 @guarded
 def _compared(served: ServedStudy, person: Annotator, example: Example, answer: Answer) -> None:
-    _practised(served, person, example, answer is example.answer)
+    _practised(served, person, example, example.agrees(answer))
 
 
 @guarded
@@ -78,12 +89,12 @@ def _rated(served: ServedStudy, person: Annotator, example: Example, rating: int
     _practised(served, person, example, rating >= 3 if example.left_is_good else rating <= 3)
 
 
-def _practised(served: ServedStudy, person: Annotator, example: Example, as_expected: bool) -> None:
+def _practised(served: ServedStudy, person: Annotator, example: Example, agrees: bool) -> None:
     if not allowed(served, person):
         return
     served.store.annotators.note(person.name, Kind.PRACTISED, detail=example.name)
     # in the session alone: after a reload the next example comes, and the answer counts
-    st.session_state[FEEDBACK] = (example.name, as_expected)
+    st.session_state[FEEDBACK] = (example.name, agrees)
 
 
 def _go_on() -> None:

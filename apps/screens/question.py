@@ -8,16 +8,18 @@ import streamlit as st
 from explainfb.core.types import Answer
 from explainfb.explanations.plots import row_scale
 from explainfb.labelling.served_study import ServedStudy
-from explainfb.labelling.session import AnnotationSession, Side, time_left
+from explainfb.labelling.session import AnnotationSession, Side
 from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
 from explainfb.store import Kind, Lease, StoredComparison
-from screens import answering, pair
+from screens import answering, pair, style, words
 from screens.guard import allowed, guarded, tell
 
 COMMENT_LENGTH = 20_000
 """In the browser's units, of which some characters take two."""
 HISTORY = "looking back"
 """The key that is set while the earlier answers are shown."""
+INSTRUCTIONS = "instructions open"
+"""The key that is set while the instructions are shown again."""
 
 
 def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
@@ -25,11 +27,11 @@ def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> No
     left, right = stimuli(served, lease.comparison)
     shown_at = first_shown(lease.token)
     progress(session)
-    st.markdown(f"##### {answering.COMPARE.question}")
+    style.heading(words().compare.question, name=lease.token)
     answering.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
     show(served, left, right, name=lease.token)
-    comment(lease.token)
     footer(served, session, name=lease.token)
+    comment(lease.token)
 
 
 def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side) -> None:
@@ -38,11 +40,11 @@ def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Si
     name = f"{lease.token}-{side}"
     shown_at = first_shown(name)
     progress(session)
-    st.markdown(f"##### {answering.RATE.question}")
+    style.heading(words().rate.question, name=name)
     answering.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
     pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
-    comment(name)
     footer(served, session, name=name)
+    comment(name)
 
 
 def stimuli(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, Stimulus]:
@@ -66,9 +68,7 @@ def first_shown(name: str) -> datetime:
 
 
 def comment(name: str) -> None:
-    st.text_input(
-        "Comment (optional; goes with your answer)", key=f"comment-{name}", max_chars=COMMENT_LENGTH, placeholder=""
-    )
+    st.text_input(words().buttons.comment, key=f"comment-{name}", max_chars=COMMENT_LENGTH, placeholder="")
 
 
 def comment_on(name: str) -> str:
@@ -80,7 +80,8 @@ def progress(session: AnnotationSession) -> None:
     """How far it is, and how long it will take."""
     outlook = session.outlook()
     total = outlook.done + outlook.left
-    text = f"{outlook.done} of {total}, {time_left(outlook.left * session.seconds_each())} left"
+    left = words().progress.time_left(outlook.left * session.seconds_each())
+    text = words().progress.text.format(done=outlook.done, total=total, time=left)
     with st.container(key="progress"):
         st.progress(outlook.done / total if total else 1.0, text=text)
 
@@ -88,25 +89,35 @@ def progress(session: AnnotationSession) -> None:
 def footer(served: ServedStudy, session: AnnotationSession, *, name: str) -> None:
     """The ways to other screens; `name` tells one question from the next."""
     latest = next(iter(session.history(1)), None)
+    said = words().buttons
     with st.container(key="elsewhere"):
-        undo, pause, back = st.columns(3)
+        undo, pause, back, help_again = st.columns(4)
         undo.button(
-            "Undo",
+            said.undo,
             key=f"undo-{name}",
-            shortcut=answering.UNDO,
+            shortcut=answering.shortcut(answering.UNDO),
             on_click=_undo,
             args=(served, session, latest and latest.id, first_shown(f"undo {name} {latest and latest.id}")),
             width="stretch",
         )
         pause.button(
-            "Pause",
+            said.pause,
             key="pause",
-            shortcut=answering.PAUSE,
+            shortcut=answering.shortcut(answering.PAUSE),
             on_click=_pause,
             args=(served, session),
             width="stretch",
         )
-        back.button("Earlier answers", key="history", shortcut="H", on_click=_look_back, width="stretch")
+        key = answering.shortcut(answering.HISTORY)
+        back.button(said.history, key="history", shortcut=key, on_click=_look_back, width="stretch")
+        with help_again:
+            instructions_button()
+
+
+def instructions_button() -> None:
+    """The way to the instructions, from wherever something is asked."""
+    key = answering.shortcut(answering.INSTRUCTIONS)
+    st.button(words().buttons.instructions, key="help", shortcut=key, on_click=_read_again, width="stretch")
 
 
 @guarded
@@ -127,13 +138,17 @@ def _rate(
 @guarded
 def _undo(served: ServedStudy, session: AnnotationSession, latest: int | None, shown_at: datetime) -> None:
     if allowed(served, session.annotator) and not session.undo(latest, shown_at=shown_at):
-        tell("There is nothing to undo.")
+        tell(words().notices.nothing_to_undo)
 
 
 @guarded
 def _pause(served: ServedStudy, session: AnnotationSession) -> None:
     if allowed(served, session.annotator):
         served.store.annotators.note(session.annotator.name, Kind.PAUSED)
+
+
+def _read_again() -> None:
+    st.session_state[INSTRUCTIONS] = True
 
 
 def _look_back() -> None:

@@ -28,22 +28,22 @@ DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in"}
 
 
 def show(served: ServedStudy, person: Annotator) -> None:
-    st.markdown("### The study so far")
+    style.heading("The study so far")
     st.caption(served.study.describe())
     _rounds(served, person)
     found = served.store.answers()
     left_out = {each.name for each in served.store.annotators.all() if each.excluded}
     fitted = [answer for answer in found if answer.annotator not in left_out]
-    st.markdown("#### Who answered")
+    style.heading("Who answered", level=2)
     by_round = st.toggle("One row for each round", key="by-round")
     with st.container(key="people"):
         st.dataframe(_people(served, found, by_round=by_round), hide_index=True, width="stretch")
     _leave_out(served, person)
-    st.markdown("#### Can the answers be trusted?")
+    style.heading("Can the answers be trusted?", level=2)
     _trust(fitted, served.settings.seed)
     _reward(served)
     _most_disagreed(served, fitted)
-    st.markdown("#### Downloads")
+    style.heading("Downloads", level=2)
     _downloads(served, person)
 
 
@@ -83,8 +83,10 @@ def _row(quality: AnnotatorQuality, person: Annotator | None) -> dict[str, objec
         "round": quality.round,
         "answers": quality.answers,
         "seconds each": round(quality.seconds, 1),
+        "no difference": f"{quality.equal_share:.0%}",
+        "both good": f"{quality.both_good_share:.0%}",
+        "both bad": f"{quality.both_bad_share:.0%}",
         "can't tell": f"{quality.cant_tell_share:.0%}",
-        "equal": f"{quality.equal_share:.0%}",
         "gold right": f"{quality.gold_correct} of {quality.gold_answered}{_between(quality.gold_share)}",
         "left": _percent(quality.left_share),
         "link": _link(person),
@@ -92,7 +94,7 @@ def _row(quality: AnnotatorQuality, person: Annotator | None) -> dict[str, objec
     }
 
 
-_NOBODY = AnnotatorQuality("", None, 0, 0.0, 0.0, 0.0, 0, 0, None, None)
+_NOBODY = AnnotatorQuality("", None, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0, None, None)
 
 
 def _link(person: Annotator | None) -> str:
@@ -155,7 +157,7 @@ def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
     most = [item for item in disagreements(found, limit=SHOWN_DISAGREEMENTS) if item.differing > 0]
     if not most:
         return
-    st.markdown("#### What people disagree on most")
+    style.heading("What people disagree on most", level=2)
     for number, item in enumerate(most):
         left, right = question.stimuli(served, item.comparison)
         with st.container(key=f"pair-disagreed-{number}", border=True):
@@ -163,11 +165,11 @@ def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
             for column, stimulus, scale in zip(
                 columns, (left, right), scales(left, right, served.settings), strict=False
             ):
-                column.image(stimulus.picture("overlay", scale=scale), alt=stimulus.description, width=110)
+                column.image(stimulus.picture("overlay", scale=scale), alt=stimulus.describe(served.words), width=110)
                 column.caption(stimulus.explanation.quality)  # people may disagree because there is only noise to see
             with columns[2]:
                 for answer, count in item.counts.items():
-                    style.caption(f"{count} ×", answering.LABELS[answer], left=True)
+                    style.caption(f"{count} ×", answering.label(answer), left=True) if count else None
 
 
 def _leave_out(served: ServedStudy, person: Annotator) -> None:

@@ -24,7 +24,8 @@ from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.storage import Explanations, load_explanations
 from explainfb.preferences.simulated import SimulatedAnnotator
 from explainfb.study.arm_folder import ArmFolder
-from explainfb.study.settings import StudySettings, read_settings, task_of
+from explainfb.study.settings import StudySettings, task_of
+from explainfb.study.settings_file import read_settings
 from explainfb.tasks.task import Task
 
 WAYS = {"as studies explain": StudySettings().lime, "as they did": EXPLAINED}

@@ -16,7 +16,8 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_globally
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.folder import SETTINGS
-from explainfb.study.settings import read_settings, task_of
+from explainfb.study.settings import task_of
+from explainfb.study.settings_file import read_settings
 from explainfb.tasks.datasets import FOLDER, load_task
 from explainfb.tasks.task import Task
 

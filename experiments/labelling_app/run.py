@@ -20,10 +20,10 @@ from explainfb.core.types import Answer
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.preferences.simulated import SimulatedAnnotator
 from explainfb.store import Annotator
-from explainfb.study.settings import read_settings
+from explainfb.study.settings_file import read_settings
 from explainfb.testing.app_server import App, Visitor, chromium, served
 
-KEYS = {Answer.LEFT: "1", Answer.RIGHT: "2", Answer.EQUAL: "3", Answer.CANT_TELL: "4"}
+KEYS = {Answer.LEFT: "1", Answer.RIGHT: "2", Answer.EQUAL: "3"}
 
 
 @dataclass(frozen=True, kw_only=True)

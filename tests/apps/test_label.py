@@ -77,4 +77,4 @@ def test_a_study_that_lost_a_file_says_so_and_goes_on_when_it_is_back(
         visitor.expect("progress")
         log = app.log.read_text()
         assert "Ada" not in log
-        assert link.rpartition("=")[2] not in log
+        assert link.rpartition("#")[2] not in log

@@ -31,14 +31,14 @@ def downloaded(visitor: Visitor, key: str) -> str:
 
 def test_only_open_links_open_anything(new_visitor: NewVisitor, app: App) -> None:
     link = app.invite("Ada", practised=True)
-    token = link.rpartition("=")[2]
+    token = link.rpartition("#")[2]
     guest = new_visitor()
-    for wrong in ("/", "/?link=", "/?link=" + token[:-1], "/?link=" + token.swapcase(), "/?link=' OR 1=1 --"):
+    for wrong in ("/", "/enter", "/enter#" + token[:-1], "/enter#" + token.swapcase(), "/?link=' OR 1=1 --"):
         guest.page.goto(app.base + wrong)
         guest.read("needs a personal link")
         assert guest.find("progress").count() == guest.find("agree").count() == 0
     visitor = new_visitor()
-    visitor.visit(link + "&study=/etc&role=researcher", "progress")
+    visitor.visit(f"{app.base}/?link={token}&study=/etc&role=researcher", "progress")  # a link of the old form
     assert visitor.find("people").count() == 0
     with app.store as store:
         store.annotators.revoke("Ada")

@@ -1,5 +1,6 @@
 """What the app's screens say and do, without a browser."""
 
+import html
 import logging
 import re
 from pathlib import Path
@@ -10,13 +11,17 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from explainfb.labelling import session as labelling
-from explainfb.labelling.practice import practice_examples
-from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY, app_script
+from explainfb.labelling.practice import NAMES
+from explainfb.labelling.server import COOKIE, DATA_DIR, DATABASE, STUDY, app_script
+from explainfb.labelling.wording_files import wording_in
 from explainfb.store import Kind, Role, Store
 from explainfb.testing.app_server import copy_study
 from store_backends import response
 
 PATIENCE = 60
+COOKIES: dict[str, str] = {}
+"""What the browser of whoever is at the page sends."""
+PRACTICE = wording_in("en").practice
 
 
 @pytest.fixture
@@ -26,6 +31,8 @@ def study(waiting_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(DATABASE, "")
     monkeypatch.setenv(DATA_DIR, "")
     monkeypatch.syspath_prepend(str(app_script().parent))
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda context: COOKIES))
+    COOKIES.clear()
     st.cache_resource.clear()
     return folder
 
@@ -35,19 +42,18 @@ def opened(study: Path, name: str, role: Role = Role.ANNOTATOR, *, practised: bo
         token = store.annotators.add(name, role=role)
         if practised:
             store.annotators.note(name, Kind.CONSENTED)
-            for example in practice_examples():
-                store.annotators.note(name, Kind.PRACTISED, detail=example.name)
+            for example in NAMES:
+                store.annotators.note(name, Kind.PRACTISED, detail=example)
     app = AppTest.from_file(str(app_script()), default_timeout=PATIENCE)
-    app.query_params["link"] = token
+    COOKIES[COOKIE] = token
     app.run()
     assert not app.exception
     return app
 
 
 def said(app: AppTest) -> str:
-    return "\n".join(
-        str(element.value) for kind in ("markdown", "warning", "success", "info") for element in app.get(kind)
-    )
+    texts = [str(element.value) for kind in ("markdown", "warning", "success", "info") for element in app.get(kind)]
+    return "\n".join([*texts, *(html.unescape(element.proto.body) for element in app.get("html"))])
 
 
 def button(app: AppTest, start: str) -> Button:
@@ -75,12 +81,13 @@ def test_the_studys_own_consent_and_instructions_take_their_place(study: Path) -
 def test_practice_tells_why_and_lets_nobody_past_it(study: Path) -> None:
     app = opened(study, "Ada")
     app.button("agree").click().run()
-    for example in practice_examples():
+    for because in (PRACTICE.right_better, PRACTICE.both_good, PRACTICE.both_bad):
         assert not [each for each in app.button if each.key and each.key.startswith("undo")]
         wrong = "cant_tell-practice"
         button(app, wrong).click().run()
-        assert example.because.split(".")[0] in said(app)
-        assert "Most people say otherwise" in said(app)
+        assert because in said(app)
+        assert "We would say" in said(app)
+        assert "your own view is what counts" in said(app)
         app.button("go-on").click().run()
     assert button(app, "undo-")
 
@@ -90,10 +97,11 @@ def test_the_page_about_people_lists_every_key(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.syspath_prepend(str(app))
     from screens import answering
 
-    pressed = {key for file in app.rglob("*.py") for key in re.findall(r'shortcut="(\w+)"', file.read_text())}
+    pressed = {key for file in app.rglob("*.py") for key in re.findall(r'shortcut\("(\w+)"\)', file.read_text())}
     assert {"Enter", "G", "Y"} <= pressed
-    pressed |= {answering.UNDO, answering.PAUSE} | {digit for _, digit in answering.KEYS.values()}
-    pressed |= {answering.ARROWS[arrow] for arrow, _ in answering.KEYS.values()}
+    pressed |= {answering.UNDO, answering.PAUSE, answering.HISTORY, answering.INSTRUCTIONS, answering.ORIGINAL}
+    pressed |= {digit for _, digit in answering.KEYS.values()}
+    pressed |= {answering.ARROWS[arrow] for arrow, _ in answering.KEYS.values() if arrow}
     table = page.read_text(encoding="utf-8").partition("| key | |")[2].partition("\n\n")[0]
     listed = {word for row in table.split("\n| ")[1:] for word in re.findall(r"\w+|[←→↑↓]", row.split("|")[0])}
     assert {"Esc" if key == "Escape" else key for key in pressed} - listed == set()

@@ -8,6 +8,7 @@ from pathlib import Path
 from app_visitors import NewVisitor, check_that_no_other_host_is_asked, requests_of
 from explainfb.core.types import Answer
 from explainfb.labelling.stimuli import Stimuli, scales
+from explainfb.labelling.wording_files import wording_in
 from explainfb.results.json_file import read_results
 from explainfb.store import Kind, Store
 from explainfb.study.settings import task_of
@@ -22,7 +23,9 @@ KEYS = {
     "1": Answer.LEFT,
     "2": Answer.RIGHT,
     "3": Answer.EQUAL,
-    "4": Answer.CANT_TELL,
+    "4": Answer.BOTH_GOOD,
+    "5": Answer.BOTH_BAD,
+    "6": Answer.CANT_TELL,
 }
 
 
@@ -91,7 +94,7 @@ def check_shown(study: Path, visitor: Visitor) -> None:
     assert visitor.pictures() == wanted
     assert wanted[0] != wanted[1]
     page = re.sub(r"data:image/[^\"]+", "", visitor.page.content())
-    assert all(side.description in page for side in sides)
+    assert all(side.describe(wording_in("en")) in page for side in sides)
     assert "round-0" not in page
     assert "gold" not in page
 
@@ -155,7 +158,7 @@ def test_a_visit_by_mouse(new_visitor: NewVisitor, app: App) -> None:
     requested = requests_of(visitor)
     visitor.visit(app.invite("Bo"), "agree")
     visitor.click("agree")
-    for answer in ("left", "right", "equal"):
+    for answer in ("left", "both_good", "both_bad"):
         visitor.expect("answers")
         visitor.click(f"{answer}-practice")
         visitor.expect("go-on")

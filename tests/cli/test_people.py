@@ -3,23 +3,26 @@
 import hashlib
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from command_line import HUMAN, run
+from explainfb.core.types import Answer
 from explainfb.labelling import server as serving
 from explainfb.labelling.server import ADDRESS, DATABASE, STUDY
-from explainfb.store import Role, Store
-from explainfb.study.settings import write_settings
+from explainfb.labelling.wording_files import wording_of
+from explainfb.store import Forgotten, Kind, Role, Store
+from explainfb.study.settings_file import write_settings
 from explainfb.study.study import Study
-from store_backends import comparison, comparisons, preference
+from store_backends import NOON, check_counters, comparison, comparisons, preference, response
 
 Say = Callable[..., tuple[int, str, str]]
 
 
 def token_of(link: str) -> str:
-    return link.strip().partition("?link=")[2]
+    return link.strip().partition("/enter#")[2]
 
 
 def free_port() -> str:
@@ -32,7 +35,7 @@ def test_adding_someone_prints_a_link_that_opens_the_app(say: Say, study: Path, 
     status, link, beside = say("annotators", "add", "Zoë the 2nd", *options)
     assert status == 0
     assert "The app was not served yet: if explainfb label is given --port" in beside
-    assert link.startswith("http://127.0.0.1:8501/?link=")
+    assert link.startswith("http://127.0.0.1:8501/enter#")
     with Store(study / "study.db") as store:
         person = store.annotators.authenticate(token_of(link))
     assert person is not None
@@ -44,7 +47,7 @@ def test_a_link_has_the_address_of_the_app_and_stays_in_one_line(say: Say, study
     with Store(study / "study.db") as store:
         store.write_setting(ADDRESS, address)
     _, link, beside = say("annotators", "add", "Ann")
-    assert link.startswith(f"{address}?link=")
+    assert link.startswith(f"{address}enter#")
     assert beside == ""
     assert link.count("\n") == 1
     assert " " not in link
@@ -171,9 +174,9 @@ def test_label_serves_the_study_and_links_lead_to_it(say: Say, study: Path, serv
     assert "so far" not in said
     assert server.environment is not None
     assert server.environment[STUDY] == str(study.resolve())
-    assert say("annotators", "add", "Ann")[1].startswith(f"http://127.0.0.1:{port}/?link=")
+    assert say("annotators", "add", "Ann")[1].startswith(f"http://127.0.0.1:{port}/enter#")
     say("label", "--port", port, "--url", "https://study.example.org/")
-    assert say("annotators", "add", "Ben")[1].startswith("https://study.example.org/?link=")
+    assert say("annotators", "add", "Ben")[1].startswith("https://study.example.org/enter#")
 
 
 def test_label_says_that_links_given_before_lead_elsewhere(say: Say, server: Serving) -> None:
@@ -227,3 +230,48 @@ def test_label_does_not_take_a_port_from_another(
     assert server.environment is None
     with Store(study / "study.db") as store:
         assert store.read_setting(ADDRESS) is None
+
+
+def test_someone_is_forgotten_to_the_last_byte(say: Say, study: Path) -> None:
+    for name in ("Annabel Lee", "Ben"):
+        say("annotators", "add", name)
+    with Store(study / "study.db") as store:
+        store.add_comparisons(comparisons(3), seed=0)
+        for name in ("Annabel Lee", "Ben"):
+            store.record([preference(comparison(image), annotator=name) for image in range(2)])
+        person = store.annotators.all()[0]
+        changed = response(store.comparisons()[0], Answer.RIGHT, "token of hers", supersedes=store.answers()[0].id)
+        changed = replace(changed, comment="what she typed")
+        store.answer(person, changed, now=NOON, overlap=2)
+        store.annotators.note("Annabel Lee", Kind.CONSENTED)
+    status, said, _ = say("annotators", "forget", "Annabel Lee")
+    assert status == 0
+    assert "2 answers" in said
+    with Store(study / "study.db") as store:
+        assert [each.name for each in store.annotators.all()] == ["Ben"]
+        assert [each.annotator for each in store.answers()] == ["Ben", "Ben"]
+        assert store.annotators.events() == []
+        assert store.annotators.forgotten() == Forgotten(people=1, answers=2)
+        check_counters(store)
+    files = b"".join(path.read_bytes() for path in study.glob("study.db*"))
+    for word in (b"Annabel Lee", b"what she typed", b"token of hers"):
+        assert word not in files
+    assert say("annotators", "forget", "Annabel Lee")[0] == 2
+
+
+def test_a_researcher_is_not_forgotten(say: Say, study: Path) -> None:
+    say("annotators", "add", "Rea", "--researcher")
+    status, _, complaint = say("annotators", "forget", "Rea")
+    assert status == 2
+    assert "revoke the link instead" in complaint
+
+
+def test_a_wording_is_written_once(say: Say, study: Path) -> None:
+    assert say("wording", "--language", "ar")[0] == 0
+    assert wording_of(study).direction == "rtl"
+    status, _, complaint = say("wording", "--language", "de")
+    assert status == 2
+    assert "is there already" in complaint
+    assert run("wording", "--language", "de") == 0
+    assert wording_of(Path()).language == "de"
+    assert run("wording", "--study", "nowhere") == 2

@@ -28,7 +28,8 @@ from explainfb import (
     train,
 )
 from explainfb.core.seeding import derive
-from explainfb.study.settings import command_line, read_settings, write_settings
+from explainfb.study.settings import command_line
+from explainfb.study.settings_file import read_settings, write_settings
 from explainfb.testing.tiny import ATTACKS
 
 

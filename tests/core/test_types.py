@@ -78,6 +78,8 @@ def test_answers_teach_what_they_say() -> None:
         Answer.LEFT: 1.0,
         Answer.RIGHT: 0.0,
         Answer.EQUAL: 0.5,
+        Answer.BOTH_GOOD: 0.5,
+        Answer.BOTH_BAD: 0.5,
         Answer.CANT_TELL: None,
     }
 

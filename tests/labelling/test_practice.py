@@ -1,113 +1,147 @@
-"""The drawn examples on which people learn what is asked of them."""
+"""The examples on which people learn what is asked of them, and those that a study puts in their place."""
 
-import base64
-import io
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from explainfb.core.types import Answer, BoolArray
-from explainfb.explanations.plots import row_scale
-from explainfb.labelling.practice import Example, practice_examples, worked_example
-from explainfb.labelling.stimuli import VIEWS, Stimulus
+from explainfb.core.errors import InputError
+from explainfb.core.types import Answer, ExplanationKey
+from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.metrics import relevance_mass
+from explainfb.explanations.superpixels import grid
+from explainfb.labelling.practice import NAMES, Practice, make_practice, read_practice
+from explainfb.labelling.stimuli import Stimulus
+from explainfb.labelling.wording_files import wording_in
+from explainfb.study.settings import StudySettings
+from explainfb.tasks.datasets import load_task
+from explainfb.tasks.task import Task
 
-EXAMPLES = [worked_example(), *practice_examples()]
-BACKGROUND, MARK = 0.15, 1.0
-NO_DOUBT = 0.5
-"""By how much of their weight the two sides differ, at least, where one is better."""
-
-
-@pytest.fixture(params=EXAMPLES, ids=lambda example: example.name)
-def example(request: pytest.FixtureRequest) -> Example:
-    found: Example = request.param
-    return found
-
-
-def drawn(stimulus: Stimulus) -> BoolArray:
-    """(H, W): where the shape is drawn."""
-    shape: BoolArray = (stimulus.image[0] != BACKGROUND) & (stimulus.image[0] != MARK)
-    return shape
+WORDS, SETTINGS = wording_in("en"), StudySettings()
+WEIGHTS = np.random.default_rng(0).normal(size=49) * 0.1
+REAL = [Explanation(0, 0.9, grid(28, 28, 49), np.roll(WEIGHTS, turn), 0.1, 0.9) for turn in range(6)]
 
 
-def relevant_share(stimulus: Stimulus) -> float:
-    """The share of the weight that lies on the drawn shape and speaks for it, less what speaks against it."""
-    found = stimulus.explanation
-    sizes = np.bincount(found.segments.ravel())
-    inside = np.bincount(found.segments.ravel(), weights=drawn(stimulus).ravel()) / sizes
-    return float((found.weights * inside).sum() / np.abs(found.weights).sum())
+@pytest.fixture(scope="module")
+def digits() -> Task:
+    return load_task("digits-decoy")
 
 
-def test_there_are_three_each_with_another_answer() -> None:
-    assert [example.answer for example in practice_examples()] == [Answer.RIGHT, Answer.LEFT, Answer.EQUAL]
+@pytest.fixture(scope="module")
+def elsewhere(digits: Task) -> Task:
+    """A task of which nobody knows what its shortcut is, in colour."""
+    splits = {
+        name: replace(split, images=split.images.repeat(1, 3, 1, 1), relevance=None, shortcut=None)
+        for name in ("train", "validation", "clean")
+        if (split := getattr(digits, name))
+    }
+    return Task("folder", ("cat",) * 10, **splits)
 
 
-def test_names_are_unique_and_fit_for_a_page() -> None:
-    names = [example.name for example in EXAMPLES]
-    assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"[a-z]+(,? [a-z]+)*", name) for name in names)
+def sides(practice: Practice) -> list[Stimulus]:
+    return [side for each in (practice.worked, *practice.examples) for side in (each.left, each.right)]
 
 
-def test_the_answer_is_where_the_weight_is(example: Example) -> None:
-    left, right = relevant_share(example.left), relevant_share(example.right)
-    if example.answer is Answer.EQUAL:
-        assert min(left, right) > 0.5
-        assert abs(left - right) < 0.2
-    else:
-        better, worse = (left, right) if example.answer is Answer.LEFT else (right, left)
-        assert better > 0.5
-        assert better - worse > NO_DOUBT
+def on_the_thing(stimulus: Stimulus) -> float:
+    """The share of the weight that lies on what is brighter than the rest."""
+    bright = stimulus.image.sum(0)
+    return relevance_mass(stimulus.explanation, bright > (bright.min() + bright.max()) / 2)
 
 
-def test_the_lesson_on_purple_has_purple_on_its_shape() -> None:
-    (lesson,) = [example for example in practice_examples() if "purple" in example.name]
-    assert relevant_share(lesson.right) < -NO_DOUBT
-    assert "purple" in lesson.because
-    assert " against" in lesson.right.description
-    assert " against" not in lesson.left.description
+@pytest.mark.parametrize("explanations", [REAL, []], ids=["real weights", "made up"])
+@pytest.mark.parametrize("name", ["digits", "elsewhere"])
+def test_each_kind_is_what_it_is_called(
+    name: str, explanations: Sequence[Explanation], request: pytest.FixtureRequest
+) -> None:
+    """What we would call good lies more on the thing than what we would not."""
+    practice = make_practice(request.getfixturevalue(name), SETTINGS, WORDS, explanations)
+    unequal, good, bad = practice.examples
+    assert [each.name for each in practice.examples] == list(NAMES)
+    assert [each.answer for each in practice.examples] == [Answer.RIGHT, Answer.BOTH_GOOD, Answer.BOTH_BAD]
+    assert practice.worked.answer is Answer.LEFT
+    clean = [on_the_thing(each) for each in (practice.worked.left, unequal.right, good.left, good.right)]
+    noisy = [on_the_thing(each) for each in (practice.worked.right, unequal.left, bad.left, bad.right)]
+    assert min(clean) > max(noisy) + 0.15
+    assert [each.left_is_good for each in practice.examples] == [False, True, False]
 
 
-def test_what_to_expect_of_a_rating_of_the_left_one_agrees(example: Example) -> None:
-    assert example.left_is_good == (relevant_share(example.left) > 0.5)
+def test_pictures_are_of_the_studys_kind_and_without_its_shortcut(digits: Task, elsewhere: Task) -> None:
+    without = digits.train_without_shortcut
+    assert without is not None
+    known = {image.numpy().astype(np.float64).tobytes() for image in without.images[:50]}
+    for stimulus in sides(make_practice(digits, SETTINGS, WORDS, REAL)):
+        assert stimulus.image.tobytes() in known
+    for stimulus in sides(make_practice(elsewhere, SETTINGS, WORDS)):
+        assert stimulus.image.shape == (3, 28, 28)
+        assert stimulus.class_name in ("circle", "triangle", "cross", "square")  # drawn: no picture of the study
 
 
-def test_the_reason_speaks_of_the_side_that_is_better(example: Example) -> None:
-    first = {Answer.LEFT: "left", Answer.RIGHT: "right", Answer.EQUAL: "both"}[example.answer]
-    named = re.search(r"\b(left|right|both)\b", example.because.lower())
-    assert named is not None
-    assert named[1] == first
+def test_weights_are_those_of_the_studys_explanations(digits: Task) -> None:
+    strengths = {round(abs(weight), 9) for real in REAL for weight in real.weights}
+    half = {round(abs(real.weights).max() / 2, 9) for real in REAL}
+    for stimulus in sides(make_practice(digits, SETTINGS, WORDS, REAL)):
+        assert {round(abs(weight), 9) for weight in stimulus.explanation.weights} - {0.0} <= strengths | half
 
 
-def test_the_same_picture_is_on_both_sides_unless_both_are_good(example: Example) -> None:
-    same = np.array_equal(example.left.image, example.right.image)
-    assert same == (example.answer is not Answer.EQUAL)
-    assert (example.left.class_name == example.right.class_name) == same
+def test_nobody_is_told_to_be_wrong_and_no_difference_will_do_for_both_good() -> None:
+    for language in ("en", "de"):
+        said = " ".join(vars(wording_in(language).practice).values())  # type: ignore[arg-type]
+        assert re.search(r"wrong|mistake|falsch|fehler|most people|meisten", said.lower()) is None
 
 
-def test_shape_mark_and_background_can_be_told_apart(example: Example) -> None:
-    for stimulus in (example.left, example.right):
-        mark = stimulus.image[0] == MARK
-        assert 0.05 < drawn(stimulus).mean() < 0.5
-        assert mark.any()
-        assert not mark[8:].any()
-        assert not mark[:, 8:].any()
+def test_an_example_agrees_with_what_means_the_same(digits: Task) -> None:
+    unequal, good, bad = make_practice(digits, SETTINGS, WORDS, REAL).examples
+    assert [answer for answer in Answer if good.agrees(answer)] == [Answer.EQUAL, Answer.BOTH_GOOD]
+    assert [answer for answer in Answer if bad.agrees(answer)] == [Answer.BOTH_BAD]
+    assert [answer for answer in Answer if unequal.agrees(answer)] == [Answer.RIGHT]
 
 
-def test_pictures_can_be_drawn(example: Example) -> None:
-    for stimulus in (example.left, example.right):
-        assert stimulus.image.shape == (3, *stimulus.explanation.segments.shape)
-        assert 0 <= stimulus.image.min() < stimulus.image.max() <= 1
-        for view in VIEWS:
-            uri = stimulus.picture(view, scale=row_scale(stimulus.explanation))
-            with Image.open(io.BytesIO(base64.b64decode(uri.partition("base64,")[2]))) as picture:
-                picture.load()
-                assert picture.size == (192, 192)
-                assert len(picture.convert("RGB").getcolors(2**16) or []) > 1
+def read(folder: Path, text: str, usual: Practice) -> Practice:
+    (folder / "practice.toml").write_text(text)
+
+    def find(key: ExplanationKey, round_number: int) -> Stimulus:
+        if key.image > 9:
+            raise InputError(f"Round {round_number} has no explanation {key}.")
+        return Stimulus(np.full((1, 28, 28), 0.5), replace(REAL[0], target=key.image), f"{key} of {round_number}")
+
+    return read_practice(folder, usual, find)
 
 
-def test_words_for_those_who_cannot_see_tell_the_two_sides_apart(example: Example) -> None:
-    if example.answer is not Answer.EQUAL:
-        assert example.left.description != example.right.description
-    for stimulus in (example.left, example.right):
-        assert stimulus.description.startswith(f"Reasons for {stimulus.class_name}: ")
+def test_a_study_may_have_examples_of_its_own_or_none(digits: Task, tmp_path: Path) -> None:
+    usual = make_practice(digits, SETTINGS, WORDS)
+    assert read_practice(tmp_path, usual, lambda key, number: usual.worked.left) is usual
+    assert read(tmp_path, "practice = false", usual).is_over(frozenset())
+    assert read(tmp_path, "practice = true", usual).examples == usual.examples
+    mine = """
+        [[example]]
+        left = "round-0/3"
+        right = "round-1/4"
+        round = 2
+        answer = "right"
+        because = "The beak."
+    """
+    (example,) = read(tmp_path, mine, usual).examples
+    assert (example.left.class_name, example.right.class_name) == ("round-0/3 of 2", "round-1/4 of 2")
+    assert (example.answer, example.because, example.left_is_good) == (Answer.RIGHT, "The beak.", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("practice = 3", "practice = true or false"),
+        ("colour = 'red'", "colour"),
+        ("[[example]]\nleft = 'round-0/1'", "example 1 needs left, right, answer and because"),
+        ("[[example]]\nleft = 'a/1'\nright = 'b/2'\nanswer = 'splendid'\nbecause = ''", "an answer is one of left"),
+        ("[[example]]\nleft = 'a'\nright = 'b/2'\nanswer = 'left'\nbecause = ''", "such as round-0/12"),
+        ("[[example]]\nleft = 'a/10'\nright = 'b/2'\nanswer = 'left'\nbecause = ''", "no explanation a/10"),
+        ("[[example", "practice.toml cannot be used"),
+    ],
+)
+def test_what_is_wrong_with_a_studys_own_examples_is_named(text: str, found: str, digits: Task, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, text, make_practice(digits, SETTINGS, WORDS))
+    assert found in str(refused.value)
+    assert "practice.toml" in str(refused.value)

@@ -11,7 +11,7 @@ import pytest
 from explainfb.core.errors import InputError
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Store
-from explainfb.study.settings import write_settings
+from explainfb.study.settings_file import write_settings
 from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
 from store_backends import comparisons, people

@@ -12,7 +12,17 @@ import pytest
 import explainfb
 from explainfb.core.errors import InputError
 from explainfb.labelling import server as serving
-from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY, address, app_script, check_address, link, serve
+from explainfb.labelling.server import (
+    DATA_DIR,
+    DATABASE,
+    STUDY,
+    address,
+    app_script,
+    check_address,
+    link,
+    serve,
+    server_script,
+)
 
 CHECKOUT = Path(__file__).parents[2]
 SECRET = "postgresql://ann:pass%40word@db.example.org/study"
@@ -72,10 +82,10 @@ def test_browsers_find_the_app(host: str, port: int, found: str) -> None:
 @pytest.mark.parametrize(
     ("base", "whole"),
     [
-        ("http://127.0.0.1:8501", "http://127.0.0.1:8501/?link=t-o_k"),
-        ("http://[::1]:8501", "http://[::1]:8501/?link=t-o_k"),
-        ("https://study.example.org/", "https://study.example.org/?link=t-o_k"),
-        ("https://example.org/study/", "https://example.org/study/?link=t-o_k"),
+        ("http://127.0.0.1:8501", "http://127.0.0.1:8501/enter#t-o_k"),
+        ("http://[::1]:8501", "http://[::1]:8501/enter#t-o_k"),
+        ("https://study.example.org/", "https://study.example.org/enter#t-o_k"),
+        ("https://example.org/study/", "https://example.org/study/enter#t-o_k"),
     ],
 )
 def test_a_link_opens_the_app_wherever_it_is(base: str, whole: str) -> None:
@@ -158,7 +168,7 @@ def test_the_app_is_told_what_to_serve_and_where(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("PATH_OF_SOMEONE", "kept")
     program, arguments, environment = served(monkeypatch, host="0.0.0.0", port=9000, data_dir=Path("pictures"))
     assert program == arguments[0] == sys.executable
-    assert arguments[1:5] == ["-m", "streamlit", "run", str(app_script())]
+    assert arguments[1:5] == ["-m", "streamlit", "run", str(server_script())]
     assert "--server.address=0.0.0.0" in arguments
     assert "--server.port=9000" in arguments
     assert environment[STUDY] == str(tmp_path / "study")

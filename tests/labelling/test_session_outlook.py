@@ -6,7 +6,8 @@ import pytest
 
 from explainfb.core.types import Answer
 from explainfb.labelling import session as labelling
-from explainfb.labelling.session import USUAL_SECONDS, AnnotationSession, time_left
+from explainfb.labelling.session import USUAL_SECONDS, AnnotationSession
+from explainfb.labelling.wording_files import wording_in
 from explainfb.store import Annotator, Outlook, Response, Store
 from one_at_the_session import COMPARISONS, answer_next, desk_of, looked, must_ask, undo
 from store_backends import NOON, comparisons, people
@@ -60,17 +61,17 @@ def test_nothing_but_breaks_tells_no_pace(store: Store) -> None:
     [
         (0, "less than a minute"),
         (29, "less than a minute"),
-        (31, "about 1 minute"),
-        (89, "about 1 minute"),
-        (91, "about 2 minutes"),
-        (360, "about 6 minutes"),
-        (89 * 60, "about 89 minutes"),
-        (90 * 60, "about 2 hours"),
-        (5 * 3600 + 60, "about 5 hours"),
+        (31, "about 1 min"),
+        (89, "about 1 min"),
+        (91, "about 2 min"),
+        (360, "about 6 min"),
+        (89 * 60, "about 89 min"),
+        (90 * 60, "about 2 h"),
+        (5 * 3600 + 60, "about 5 h"),
     ],
 )
 def test_the_time_left_is_told_roughly(seconds: float, text: str) -> None:
-    assert time_left(seconds) == text
+    assert wording_in("en").progress.time_left(seconds) == text
 
 
 def test_the_outlook_counts_what_is_done_and_what_is_left(store: Store, session: AnnotationSession) -> None:

@@ -16,12 +16,14 @@ from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import explanations_path, save_explanations
 from explainfb.explanations.superpixels import grid
 from explainfb.labelling.stimuli import PLACES, VIEWS, Stimuli, Stimulus, colour_scale, regional_shares, scales
+from explainfb.labelling.wording_files import wording_in
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Split, Task
 
 NINTHS = grid(30, 30, 9)
 EVERY_PLACE = [place for row in PLACES for place in row]
 CLASSES = ("cat", "dog", "newt")
+ENGLISH = wording_in("en")
 
 
 def explanation(weights: FloatArray, segments: IntArray = NINTHS, target: int = 0) -> Explanation:
@@ -44,7 +46,10 @@ def test_weight_is_told_where_it_lies_and_on_its_side(place: int, weight: float)
     shares = regional_shares(explanation(only(place, weight)))
     assert shares.ravel() == pytest.approx(np.sign(weight) * only(place, 1.0))
     side = "for" if weight > 0 else "against"
-    assert stimulus(only(place, weight)).description == f"Reasons for cat: {EVERY_PLACE[place]} 100% {side}."
+    assert (
+        stimulus(only(place, weight)).describe(ENGLISH)
+        == f"Reasons for cat: {EVERY_PLACE[place].replace('_', ' ')} 100 % {side}."
+    )
 
 
 def test_a_large_superpixel_is_spread_over_the_regions_it_covers() -> None:
@@ -77,26 +82,32 @@ def test_shares_are_shares(found: Explanation) -> None:
 
 def test_the_three_strongest_places_are_told_the_strongest_first() -> None:
     weights = np.array([0.02, 0.0, 0.0, 0.0, 0.5, -0.3, 0.0, 0.0, 0.18])
-    assert stimulus(weights).description == "Reasons for cat: centre 50% for; right 30% against; bottom right 18% for."
+    assert (
+        stimulus(weights).describe(ENGLISH)
+        == "Reasons for cat: centre 50 % for; right 30 % against; bottom right 18 % for."
+    )
 
 
 def test_what_is_within_its_noise_is_not_told() -> None:
     shown = stimulus(np.array([0.3, 0.0, 0.0, 0.0, -0.1, 0.0, 0.0, 0.0, 0.05]))
     noisy = replace(shown.explanation, standard_errors=np.full(9, 0.04))
-    assert replace(shown, explanation=noisy).description == "Reasons for cat: top left 75% for; centre 25% against."
+    assert (
+        replace(shown, explanation=noisy).describe(ENGLISH)
+        == "Reasons for cat: top left 75 % for; centre 25 % against."
+    )
 
 
 def test_a_silent_explanation_is_told_as_such() -> None:
-    assert stimulus(np.zeros(9)).description == "Reasons for cat: no part of the image counted."
+    assert stimulus(np.zeros(9)).describe(ENGLISH) == "Reasons for cat: no part of the picture counted."
     assert regional_shares(explanation(np.zeros(9))).tolist() == [[0.0] * 3] * 3
 
 
 @pytest.mark.parametrize(
-    ("probability", "told"), [(0.834, "83 %"), (0.0, "0 %"), (1.0, "100 %")], ids=["some", "none", "all"]
+    ("probability", "told"), [(0.834, "83"), (0.0, "0"), (1.0, "100")], ids=["some", "none", "all"]
 )
 def test_how_sure_the_classifier_was_is_told_in_per_cent(probability: float, told: str) -> None:
     shown = stimulus(only(4, 0.2))
-    assert replace(shown, explanation=replace(shown.explanation, probability=probability)).confidence == told
+    assert replace(shown, explanation=replace(shown.explanation, probability=probability)).percent == told
 
 
 @pytest.mark.parametrize(("side", "tiny"), [(28, True), (63, True), (64, False), (224, False)])
@@ -109,7 +120,7 @@ def test_every_view_is_its_own_picture() -> None:
     pictures = [shown.picture(view, scale=0.2) for view in VIEWS]
     assert len(set(pictures)) == len(VIEWS)
     assert pictures[VIEWS.index("original")] == shown.original == plots.picture(shown.image)
-    assert pictures[VIEWS.index("only what counted")] == plots.supporting(shown.image, shown.explanation)
+    assert pictures[VIEWS.index("only")] == plots.supporting(shown.image, shown.explanation)
     for scale, strength in ((0.2, 1.0), (0.4, 1.0), (0.2, 0.4)):
         expected = plots.overlay(shown.image, shown.explanation, scale, strength=strength)
         assert shown.picture("overlay", scale=scale, strength=strength) == expected
@@ -179,11 +190,16 @@ def test_nothing_that_is_shown_tells_which_classifier_it_is_about(folder: Path, 
     other = stimuli.stimulus(ExplanationKey("round-1", 5), 2)
 
     def shown(each: Stimulus) -> list[str]:
-        return [each.description, each.confidence, each.class_name, *(each.picture(view, scale=0.2) for view in VIEWS)]
+        return [
+            each.describe(ENGLISH),
+            each.percent,
+            each.class_name,
+            *(each.picture(view, scale=0.2) for view in VIEWS),
+        ]
 
     assert shown(first) == shown(second)
     assert shown(first) != shown(other)
-    assert not any("round" in text for text in (first.description, first.confidence, first.class_name))
+    assert not any("round" in text for text in (first.describe(ENGLISH), first.percent, first.class_name))
 
 
 def with_relevance(task: Task) -> Task:
@@ -198,9 +214,9 @@ def test_gold_explanations_are_made_from_those_of_the_rounds_own_classifier(fold
     good, bad = (stimuli.stimulus(ExplanationKey(name, 5), 2) for name in (GOOD, BAD))
     assert good.image == pytest.approx(np.full((1, 30, 30), 0.5))
     assert good.class_name == bad.class_name == "newt"
-    assert good.confidence == bad.confidence == "83 %"
+    assert good.percent == bad.percent == "83"
     assert regional_shares(good.explanation)[2].tolist() == regional_shares(bad.explanation)[0].tolist() == [0.0] * 3
-    assert "gold" not in good.description + bad.description
+    assert "gold" not in good.describe(ENGLISH) + bad.describe(ENGLISH)
     with pytest.raises(InputError, match="no explanation round-1/0"):
         stimuli.stimulus(ExplanationKey(GOOD, 0), 2)
 

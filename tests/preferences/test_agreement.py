@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crowd_answers import CANT_TELL, EQUAL, GOLD, LEFT, RIGHT, answered, crowd, table
+from crowd_answers import BOTH_BAD, BOTH_GOOD, CANT_TELL, EQUAL, GOLD, LEFT, RIGHT, answered, crowd, table
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer
 from explainfb.preferences.agreement import (
@@ -155,7 +155,7 @@ def test_disagreements_come_most_divided_first() -> None:
     found = disagreements([*answers, answered(0, RIGHT, "person 3", current=False)])
     assert [each.comparison.comparison.left.image for each in found] == [4, 1, 5, 2]
     assert [each.differing for each in found] == [1, 1, 1, pytest.approx(2 / 3)]
-    assert found[2].counts == {LEFT: 1, RIGHT: 1, EQUAL: 0, CANT_TELL: 1}
+    assert {answer: n for answer, n in found[2].counts.items() if n} == {LEFT: 1, RIGHT: 1, CANT_TELL: 1}
     assert disagreements(answers, 2) == found[:2]
     assert disagreements(answers, 0) == []
 
@@ -177,3 +177,15 @@ def test_one_person_who_cannot_tell() -> None:
     assert measure_agreement(answers, seed=0) is None
     assert left_bias(answers) is None
     assert disagreements(answers) == []
+
+
+def test_ties_of_every_kind_agree_with_each_other_and_with_nothing_else() -> None:
+    """They teach the same, so that people who call a tie by another name do not disagree."""
+    ties = [[EQUAL, BOTH_BAD], [BOTH_GOOD, BOTH_GOOD], [BOTH_BAD, BOTH_GOOD]]
+    plain = [[EQUAL, EQUAL]] * 3
+    sides = [[LEFT, LEFT], [RIGHT, LEFT], [LEFT, EQUAL]]
+    told_apart, alike = (measure_agreement(table([*kind, *sides]), seed=0) for kind in (ties, plain))
+    assert told_apart == alike
+    assert alike is not None
+    assert disagreements(table(ties)) == []
+    assert disagreements(table([[BOTH_BAD, LEFT]]))[0].differing == 1

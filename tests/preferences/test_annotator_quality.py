@@ -2,7 +2,7 @@
 
 import pytest
 
-from crowd_answers import CANT_TELL, EQUAL, GOLD, LEFT, RIGHT, answered
+from crowd_answers import BOTH_BAD, BOTH_GOOD, CANT_TELL, EQUAL, GOLD, LEFT, RIGHT, answered
 from explainfb.core.seeding import numpy_generator
 from explainfb.preferences.agreement import JUDGEMENTS, annotator_quality, left_bias
 
@@ -28,6 +28,13 @@ def test_a_persons_answers_are_summed_up() -> None:
     assert ann.left_share is not None
     assert ann.left_share.estimate == 2 / 3
     assert (zoe.annotator, zoe.answers, zoe.gold_answered, zoe.gold_share) == ("Zoë", 1, 0, None)
+
+
+def test_ties_are_told_apart() -> None:
+    (ann,) = annotator_quality(
+        [answered(n, each) for n, each in enumerate([BOTH_BAD, BOTH_BAD, BOTH_GOOD, EQUAL, LEFT])]
+    )
+    assert (ann.both_bad_share, ann.both_good_share, ann.equal_share) == (2 / 5, 1 / 5, 1 / 5)
 
 
 def test_rounds_are_told_apart_on_wish() -> None:

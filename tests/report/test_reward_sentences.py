@@ -6,7 +6,7 @@ import pytest
 
 from explainfb.core.types import Interval, OutOfBagTest
 from explainfb.report import render_report
-from explainfb.report.reward_sentences import followed_sentence, held_out_sentence
+from explainfb.report.reward_sentences import both_bad_sentence, followed_sentence, held_out_sentence
 from explainfb.results.records import RoundResult, Stopped, StopReason, StudyResults
 from report_page import EMPTY, Page
 from results_example import example_results
@@ -49,6 +49,23 @@ def test_without_the_numbers_it_is_still_said_which_rounds_were_followed() -> No
     assert followed_sentence(study(), {}).endswith(": round 1 not followed; round 2 followed.")
     assert followed_sentence(study(significance=None), {}) == ""
     assert "whatever the evidence" in followed_sentence(study(significance=1), {})
+
+
+@pytest.mark.parametrize(
+    ("said", "annotator", "words"),
+    [
+        (31, "human", "31 (12.9\N{NO-BREAK SPACE}%) said that both"),
+        (0, "human", "0 (0.0"),
+        (0, "simulated", None),
+        (None, "human", None),
+    ],
+)
+def test_how_many_said_that_both_are_bad(said: int | None, annotator: str, words: str | None) -> None:
+    results = study()
+    preferences = replace(results.preferences, answers=240, both_bad=said)
+    results = replace(results, preferences=preferences, settings={**results.settings, "annotator": annotator})
+    found = both_bad_sentence(results)
+    assert found == "" if words is None else words in found
 
 
 def test_the_page_says_both() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer, ExplanationKey, Preference
-from explainfb.store import Kind, Progress, Rating, Role, Store
-from store_backends import BACKENDS, NOON, comparison, comparisons, fresh_url, people, preference
+from explainfb.store import Forgotten, Kind, Progress, Rating, Role, Store
+from store_backends import BACKENDS, NOON, check_counters, comparison, comparisons, fresh_url, people, preference
 
 
 @pytest.fixture(params=BACKENDS)
@@ -232,3 +232,18 @@ def test_ratings_are_kept_and_the_last_one_is_current(store: Store) -> None:
         store.rate(ann, rating(0, 1, annotator="Bob"), now=NOON)
     with pytest.raises(InputError, match="from 1 to 5; found 6"):
         rating(0, 6)
+
+
+def test_who_is_forgotten_is_asked_for_by_nobody_and_leaves_a_count(store: Store) -> None:
+    store.add_comparisons(comparisons(2), seed=7)
+    for name in ("Ann", "Ben"):
+        store.annotators.add(name)
+        store.record([preference(each, annotator=name) for each in comparisons(2)])
+    store.undo(store.annotators.all()[1], store.answers()[2], now=NOON, overlap=2, lease_seconds=60)
+    assert store.annotators.forget("Ben") == 1
+    assert store.annotators.forget("Ann") == 2
+    assert store.annotators.forgotten() == Forgotten(people=2, answers=3)
+    assert store.annotators.all() == []
+    assert store.answers() == []
+    assert store.progress(1).answers == 0
+    check_counters(store)

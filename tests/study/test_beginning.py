@@ -16,7 +16,8 @@ from explainfb.classifiers.networks import BUILDERS
 from explainfb.core.errors import InputError
 from explainfb.store import Store
 from explainfb.study.folder import locked
-from explainfb.study.settings import StudySettings, read_settings
+from explainfb.study.settings import StudySettings
+from explainfb.study.settings_file import read_settings
 from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from explainfb.core.errors import InputError
 from explainfb.study.finished import finished_studies
-from explainfb.study.settings import write_settings
+from explainfb.study.settings_file import write_settings
 from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.testing.tiny import TINY
 

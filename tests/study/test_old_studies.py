@@ -14,7 +14,7 @@ from command_line import run
 from explainfb.classifiers.networks import BUILDERS
 from explainfb.core.errors import InputError
 from explainfb.results.json_file import read_results
-from explainfb.study.settings import read_settings
+from explainfb.study.settings_file import read_settings
 from explainfb.study.study import Study
 
 KEPT = sorted((Path(__file__).parents[1] / "studies").glob("*.tar.xz"))

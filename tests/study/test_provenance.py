@@ -13,7 +13,8 @@ from explainfb.results.json_file import read_results, write_results
 from explainfb.study import finished as finished_module
 from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies
-from explainfb.study.settings import task_of, write_settings
+from explainfb.study.settings import task_of
+from explainfb.study.settings_file import write_settings
 from explainfb.study.study import Study
 from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Processes

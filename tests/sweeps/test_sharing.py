@@ -8,7 +8,8 @@ import pytest
 
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
-from explainfb.study.settings import StudySettings, write_settings
+from explainfb.study.settings import StudySettings
+from explainfb.study.settings_file import write_settings
 from explainfb.sweeps.sharing import DECIDED_BY, copy_shared_files, first_with_each_start, shared_files
 
 STUDY = StudySettings(seed=3)

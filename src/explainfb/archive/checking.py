@@ -16,7 +16,7 @@ from explainfb.results.json_file import read_results
 from explainfb.store import Store
 from explainfb.study.arm_folder import ANSWERS, ArmFolder
 from explainfb.study.folder import DATABASE, IDENTITY, RESULTS, SETTINGS, check_store
-from explainfb.study.settings import read_settings
+from explainfb.study.settings_file import read_settings
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from explainfb.cli.doctor import Doctor
 from explainfb.cli.help_pages import option_rules
 from explainfb.cli.keeping import Check
 from explainfb.cli.old_options import with_new_names
-from explainfb.cli.people import Annotators, Label
+from explainfb.cli.people import Annotators, Label, Wording
 from explainfb.cli.printing import say
 from explainfb.cli.study import Evaluate, Report, Run
 from explainfb.cli.sweep import Sweep
@@ -31,6 +31,7 @@ Command = (
     | Annotated[Sweep, subcommand("sweep")]
     | Annotated[Label, subcommand("label")]
     | Annotated[Annotators, subcommand("annotators")]
+    | Annotated[Wording, subcommand("wording")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Import, subcommand("import")]
 )

@@ -16,7 +16,7 @@ def store_of(folder: Path, database: str | None) -> "Iterator[Store]":
     """The database of the study in `folder`. Raises `InputError` when there is no study, or it is another's."""
     from explainfb.store import Store
     from explainfb.study.folder import DATABASE, IDENTITY, SETTINGS, check_begun, check_store
-    from explainfb.study.settings import read_settings
+    from explainfb.study.settings_file import read_settings
 
     if not (folder / IDENTITY).is_file():
         read_settings(folder / SETTINGS)  # which says what is missing; else settings are not needed, nor read

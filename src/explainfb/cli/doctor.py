@@ -10,7 +10,8 @@ from rich.console import Console
 from explainfb.cli.printing import say
 from explainfb.core.devices import use_one_thread
 from explainfb.core.errors import InputError
-from explainfb.study.settings import read_settings, task_of
+from explainfb.study.settings import task_of
+from explainfb.study.settings_file import read_settings
 
 if TYPE_CHECKING:
     from explainfb.doctor import Finding

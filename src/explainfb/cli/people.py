@@ -13,6 +13,7 @@ from explainfb.cli.database import store_of
 from explainfb.cli.printing import how_to_invite, say
 from explainfb.core.errors import InputError
 from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, THIS_MACHINE, address, check_address, link, serve
+from explainfb.labelling.wording_files import WORDING, Language, write_wording
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,15 +70,40 @@ class Label:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wording:
+    """Write a file with every word that annotators see, to be changed: a study's wording.toml is what its app says."""
+
+    language: Language = "en"
+    """The language to begin from."""
+    study: Path | None = None
+    """Folder of the study, whose wording.toml it becomes; without it, wording.toml is written where you are."""
+
+    def __call__(self, console: Console) -> int:
+        path = (self.study or Path()) / WORDING
+        if self.study is not None and not self.study.is_dir():
+            raise InputError(f"There is no folder {self.study}; name that of a study, or leave --study out.")
+        write_wording(path, self.language)
+        say(console, f"{path}: change what stands between the quotes; the app reads it when it starts.")
+        return 0
+
+
+FORGOTTEN = (
+    "{name} is forgotten: {given} answers, with comments, name and link, are deleted, and only their number is kept. "
+    "What was learned from them stays; results.json, the report, exported files and backups made before may still have "
+    "them."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Annotators:
-    """Who may answer: add someone and print a personal link, list everyone, or revoke a link."""
+    """Who may answer: add someone and print a personal link, list everyone, revoke a link, or forget someone."""
 
     study: Path
     """Folder of the study."""
-    action: Annotated[Literal["add", "list", "revoke"], Positional]
+    action: Annotated[Literal["add", "list", "revoke", "forget"], Positional]
     """What is to be done."""
     name: Annotated[str | None, Positional] = None
-    """Whom to add, or whose link to revoke."""
+    """Whom to add, whose link to revoke, or whose answers, comments and name to delete."""
     researcher: bool = False
     """The link opens the researchers' page in place of the questions."""
     db: str | None = None
@@ -94,6 +120,9 @@ class Annotators:
                 console.print(people_table(store.annotators.all(), given))
             elif self.action == "add":
                 self._add(self.name, store, console)
+            elif self.action == "forget":
+                answers = store.annotators.forget(self.name)
+                say(console, FORGOTTEN.format(name=self.name, given=f"{answers:,}"))
             else:
                 had = store.annotators.revoke(self.name)
                 say(console, "The link is closed; answers stay." if had else f"{self.name} had no open link.")
@@ -108,7 +137,7 @@ class Annotators:
             say(
                 Console(stderr=True),
                 "The app was not served yet: if explainfb label is given --port, --host or --url, only what stands "
-                "before /?link= changes.",
+                "before /enter# changes.",
             )
 
 

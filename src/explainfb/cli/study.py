@@ -15,7 +15,8 @@ from explainfb.classifiers.settings import TrainingSettings
 from explainfb.cli.help_pages import Flat, UsualOptions
 from explainfb.cli.printing import how_to_invite, say, show
 from explainfb.core.devices import DeviceName, resolve_device, use_one_thread
-from explainfb.study.settings import StudySettings, read_settings
+from explainfb.study.settings import StudySettings
+from explainfb.study.settings_file import read_settings
 
 if TYPE_CHECKING:
     from explainfb.study.study import Study

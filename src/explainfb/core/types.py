@@ -74,19 +74,29 @@ class Answer(StrEnum):
     """What a person can say of a comparison.
 
     >>> from explainfb import Answer
-    >>> Answer.LEFT.share_left, Answer.EQUAL.share_left, Answer.CANT_TELL.share_left
+    >>> Answer.LEFT.share_left, Answer.BOTH_BAD.share_left, Answer.CANT_TELL.share_left
     (1.0, 0.5, None)
     """
 
     LEFT = "left"
     RIGHT = "right"
     EQUAL = "equal"
+    """No difference, without a word on whether they are good."""
+    BOTH_GOOD = "both_good"
+    BOTH_BAD = "both_bad"
     CANT_TELL = "cant_tell"
 
     @property
     def share_left(self) -> float | None:
         """The probability that the left one is better, as the reward model is taught it; None teaches nothing."""
-        return {Answer.LEFT: 1.0, Answer.RIGHT: 0.0, Answer.EQUAL: 0.5, Answer.CANT_TELL: None}[self]
+        if self.is_tie:
+            return 0.5
+        return {Answer.LEFT: 1.0, Answer.RIGHT: 0.0, Answer.CANT_TELL: None}[self]
+
+    @property
+    def is_tie(self) -> bool:
+        """Whether neither is said to be better: no difference, both good, both bad."""
+        return self in (Answer.EQUAL, Answer.BOTH_GOOD, Answer.BOTH_BAD)
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,47 @@
-"""Drawn examples on which people learn what is asked of them, before they are asked it."""
+"""Examples on which people learn what is asked of them, before they are asked it.
 
-from dataclasses import dataclass
+They are made of the study's kind of pictures, and of the weights of its own explanations where it has some. What they
+teach is to tell a clean explanation from a noisy one and to say that both are bad; they show neither the study's
+shortcut nor a judgement on what it asks about. A study may have examples of its own, or none: `practice.toml`.
+"""
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from explainfb.core.types import Answer, BoolArray, FloatArray
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import numpy_generator
+from explainfb.core.types import Answer, BoolArray, ExplanationKey, FloatArray, IntArray
 from explainfb.explanations.explanation import Explanation
-from explainfb.explanations.superpixels import grid
+from explainfb.explanations.metrics import relevance_mass
+from explainfb.explanations.superpixels import grid, segment
 from explainfb.labelling.stimuli import Stimulus
+from explainfb.labelling.wording import Wording
+from explainfb.study.settings import StudySettings
+from explainfb.tasks.task import Task
 
-SIZE = 48
-"""Pixels to a side."""
-CELLS = 8
-"""Superpixels to a side."""
-SPEAKS_FOR = 0.06
-"""The weight of a superpixel that counted, in units of probability."""
+PRACTICE = "practice.toml"
+"""Its name in a study's folder."""
+NAMES = ("clean and noisy", "both good", "both bad")
+"""What the examples that come along are called in the database."""
+SHAPES = ("circle", "triangle", "cross", "square")
+PICTURES = 6
+"""So many pictures the worked example and the three others need."""
+SCATTERED = 12
+"""So many ways of scattering weights are tried; the one with least on the object is taken."""
+DRAWN_WEIGHT = 0.06
+"""The strongest weight where no explanation is at hand, in units of probability."""
+Find = Callable[[ExplanationKey, int], Stimulus]
+"""The explanation of this key that this round asked about."""
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """Two explanations of which anyone can say which is better, and why."""
+    """Two explanations, and what whoever asks would say of them."""
 
     name: str
     left: Stimulus
@@ -27,63 +49,145 @@ class Example:
     answer: Answer
     because: str
     """What to tell whoever answered, after `answer`."""
+    left_is_good: bool
+    """What to expect of a rating of the left one alone."""
 
-    @property
-    def left_is_good(self) -> bool:
-        """What to expect of a rating of the left one alone."""
-        return self.answer is not Answer.RIGHT
+    def agrees(self, answer: Answer) -> bool:
+        """Whether people and we say the same: where both are good, no difference is the same."""
+        return answer is self.answer or (self.answer is Answer.BOTH_GOOD and answer is Answer.EQUAL)
 
 
-def worked_example() -> Example:
-    """The one that the instructions explain."""
-    image, shape = _picture("circle")
-    return Example(
-        "worked example",
-        _stimulus(image, "circle", shape),
-        _stimulus(image, "circle", _corner()),
-        Answer.LEFT,
-        "On the left the classifier looked at the circle itself. On the right it looked at the white mark in the "
-        "corner, which has nothing to do with being a circle.",
+@dataclass(frozen=True, eq=False)
+class Practice:
+    """The example that the instructions explain, and those that people answer."""
+
+    worked: Example
+    examples: tuple[Example, ...]
+
+    def is_over(self, done: frozenset[str]) -> bool:
+        """Whether every example was answered; `done` names those that were."""
+        return all(example.name in done for example in self.examples)
+
+
+@dataclass(frozen=True, eq=False)
+class _Picture:
+    """A picture that shows no shortcut, and where the thing is that it shows."""
+
+    image: FloatArray
+    """(C, H, W) in [0, 1]."""
+    thing: BoolArray
+    """(H, W)."""
+    class_name: str
+    cut: IntArray
+    """(H, W) the labels of its superpixels."""
+
+
+def make_practice(
+    task: Task, settings: StudySettings, words: Wording, explanations: Sequence[Explanation] = ()
+) -> Practice:
+    """The practice that comes along; `explanations` of the study lend it their weights."""
+    pictures = _own_pictures(task, settings) or _drawn_pictures(task, settings, words)
+    rows = [np.abs(each.weights) * each.stands_out for each in explanations[:PICTURES]]
+    rows = [row for row in rows if np.count_nonzero(row) >= 3] or [DRAWN_WEIGHT * 0.7 ** np.arange(12.0)]
+    said = words.practice
+
+    def clean(number: int) -> Stimulus:
+        return _stimulus(pictures[number], _clean(pictures[number], rows[number % len(rows)]))
+
+    def noisy(number: int) -> Stimulus:
+        row = rows[number % len(rows)]
+        return _stimulus(pictures[number], _noisy(pictures[number], row, seed=settings.seed + number))
+
+    worked = Example("worked example", clean(0), noisy(0), Answer.LEFT, said.left_better, True)
+    examples = (
+        Example(NAMES[0], noisy(1), clean(1), Answer.RIGHT, said.right_better, False),
+        Example(NAMES[1], clean(2), clean(3), Answer.BOTH_GOOD, said.both_good, True),
+        Example(NAMES[2], noisy(4), noisy(5), Answer.BOTH_BAD, said.both_bad, False),
     )
+    return Practice(worked, examples)
 
 
-def practice_examples() -> list[Example]:
-    """Three, each with another answer."""
-    triangle, triangle_shape = _picture("triangle")
-    cross, cross_shape = _picture("cross")
-    square, square_shape = _picture("square")
-    circle, circle_shape = _picture("circle")
-    return [
-        Example(
-            "the shape, not the mark",
-            _stimulus(triangle, "triangle", _corner()),
-            _stimulus(triangle, "triangle", triangle_shape),
-            Answer.RIGHT,
-            "The right one points at the triangle. The left one points at the mark in the corner, which is no reason "
-            "to call this a triangle.",
-        ),
-        Example(
-            "purple on the shape",
-            _stimulus(cross, "cross", cross_shape),
-            _stimulus(cross, "cross", _corner(), against=cross_shape),
-            Answer.LEFT,
-            "The left one counts the cross as a reason for “cross”. In the right one the cross is purple: it speaks "
-            "against “cross”, although it is one.",
-        ),
-        Example(
-            "both on the shape",
-            _stimulus(square, "square", square_shape),
-            _stimulus(circle, "circle", circle_shape),
-            Answer.EQUAL,
-            "Both point at the shape itself. The pictures may differ; only the reasons are compared.",
-        ),
-    ]
+def read_practice(folder: Path, usual: Practice, find: Find) -> Practice:
+    """The examples that `practice.toml` in the study's folder names; `usual` without that file.
+
+    Raises `InputError` naming the file where it cannot be read or names an explanation that is not there.
+    """
+    path = folder / PRACTICE
+    if not path.is_file():
+        return usual
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return replace(usual, examples=_examples_of(found, usual, find))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, InputError) as error:
+        raise InputError(f"{path} cannot be used: {error} docs/people.md shows what it may hold.") from error
 
 
-def _picture(shape: str) -> tuple[FloatArray, BoolArray]:
-    """A drawn image (3, H, W) in [0, 1] with a white mark in its corner, and where its shape is (H, W)."""
-    rows, columns = np.mgrid[0:SIZE, 0:SIZE] - (SIZE - 1) / 2
-    arm, reach = SIZE / 12, SIZE / 3.4
+def _examples_of(found: dict[str, Any], usual: Practice, find: Find) -> tuple[Example, ...]:
+    unknown = sorted(found.keys() - {"practice", "example"})
+    if unknown or not isinstance(found.get("practice", True), bool):
+        raise InputError(f"expected practice = true or false, and [[example]]s; found {', '.join(unknown) or found}.")
+    if not found.get("practice", True):
+        return ()
+    rows = found.get("example")
+    if rows is None:
+        return usual.examples
+    return tuple(_example_of(number, row, find) for number, row in enumerate(rows, 1))
+
+
+def _example_of(number: int, row: dict[str, Any], find: Find) -> Example:
+    kinds = {"left": str, "right": str, "answer": str, "because": str, "round": int}
+    wrong = [name for name, kind in kinds.items() if not isinstance(row.get(name, 1), kind)]
+    if wrong or row.keys() - kinds.keys():
+        raise InputError(
+            f"example {number} needs left, right, answer and because, each a text, and may have a round, a number; "
+            f"found {', '.join(f'{name} = {value!r}' for name, value in row.items())[:200]}."
+        )
+    try:
+        answer = Answer(row["answer"])
+        keys = [ExplanationKey.parse(row[side]) for side in ("left", "right")]
+    except ValueError as error:
+        raise InputError(
+            f"example {number}: an answer is one of {', '.join(Answer)}, an explanation such as round-0/12 ({error})."
+        ) from error
+    left, right = (find(key, row.get("round", 1)) for key in keys)
+    return Example(f"example {number}", left, right, answer, row["because"], answer in (Answer.LEFT, Answer.BOTH_GOOD))
+
+
+def _own_pictures(task: Task, settings: StudySettings) -> list[_Picture]:
+    """Training images as they were before the shortcut was planted; none where nobody knows what that would be."""
+    split = task.train_without_shortcut
+    if split is None or split.relevance is None:
+        return []
+    found: list[_Picture] = []
+    for index in range(len(split)):
+        image, thing = split.images[index], split.relevance[index].numpy()
+        if len(found) < PICTURES and thing.any():
+            cut = segment(image, settings.lime.superpixels, settings.lime.n_segments)
+            name = task.class_names[int(split.labels[index])]
+            found.append(_Picture(image.double().numpy(), thing, name, cut))
+    return found if len(found) == PICTURES else []
+
+
+def _drawn_pictures(task: Task, settings: StudySettings, words: Wording) -> list[_Picture]:
+    """Drawn shapes, of the size and the colours that the study's pictures have."""
+    channels, height, width = task.image_shape
+    cut = grid(height, width, max(settings.lime.n_segments, 25))
+    found = []
+    for number in range(PICTURES):
+        shape = SHAPES[number % len(SHAPES)]
+        thing = _shape(shape, height, width)
+        image = np.full((channels, height, width), 0.2)
+        image[:, thing] = np.array([[0.55], [0.75], [0.8]])[-channels:]
+        found.append(_Picture(image, thing, getattr(words.practice, shape), cut))
+    return found
+
+
+def _shape(shape: str, height: int, width: int) -> BoolArray:
+    """(H, W): where the shape is."""
+    size = min(height, width)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
+    rows, columns = rows - (height - 1) / 2, columns - (width - 1) / 2
+    arm, reach = size / 10, size / 3.2
     inside = np.maximum(abs(rows), abs(columns)) < reach
     shapes = {
         "circle": rows**2 + columns**2 < reach**2,
@@ -91,25 +195,46 @@ def _picture(shape: str) -> tuple[FloatArray, BoolArray]:
         "cross": inside & ((abs(rows) < arm) | (abs(columns) < arm)),
         "square": inside,
     }
-    found = shapes[shape]
-    image = np.full((3, SIZE, SIZE), 0.15)
-    image[:, found] = np.array([[0.35], [0.65], [0.75]])
-    image[:, :8, :8] = 1.0
-    return image, found
+    found: BoolArray = shapes[shape]
+    return found
 
 
-def _corner() -> BoolArray:
-    """Where the mark is."""
-    where = np.zeros((SIZE, SIZE), dtype=np.bool_)
-    where[:8, :8] = True
-    return where
+def _clean(picture: _Picture, strengths: FloatArray) -> FloatArray:
+    """(d,) strong weights where the thing is most to be seen, and none elsewhere."""
+    contrast = np.abs(picture.image - np.median(picture.image, axis=(1, 2), keepdims=True)).sum(0)
+    sizes = np.bincount(picture.cut.ravel())
+    seen = np.bincount(picture.cut.ravel(), weights=(contrast * picture.thing).ravel()) / sizes
+    count = max(3, len(sizes) // 6)
+    weights = np.zeros(len(sizes))
+    weights[np.argsort(-seen, kind="stable")[:count]] = _strongest(strengths, count)
+    return weights
 
 
-def _stimulus(image: FloatArray, name: str, counted: BoolArray, against: BoolArray | None = None) -> Stimulus:
-    segments = grid(SIZE, SIZE, CELLS * CELLS)
-    sizes = np.bincount(segments.ravel())
-    weights = SPEAKS_FOR * np.bincount(segments.ravel(), weights=counted.ravel()) / sizes
-    if against is not None:
-        weights -= SPEAKS_FOR * np.bincount(segments.ravel(), weights=against.ravel()) / sizes
-    explanation = Explanation(target=0, probability=0.9, segments=segments, weights=weights, intercept=0.1, fit=1.0)
-    return Stimulus(image, explanation, name)
+def _noisy(picture: _Picture, strengths: FloatArray, *, seed: int) -> FloatArray:
+    """(d,) as strong weights of either sign anywhere in the picture."""
+    generator = numpy_generator(seed, "practice")
+    count = int(picture.cut.max()) + 1
+    used = max(4, count // 3)
+
+    def scatter() -> FloatArray:
+        weights = np.zeros(count)
+        weights[generator.permutation(count)[:used]] = _strongest(strengths, used) * generator.choice([1, 1, -1], used)
+        return weights
+
+    found = [scatter() for _ in range(SCATTERED)]
+    return min(found, key=lambda weights: relevance_mass(_explanation(picture, weights), picture.thing))
+
+
+def _strongest(strengths: FloatArray, count: int) -> FloatArray:
+    """(count,) the strongest weights of an explanation, none less than half of its strongest."""
+    ordered = np.sort(strengths)[::-1]
+    found: FloatArray = np.maximum(np.resize(ordered, count), ordered[0] / 2)
+    return found
+
+
+def _explanation(picture: _Picture, weights: FloatArray) -> Explanation:
+    return Explanation(0, probability=0.9, segments=picture.cut, weights=weights, intercept=0.1, fit=1.0)
+
+
+def _stimulus(picture: _Picture, weights: FloatArray) -> Stimulus:
+    return Stimulus(picture.image, _explanation(picture, weights), picture.class_name)

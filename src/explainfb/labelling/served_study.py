@@ -3,13 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from explainfb.core.errors import InputError
+from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.storage import explanations_path, load_explanations
+from explainfb.labelling.practice import Practice, make_practice, read_practice
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
+from explainfb.labelling.wording import Wording
+from explainfb.labelling.wording_files import wording_of
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Store
 from explainfb.study.folder import SETTINGS, check_begun
 from explainfb.study.reward_rounds import ArmAnswers
-from explainfb.study.settings import StudySettings, read_settings
+from explainfb.study.settings import StudySettings
+from explainfb.study.settings_file import read_settings
 from explainfb.study.study import Study
 
 
@@ -20,14 +27,21 @@ class ServedStudy:
     study: Study
     store: Store
     stimuli: Stimuli
+    words: Wording
+    practice: Practice
 
     @classmethod
     def open(cls, folder: Path, *, database: str | None = None, data_dir: Path | None = None) -> "ServedStudy":
-        """Raises `InputError` for a folder without a study that was begun, or with another database or data."""
+        """Raises `InputError` for a folder without a study that was begun, with another database or data, or with a
+        wording.toml or practice.toml that cannot be used.
+        """
         settings = read_settings(folder / SETTINGS)
         check_begun(folder)
         study = Study.open(folder, settings, data_dir=data_dir, database=database)
-        return cls(study=study, store=Store(study.database), stimuli=Stimuli(folder, study.task))
+        words, stimuli = wording_of(folder), Stimuli(folder, study.task)
+        usual = make_practice(study.task, settings, words, _first_explanations(folder))
+        practice = read_practice(folder, usual, stimuli.stimulus)
+        return cls(study=study, store=Store(study.database), stimuli=stimuli, words=words, practice=practice)
 
     @property
     def settings(self) -> StudySettings:
@@ -56,3 +70,13 @@ class ServedStudy:
         """What the researchers put in the study's folder as `name`, such as consent.md; None without it."""
         path = self.study.folder / name
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _first_explanations(folder: Path) -> list[Explanation]:
+    """Those of the first round, in the order of their images; none before it has explained."""
+    path = explanations_path(folder, 1)
+    try:
+        found = load_explanations(path) if path.is_file() else {}
+    except InputError:  # a file that is damaged is told where its questions are asked
+        return []
+    return [found[key] for key in sorted(found)]

@@ -15,6 +15,10 @@ STUDY, DATABASE, DATA_DIR = "EXPLAINFB_STUDY", "EXPLAINFB_DB", "EXPLAINFB_DATA_D
 LOCALHOST = "127.0.0.1"
 THIS_MACHINE = {LOCALHOST, "::1", "localhost"}
 PORT = 8501
+COOKIE = "explainfb_link"
+"""The cookie in which a browser keeps the token of its personal link."""
+ENTER = "enter"
+"""The page that personal links lead to."""
 ADDRESS = "address of the app"
 """The setting under which a study's database remembers where its app was served last."""
 OPTIONS = {
@@ -22,7 +26,7 @@ OPTIONS = {
     "server.fileWatcherType": "none",  # the app's own code does not change while it is served
     "server.enableStaticServing": "false",
     "browser.gatherUsageStats": "false",  # nothing about annotators goes elsewhere
-    "server.maxUploadSize": "1",  # in megabytes: whoever has a page may upload, although no screen asks for it
+    "server.maxUploadSize": "1",  # in megabytes; apps/serve.py refuses uploads before that is asked
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",  # errors quote paths and names
     "runner.magicEnabled": "false",  # shows no value that merely stands in a line of its own
@@ -40,6 +44,11 @@ def app_script() -> Path:
     raise InputError(f"The app is missing: no apps/label.py beside {package}; install explainfb again.")
 
 
+def server_script() -> Path:
+    """What serves the app, beside its first file."""
+    return app_script().with_name("serve.py")
+
+
 def address(host: str, port: int) -> str:
     """Where a browser on this machine, or for another host one that can reach it, finds the app."""
     shown = LOCALHOST if host in ("0.0.0.0", "::") else host
@@ -48,7 +57,7 @@ def address(host: str, port: int) -> str:
 
 def link(base: str, token: str) -> str:
     """The personal link that opens the app for whoever holds it."""
-    return f"{base.rstrip('/')}/?link={token}"
+    return f"{base.rstrip('/')}/{ENTER}#{token}"
 
 
 def check_address(host: str, port: int, url: str | None = None) -> None:
@@ -82,5 +91,5 @@ def serve(
         options["browser.serverAddress"] = urlsplit(url).hostname or host
     arguments = [f"--{name}={value}" for name, value in options.items()]
     # in place of this process, so that Ctrl+C and a supervisor's signals reach the server itself
-    command = [sys.executable, "-m", "streamlit", "run", str(app_script()), *arguments]
+    command = [sys.executable, "-m", "streamlit", "run", str(server_script()), *arguments]
     os.execve(sys.executable, command, os.environ | variables)

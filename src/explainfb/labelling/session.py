@@ -197,16 +197,6 @@ class AnnotationSession:
         return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
 
 
-def time_left(seconds: float) -> str:
-    """`about 6 minutes`, for people."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return "less than a minute"
-    if minutes < 90:
-        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
-    return f"about {round(minutes / 60)} hours"
-
-
 def _by_ratings(left: int, right: int) -> Answer:
     if left == right:
         return Answer.EQUAL

@@ -12,18 +12,16 @@ from explainfb.core.types import GOOD, ExplanationKey, FloatArray
 from explainfb.explanations import plots
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
+from explainfb.labelling.wording import Wording
 from explainfb.preferences.gold import gold_explanation
 from explainfb.rewards.settings import Scale
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Task
 
-View = Literal["overlay", "only what counted", "original"]
-VIEWS: tuple[View, ...] = ("overlay", "only what counted", "original")
-PLACES = (
-    ("top left", "top", "top right"),
-    ("left", "centre", "right"),
-    ("bottom left", "bottom", "bottom right"),
-)
+View = Literal["overlay", "only", "original"]
+VIEWS: tuple[View, ...] = ("overlay", "only", "original")
+PLACES = (("top_left", "top", "top_right"), ("left", "centre", "right"), ("bottom_left", "bottom", "bottom_right"))
+"""What `PlaceWords` calls the ninths of a picture."""
 KEPT_ROUNDS = 8
 """Rounds whose explanations stay in memory."""
 
@@ -38,9 +36,9 @@ class Stimulus:
     class_name: str
 
     @property
-    def confidence(self) -> str:
-        """The classifier's probability of the class, such as `83 %`."""
-        return f"{100 * self.explanation.probability:.0f} %"
+    def percent(self) -> str:
+        """The classifier's probability of the class in percent, such as `83`."""
+        return f"{100 * self.explanation.probability:.0f}"
 
     @property
     def is_tiny(self) -> bool:
@@ -56,23 +54,23 @@ class Stimulus:
         """A data URI of the explanation; ±`scale` is the full colour and `strength` in [0, 1] how much colour."""
         if view == "original":
             return self.original
-        if view == "only what counted":
+        if view == "only":
             return plots.supporting(self.image, self.explanation)
         return plots.overlay(self.image, self.explanation, scale, strength=strength)
 
-    @property
-    def description(self) -> str:
+    def describe(self, words: Wording) -> str:
         """In words, for those who cannot see the picture: where the weight lies, and on which side it speaks."""
+        said = words.stimuli
         shares = regional_shares(self.explanation)
         strongest = np.argsort(-np.abs(shares), axis=None)[:3]
         parts = [
-            f"{PLACES[row][column]} {abs(shares[row, column]):.0%} {'for' if shares[row, column] > 0 else 'against'}"
+            (said.part_for if shares[row, column] > 0 else said.part_against).format(
+                place=getattr(words.places, PLACES[row][column]), percent=f"{100 * abs(shares[row, column]):.0f}"
+            )
             for row, column in zip(*np.unravel_index(strongest, shares.shape), strict=True)
             if abs(shares[row, column]) >= 0.01
         ]
-        return (
-            f"Reasons for {self.class_name}: " + ("; ".join(parts) if parts else "no part of the image counted") + "."
-        )
+        return said.reasons.format(class_name=self.class_name, parts="; ".join(parts) or said.nothing)
 
 
 def regional_shares(explanation: Explanation) -> FloatArray:

@@ -22,7 +22,8 @@ from explainfb.statistics.intervals import QUANTILES, resampled_sums
 from explainfb.store import StoredAnswer, StoredComparison
 
 JUDGEMENTS = (Answer.LEFT, Answer.RIGHT, Answer.EQUAL)
-"""The answers that say something of the explanations; can't tell is a missing one."""
+"""What can be agreed on: left, right, or that neither is better, of which no difference, both good and both bad are one
+value, as they teach the same; can't tell is a missing one."""
 FEWEST_COMPARISONS = 10
 """With fewer, a bootstrap over comparisons is far too narrow and no interval is given."""
 
@@ -40,7 +41,11 @@ class AnnotatorQuality:
     cant_tell_share: float
     """The share of answers, in [0, 1], that were can't tell."""
     equal_share: float
-    """The share of answers, in [0, 1], that were equal."""
+    """The share of answers, in [0, 1], that were no difference."""
+    both_good_share: float
+    """The share of answers, in [0, 1], that were both good."""
+    both_bad_share: float
+    """The share of answers, in [0, 1], that were both bad."""
     gold_answered: int
     """Items with a known answer."""
     gold_correct: int
@@ -121,6 +126,8 @@ def _quality(annotator: str, round: int | None, answers: Sequence[StoredAnswer])
         seconds=median((answer.responded_at - answer.shown_at).total_seconds() for answer in answers),
         cant_tell_share=given[Answer.CANT_TELL] / len(answers),
         equal_share=given[Answer.EQUAL] / len(answers),
+        both_good_share=given[Answer.BOTH_GOOD] / len(answers),
+        both_bad_share=given[Answer.BOTH_BAD] / len(answers),
         gold_answered=len(gold),
         gold_correct=sum(gold),
         gold_share=_share(sum(gold), len(gold), "wilson"),
@@ -164,11 +171,13 @@ def measure_agreement(
 ) -> Agreement | None:
     """Krippendorff's alpha for nominal data (Krippendorff 2018) by `evalica`; None when no two people judged the same.
 
-    Left, right and equal are the values, can't tell is missing. Items with a known answer are easier than others and
-    are left out unless `gold`. The interval draws comparisons with replacement `resamples` times; resamples with
-    one and the same answer throughout, whose alpha is 0 / 0, are left out of it.
+    Left, right and neither (no difference, both good, both bad) are the values, can't tell is missing. Items with a
+    known answer are easier than others and are left out unless `gold`. The interval draws comparisons with replacement
+    `resamples` times; resamples with one and the same answer throughout, whose alpha is 0 / 0, are left out of it.
     """
-    judged = [each for each in _current(answers) if each.answer in JUDGEMENTS and (gold or not _is_gold(each))]
+    judged = [
+        each for each in _current(answers) if _judgement(each.answer) is not None and (gold or not _is_gold(each))
+    ]
     judges = Counter(each.comparison.id for each in judged)
     paired = [each for each in judged if judges[each.comparison.id] > 1]
     if not paired:
@@ -197,7 +206,15 @@ def _counts(answers: Sequence[StoredAnswer]) -> FloatArray:
 
 
 def _codes(answers: Sequence[StoredAnswer]) -> IntArray:
-    return np.array([JUDGEMENTS.index(each.answer) for each in answers if each.answer is not None], dtype=np.int64)
+    found = [_judgement(each.answer) for each in answers]
+    return np.array([JUDGEMENTS.index(each) for each in found if each is not None], dtype=np.int64)
+
+
+def _judgement(answer: Answer | None) -> Answer | None:
+    """Which of `JUDGEMENTS` an answer is; None for one that judges nothing."""
+    if answer is None or answer is Answer.CANT_TELL:
+        return None
+    return Answer.EQUAL if answer.is_tie else answer
 
 
 def _matrix(answers: Sequence[StoredAnswer]) -> pd.DataFrame:
@@ -235,12 +252,17 @@ def disagreements(answers: Sequence[StoredAnswer], limit: int = 20) -> list[Disa
         assert each.answer is not None
         given[each.comparison][each.answer] += 1
     found = [Disagreement(item, {each: n[each] for each in Answer}, _differing(n)) for item, n in given.items()]
-    found.sort(key=lambda each: (-each.differing, -sum(each.counts[kind] for kind in JUDGEMENTS), each.comparison.id))
+    found.sort(key=lambda each: (-each.differing, -sum(_judged(each.counts)), each.comparison.id))
     return [each for each in found[:limit] if each.differing > 0]
 
 
 def _differing(counts: Mapping[Answer, int]) -> float:
     """The share of pairs of judgements that differ; 0 with fewer than two."""
-    judged = [counts[each] for each in JUDGEMENTS]
+    judged = _judged(counts)
     pairs = math.comb(sum(judged), 2)
     return 0.0 if pairs == 0 else 1 - sum(math.comb(count, 2) for count in judged) / pairs
+
+
+def _judged(counts: Mapping[Answer, int]) -> list[int]:
+    """How many gave each of `JUDGEMENTS`."""
+    return [sum(counts[answer] for answer in Answer if _judgement(answer) is kind) for kind in JUDGEMENTS]

@@ -18,7 +18,7 @@ from explainfb.explanations.explanation import Explanation
 from explainfb.report import figures, stopped_rounds
 from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
 from explainfb.report.number_format import duration, percent
-from explainfb.report.reward_sentences import followed_sentence, held_out_sentence
+from explainfb.report.reward_sentences import both_bad_sentence, followed_sentence, held_out_sentence
 from explainfb.report.tables import difference_table, main_table, robust_table
 from explainfb.report.verdict import findings, reach_verdict
 from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, Measure
@@ -115,7 +115,11 @@ def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:
         "deciding": deciding(results),
         "findings": findings(results),
         "arms": [arm.arm for arm in arms],
-        "learned": [held_out_sentence(results), followed_sentence(results, data.out_of_bag_tests)],
+        "learned": [
+            both_bad_sentence(results),
+            held_out_sentence(results),
+            followed_sentence(results, data.out_of_bag_tests),
+        ],
         "unfinished": stopped_rounds.unfinished(results),
         "stopped": {name: stopped_rounds.about(results, name) for name in results.arms if name != FEEDBACK},
         "has_shortcut": has_shortcut(results),

@@ -22,6 +22,18 @@ def held_out_sentence(results: StudyResults) -> str:
     return f"The learned reward predicts {how_many} {interval}."
 
 
+def both_bad_sentence(results: StudyResults) -> str:
+    """`Of 240 answers, 31 (12.9 %) said that both explanations are bad`; empty where nobody could or did say so."""
+    said, of = results.preferences.both_bad, results.preferences.answers
+    asked_people = results.settings.get("annotator") == "human"
+    if said is None or not of or not (said or asked_people):
+        return ""
+    return (
+        f"Of {of:,} answers, {said:,} ({percent(said / of)}) said that both explanations are bad. They teach a tie, as "
+        "“no difference” and “both good” do: a reward learns which is better, not whether either is good."
+    )
+
+
 def followed_sentence(results: StudyResults, predicted: Mapping[int, OutOfBagTest]) -> str:
     """Why each round's reward was followed or not; empty where nobody knows.
 

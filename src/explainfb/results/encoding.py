@@ -79,6 +79,7 @@ def _preferences_as_json(preferences: PreferenceResults) -> Json:
         "reward_accuracy_interval": _interval_as_json(last),
         "by_round": [_round_as_json(each) for each in preferences.rounds],
         **({"annotator_reliability": reliability} if reliability else {}),
+        **({} if preferences.both_bad is None else {"both_bad": preferences.both_bad}),
     }
 
 
@@ -103,6 +104,7 @@ def _preferences_from(found: Json) -> PreferenceResults:
         annotators=tuple(found["annotators"]),
         rounds=tuple(rounds),
         annotator_reliability=found.get("annotator_reliability", {}),
+        both_bad=found.get("both_bad"),
     )
 
 

@@ -166,6 +166,8 @@ class PreferenceResults:
     rounds: tuple[RoundResult, ...]
     annotator_reliability: Mapping[str, float] = field(default_factory=dict)
     """Of each annotator, the learned probability of the right answer; empty where all are taken to be equal."""
+    both_bad: int | None = None
+    """How many answers said that both explanations are bad; None where results do not tell, as before 0.1."""
 
     @property
     def reward_accuracy(self) -> Interval | None:

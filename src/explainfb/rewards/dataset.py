@@ -49,7 +49,7 @@ class PreferenceBatch:
 
     @property
     def decided(self) -> Tensor:
-        """(P,) bool: neither explanation was called equal to the other."""
+        """(P,) bool: one explanation was called better than the other."""
         return self.share_left != 0.5
 
     def take(self, indices: Tensor) -> "PreferenceBatch":
@@ -158,7 +158,7 @@ def check_decided(preferences: Sequence[Preference], held_out: BoolArray) -> Non
     fitted = sum(not held_out[item.comparison.left.image] for item in decided)
     if fitted < FEWEST_ANSWERS:
         raise InputError(
-            f"A reward needs at least {FEWEST_ANSWERS} decided answers (left, right or equal) to learn from, and of "
+            f"A reward needs at least {FEWEST_ANSWERS} decided answers (any but can't tell) to learn from, and of "
             f"{len(preferences)} there are {fitted}, besides {len(decided) - fitted} held out to judge it; the round "
             "stays open: let people change what they said under Earlier answers in the app, or leave someone out on "
             "the researchers' page so that others are asked, then run again."

@@ -28,6 +28,7 @@ from explainfb.store.ratings import Rating
 from explainfb.store.records import (
     Annotator,
     AnnotatorEvent,
+    Forgotten,
     Kind,
     Lease,
     Outlook,
@@ -42,6 +43,7 @@ from explainfb.store.study_store import Store
 __all__ = [
     "Annotator",
     "AnnotatorEvent",
+    "Forgotten",
     "Kind",
     "Lease",
     "Outlook",

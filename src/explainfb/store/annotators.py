@@ -1,20 +1,23 @@
 """Who takes part: names, personal links, and what happened on the way."""
 
 import hashlib
+import json
 import secrets
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 
 from explainfb.core.errors import InputError
 from explainfb.store import schema
 from explainfb.store.database import Database, append
-from explainfb.store.records import Annotator, AnnotatorEvent, Kind, Role, Visit
+from explainfb.store.records import Annotator, AnnotatorEvent, Forgotten, Kind, Role, Visit
 
 TOKEN_BYTES = 16
 NAME_LENGTH = 200
+FORGOTTEN = "forgotten"
+"""The setting that counts who was forgotten."""
 
 
 def _latest(*kinds: Kind) -> Select[tuple[int]]:
@@ -69,6 +72,22 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()  # a link may be typed with any characters
 
 
+def _forgotten(connection: Connection) -> Forgotten:
+    found = connection.execute(select(schema.settings.c.value).where(schema.settings.c.name == FORGOTTEN)).scalar()
+    return Forgotten(**json.loads(found)) if found else Forgotten(0, 0)
+
+
+def _given(connection: Connection, annotator: int) -> int:
+    """How many answers the annotator has given that were not taken back."""
+    later = schema.answers.alias()
+    query = select(func.count()).where(
+        schema.answers.c.annotator_id == annotator,
+        schema.answers.c.answer.is_not(None),
+        ~exists().where(later.c.supersedes == schema.answers.c.id),
+    )
+    return connection.execute(query).scalar_one()
+
+
 class Annotators:
     """The study's annotators and researchers, each with a personal link."""
 
@@ -90,7 +109,7 @@ class Annotators:
             if known.has_link:
                 raise InputError(
                     f"{name!r} has a link already, and a link is shown only once: where only the app's address is "
-                    "another, put that before /?link= in it; where it is lost, revoke it first; or choose another name."
+                    "another, put that before /enter# in it; where it is lost, revoke it first; or choose another name."
                 )
             connection.execute(
                 insert(schema.links).values(token_sha256=_hash(token), annotator_id=annotator, issued_at=now)
@@ -137,6 +156,36 @@ class Annotators:
         """Take `exclude` back, on record."""
         self.note(name, Kind.INCLUDED, detail=reason, by=by)
 
+    def forget(self, name: str) -> int:
+        """Delete the answers, ratings, comments, events, link and name of `name`; returns how many answers there were.
+
+        A count stays, open rounds ask others in their place, and what was learned before is not undone. Raises
+        `InputError` for a researcher, whose decisions are on record.
+        """
+        with self._database.write() as connection:
+            annotator = id_of(connection, name)
+            if next(each for each in self._load(connection) if each.id == annotator).role is Role.RESEARCHER:
+                raise InputError(f"{name!r} is a researcher, whose decisions stay on record; revoke the link instead.")
+            if self._database.is_sqlite:
+                # or what is deleted would stay in the file until something else is written there
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            given = _given(connection, annotator)
+            for table in (schema.leases, schema.ratings, schema.answers, schema.events, schema.links):
+                connection.execute(delete(table).where(table.c.annotator_id == annotator))
+            connection.execute(delete(schema.annotators).where(schema.annotators.c.id == annotator))
+            before = _forgotten(connection)
+            now = json.dumps({"people": before.people + 1, "answers": before.answers + given})
+            connection.execute(delete(schema.settings).where(schema.settings.c.name == FORGOTTEN))
+            connection.execute(insert(schema.settings).values(name=FORGOTTEN, value=now))
+            self._recount(connection)
+        self._database.checkpoint()
+        return given
+
+    def forgotten(self) -> Forgotten:
+        """How many people were forgotten, and how many answers they had given."""
+        with self._database.read() as connection:
+            return _forgotten(connection)
+
     def events(self, name: str | None = None) -> list[AnnotatorEvent]:
         """What happened, in order, to `name` or to everyone."""
         table = schema.events
@@ -153,11 +202,13 @@ class Annotators:
         events = self.events(name)
         kinds = [event.kind for event in events]
         pauses = [kind for kind in kinds if kind in (Kind.PAUSED, Kind.RESUMED)]
+        switches = [kind for kind in kinds if kind in (Kind.SHORTCUTS_ON, Kind.SHORTCUTS_OFF)]
         return Visit(
             consented=Kind.CONSENTED in kinds,
             practised=frozenset(event.detail for event in events if event.kind == Kind.PRACTISED),
             paused=pauses[-1:] == [Kind.PAUSED],
             finished=Kind.FINISHED in kinds,
+            shortcuts=switches[-1:] != [Kind.SHORTCUTS_OFF],
         )
 
     def _load(self, connection: Connection) -> list[Annotator]:

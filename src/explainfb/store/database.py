@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 
 from explainfb.core.errors import InputError
-from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
+from explainfb.store.schema import SCHEMA_VERSION, UPGRADES, metadata, versions
 
 POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "max_overflow": 0}
 """Pinged, because a server may have been restarted; few, because a server has a hundred connections for all of its
@@ -108,6 +108,14 @@ class Database:
                     connection.execute(select(text(f"pg_advisory_xact_lock({ADVISORY_LOCK})")))
                 yield connection
 
+    def checkpoint(self) -> None:
+        """Bring SQLite's file up to date and empty its log, so that what was deleted is in neither."""
+        if self.is_sqlite:
+            with self._errors_in_words(), self._writing, self.engine.connect() as connection:
+                bare = connection.connection.driver_connection
+                assert bare is not None
+                bare.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
@@ -146,11 +154,22 @@ class Database:
                     metadata.create_all(connection, checkfirst=False)
                     connection.execute(insert(versions).values(version=SCHEMA_VERSION))
                 found = SCHEMA_VERSION
+        if found in UPGRADES:
+            found = self._upgrade()
         if found != SCHEMA_VERSION:
             raise InputError(
                 f"The database {self.place} has schema {found} and this explainfb reads schema {SCHEMA_VERSION}; "
                 "use the explainfb that wrote it, or start a new study."
             )
+
+    def _upgrade(self) -> int | None:
+        """Bring a database of an earlier schema up to this one, whole or not at all; returns the schema it has then."""
+        with self.write() as connection:
+            # read again: another process may have been first
+            while (found := self._version(connection)) in UPGRADES:
+                UPGRADES[found](connection)
+                connection.execute(update(versions).values(version=found + 1))
+            return found
 
     def _version(self, connection: Connection) -> int | None:
         """The schema found, or None in an empty database. Raises `InputError` among another program's tables."""

@@ -30,6 +30,9 @@ class Kind(StrEnum):
     EXCLUDED = "excluded"
     """Left out of the fit; the detail says why, `by` says who decided."""
     INCLUDED = "included"
+    SHORTCUTS_OFF = "shortcuts off"
+    """Single keys are to do nothing."""
+    SHORTCUTS_ON = "shortcuts on"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,15 @@ class AnnotatorEvent:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """What is left of people whose answers were deleted at their wish."""
+
+    people: int
+    answers: int
+    """How many answers they had given."""
+
+
+@dataclass(frozen=True)
 class Visit:
     """Where an annotator has got to, as the events tell."""
 
@@ -64,6 +76,8 @@ class Visit:
     """The practice comparisons answered."""
     paused: bool
     finished: bool
+    shortcuts: bool
+    """Whether single keys answer."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The tables of a study's database; `explainfb.store` says what each is for."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Connection,
     DateTime,
     Dialect,
     ForeignKey,
@@ -24,7 +26,7 @@ from sqlalchemy import (
 
 from explainfb.core.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ROUND_SIZE = 1_000_000
 """The id of a comparison is round × ROUND_SIZE + position."""
 
@@ -60,6 +62,7 @@ class CleanText(TypeDecorator[str]):
         return None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
+KNOWN_ANSWER = "answer IN ('left', 'right', 'equal', 'both_good', 'both_bad', 'cant_tell')"
 metadata = MetaData()
 Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself under INTEGER alone
 
@@ -149,7 +152,7 @@ answers = Table(
     Column("supersedes", ForeignKey("answers.id"), unique=True),  # one successor at most
     Column("surplus", Boolean, nullable=False),
     UniqueConstraint("annotator_id", "token"),  # a request that is sent twice is stored once
-    CheckConstraint("answer IN ('left', 'right', 'equal', 'cant_tell')", name="known_answer"),
+    CheckConstraint(KNOWN_ANSWER, name="known_answer"),
 )
 Index("answers_by_pair", answers.c.comparison_id, answers.c.annotator_id)
 Index(
@@ -191,3 +194,25 @@ ratings = Table(
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating_1_to_5"),
 )
 Index("ratings_by_explanation", ratings.c.annotator_id, ratings.c.round, ratings.c.classifier, ratings.c.image)
+
+
+def _know_both_good_and_both_bad(connection: Connection) -> None:
+    """Schema 1 → 2: an answer may be `both_good` or `both_bad`."""
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("ALTER TABLE answers DROP CONSTRAINT known_answer")
+        connection.exec_driver_sql(f"ALTER TABLE answers ADD CONSTRAINT known_answer CHECK ({KNOWN_ANSWER})")
+        return
+    # SQLite changes no constraint: the table is made anew beside the old one, filled, and takes its name. Answers
+    # name each other, so that keys are looked at when all of that is done.
+    connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+    for index in answers.indexes:
+        index.drop(connection)
+    connection.exec_driver_sql("ALTER TABLE answers RENAME TO answers_before")
+    answers.create(connection)
+    names = ", ".join(column.name for column in answers.c)
+    connection.exec_driver_sql(f"INSERT INTO answers ({names}) SELECT {names} FROM answers_before ORDER BY id")
+    connection.exec_driver_sql("DROP TABLE answers_before")
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {1: _know_both_good_and_both_bad}
+"""What makes a database of each earlier schema one of the next, in the one transaction in which it is opened."""

@@ -10,7 +10,8 @@ from explainfb.results.json_file import read_results
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, StudyResults
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.folder import REPORT, RESULTS, SETTINGS, check_data
-from explainfb.study.settings import StudySettings, as_plain, check_same, flatten, read_settings, task_of
+from explainfb.study.settings import StudySettings, as_plain, flatten, task_of
+from explainfb.study.settings_file import check_same, read_settings
 from explainfb.tasks.datasets import FOLDER
 
 

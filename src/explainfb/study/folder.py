@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from explainfb.core.errors import InputError
 from explainfb.core.files import check_file, make_folder, read_json, write_json
 from explainfb.core.manifest import MANIFEST, begin_manifest
-from explainfb.study.settings import StudySettings, check_same, read_settings, write_settings
+from explainfb.study.settings import StudySettings
+from explainfb.study.settings_file import check_same, read_settings, write_settings
 
 if TYPE_CHECKING:
     from explainfb.store import Store

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from explainfb.classifiers.compute import counted
 from explainfb.core.seeding import derive, numpy_generator
-from explainfb.core.types import BoolArray, Comparison, ExplanationKey
+from explainfb.core.types import Answer, BoolArray, Comparison, ExplanationKey
 from explainfb.explanations.storage import load_explanations, save_explanations
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method, no_update
@@ -78,6 +78,7 @@ class ArmAnswers:
             annotators=tuple(sorted({preference.annotator for preference in given})),
             rounds=rounds,
             annotator_reliability=self.files.ensemble(rounds[-1].round).reliability,
+            both_bad=sum(preference.answer is Answer.BOTH_BAD for preference in given),
         )
 
 

@@ -47,16 +47,8 @@ from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
 from explainfb.study.rounds import TRAINING_COST, Outcome, check_training, train_first
-from explainfb.study.settings import (
-    Control,
-    StudySettings,
-    as_plain,
-    check_same,
-    command_line,
-    flatten,
-    task_of,
-    upgrade_settings,
-)
+from explainfb.study.settings import Control, StudySettings, as_plain, command_line, flatten, task_of
+from explainfb.study.settings_file import check_same, upgrade_settings
 from explainfb.tasks.task import Task
 
 EVALUATION_COST = 200.0

@@ -10,7 +10,8 @@ from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.folder import SETTINGS, same_data
-from explainfb.study.settings import StudySettings, as_plain, read_settings
+from explainfb.study.settings import StudySettings, as_plain
+from explainfb.study.settings_file import read_settings
 
 START = ("task", "seed", "train_images", "shortcut", "image_size", "weights", "training")
 """The settings that decide the classifier before feedback."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from explainfb.labelling.practice import practice_examples
+from explainfb.labelling.practice import NAMES
 from explainfb.labelling.server import link
 from explainfb.store import Kind, Role, Store
 from explainfb.study.folder import STUDY
@@ -159,8 +159,8 @@ class App:
             token = store.annotators.add(name, role=role)
             if practised:
                 store.annotators.note(name, Kind.CONSENTED)
-                for example in practice_examples():
-                    store.annotators.note(name, Kind.PRACTISED, detail=example.name)
+                for example in NAMES:
+                    store.annotators.note(name, Kind.PRACTISED, detail=example)
             return link(self.base, token)
 
 
@@ -263,7 +263,7 @@ class Visitor:
         """Consent and practice by keyboard, as far as the first question."""
         self.visit(link, "agree")
         self.press("y")
-        for key, further in (("2", "Enter"), ("1", "g"), ("3", "Enter")):
+        for key, further in (("2", "Enter"), ("4", "g"), ("5", "Enter")):
             self.page.get_by_text("Practice").first.wait_for()
             self.expect("answers")
             self.press(key)

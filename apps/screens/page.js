@@ -1,0 +1,34 @@
+if (!window.explainfbPage) {
+  window.explainfbPage = true;
+  // A key that is held down is one press: the keyboard repeats it, and each repetition would answer another question.
+  // In the capture phase, so that it comes before Streamlit's own listener.
+  window.addEventListener("keydown", event => {
+    if (event.repeat && !["INPUT", "TEXTAREA"].includes(event.target.tagName)) event.stopImmediatePropagation();
+  }, true);
+  const said = document.createElement("div");
+  said.id = "announced";
+  said.setAttribute("aria-live", "polite");
+  said.style.cssText = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)";
+  document.body.append(said);
+  let shown = null, waiting = null;
+  const look = () => {
+    waiting = null;
+    const marks = document.getElementById("language")?.dataset;
+    if (marks) {
+      document.documentElement.lang = marks.language;
+      document.documentElement.dir = marks.direction;
+    }
+    const heading = document.querySelector("h1[data-screen]");
+    if (!heading || heading.dataset.screen === shown) return;
+    const first = shown === null;
+    shown = heading.dataset.screen;
+    if (first) return;
+    // the new question, and what the classifier says on either side; the pictures have their own words
+    const words = [heading, ...document.querySelectorAll(".caption.says")].map(each => each.textContent.trim());
+    said.textContent = words.join(". ");
+    heading.focus();
+  };
+  // the page is drawn in many small steps: looked at when they pause
+  new MutationObserver(() => { waiting ??= setTimeout(look, 60); }).observe(document.body, {childList: true, subtree: true});
+  look();
+}

@@ -1,0 +1,111 @@
+"""Wordings in files: one comes along for each language, and a study may have a wording.toml of its own.
+
+In texts of several lines Markdown is known: the consent, the instructions and what practice says.
+"""
+
+import dataclasses
+import string
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
+from explainfb.labelling.wording import Wording
+
+Language = Literal["ar", "de", "en", "es", "fr", "zh"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+WORDING = "wording.toml"
+"""Its name in a study's folder."""
+FOLDER = Path(__file__).parent / "words"
+DIRECTIONS = ("ltr", "rtl")
+NAMED = 6
+"""So many faults of a file are named at once."""
+
+
+def wording_in(language: Language) -> Wording:
+    """The wording that comes along in `language`."""
+    return _read(FOLDER / f"{language}.toml")
+
+
+def wording_of(study: Path) -> Wording:
+    """The wording of the study in this folder: that of its wording.toml, or else English.
+
+    Raises `InputError` naming the lines that the file lacks, has too many, or that lack a number to be filled in.
+    """
+    path = study / WORDING
+    return _read(path) if path.is_file() else wording_in("en")
+
+
+def write_wording(path: Path, language: Language) -> None:
+    """Write the wording in `language` to a file, to be changed there. Raises `InputError` where a file is already."""
+    if path.exists():
+        raise InputError(
+            f"{path} is there already and may have been worked on; remove it first, or name another place."
+        )
+    text = (FOLDER / f"{language}.toml").read_text(encoding="utf-8")
+    try:
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); name another place.") from error
+
+
+def _read(path: Path) -> Wording:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); mend it, or write it anew with explainfb wording."
+        ) from error
+    faults: list[str] = []
+    wording: Wording = _build(Wording, found, "", faults)
+    if not faults:
+        faults += _wrong_values(wording)
+    if faults:
+        more = f"; {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+        raise InputError(
+            f"{path} does not fit this explainfb: {'; '.join(faults[:NAMED])}{more}. Compare it with what explainfb "
+            "wording writes, and mend these lines."
+        )
+    return wording
+
+
+def _build(record: Any, found: dict[str, Any], prefix: str, faults: list[str]) -> Any:
+    """A record of the values found; what is missing, unknown or of another kind is added to `faults`."""
+    fields = {item.name: item.type for item in dataclasses.fields(record)}
+    faults += [f"unknown {prefix}{name}" for name in found if name not in fields]
+    values: dict[str, object] = {}
+    for name, kind in fields.items():
+        value, is_section = found.get(name), dataclasses.is_dataclass(kind)
+        if value is None:
+            faults.append(f"missing {prefix}{name}")
+        elif not isinstance(value, dict if is_section else str) or not value:
+            faults.append(f"{prefix}{name} is {str(value)[:40]!r}, expected {'a section' if is_section else 'a text'}")
+        values[name] = value
+        if is_section:
+            values[name] = _build(kind, value if isinstance(value, dict) else {}, f"{prefix}{name}.", faults)
+    return record(**values)
+
+
+def _wrong_values(wording: Wording) -> list[str]:
+    """A direction that is none, and lines that are to be filled with other values than the English ones."""
+    english = tomllib.loads((FOLDER / "en.toml").read_text(encoding="utf-8"))
+    faults = []
+    if wording.direction not in DIRECTIONS:
+        faults.append(f"direction is {wording.direction!r}, expected {' or '.join(DIRECTIONS)}")
+    for section, lines in english.items():
+        for name, line in lines.items() if isinstance(lines, dict) else ():
+            wanted = _filled_in(line)
+            try:
+                found = _filled_in(getattr(getattr(wording, section), name))
+            except ValueError:  # a brace that is not closed
+                found = {"an open brace"}
+            if found != wanted:
+                expected = " and ".join(f"{{{each}}}" for each in sorted(wanted)) or "no braces"
+                faults.append(f"{section}.{name} needs {expected}")
+    return faults
+
+
+def _filled_in(line: str) -> set[str]:
+    """The names in braces."""
+    return {name for _, name, _, _ in string.Formatter().parse(line) if name is not None}
