@@ -10,7 +10,6 @@ import torch
 from rich.console import Console
 
 from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
-from explainfb.classifiers.training import validate
 from explainfb.core.errors import InputError
 from explainfb.evaluation.evaluator import Evaluation, evaluate
 from explainfb.finetuning.optimisation import Finetuned, OnStep
@@ -24,6 +23,7 @@ from explainfb.study.arms import methods, registry
 from explainfb.study.arms.arm import FinetunedArm
 from explainfb.study.arms.registry import ARMS, Arms
 from explainfb.study.context import StudyContext
+from explainfb.study.explaining import fingerprint
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
 from explainfb.sweeps.runner import SweepSettings, sweep
@@ -44,17 +44,22 @@ def every_arm(blank_reports: None, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
+def weights(path: Path) -> str:
+    """The same for files whose weights are: the order of what stands in their headers is chance."""
+    return fingerprint(load_classifier(path))
+
+
 def test_all_arms_start_from_one_classifier_and_end_as_different_ones(every_arm: Path) -> None:
     results = read_results(every_arm / "results.json")
     tuned = set(ARMS) - {"no_shortcut", "no_shortcut_cutout"}
     assert set(results.arms) == {*ARMS, "before", "feedback"}
     assert set(results.differences) == {*ARMS, "before"}
     without = [every_arm / f"controls/{name}/classifiers/round-0.safetensors" for name in set(ARMS) - tuned]
-    assert len({path.read_bytes() for path in without}) == 1
-    start = (every_arm / "classifiers/round-0.safetensors").read_bytes()
-    assert all((every_arm / f"controls/{name}/classifiers/round-0.safetensors").read_bytes() == start for name in tuned)
+    assert len(set(map(weights, without))) == 1
+    starts = [every_arm / f"controls/{name}/classifiers/round-0.safetensors" for name in tuned]
+    assert set(map(weights, starts)) == {weights(every_arm / "classifiers/round-0.safetensors")}
     ends = [every_arm / f"controls/{name}/classifiers/round-2.safetensors" for name in tuned]
-    different = {path.read_bytes() for path in (*ends, every_arm / "classifiers/round-2.safetensors")}
+    different = {*map(weights, ends), weights(every_arm / "classifiers/round-2.safetensors")}
     # all images of this task have the same mask, so that one map for all is the annotator's whole utility
     assert len(different) == len(ends)
     constant, oracle = (results.arms[name] for name in ("constant_map", "oracle_reward"))
@@ -241,18 +246,6 @@ def test_rrr_can_be_told_of_the_shortcut_alone(tmp_path: Path) -> None:
     plain = dataclasses.replace(TINY, task="digits", baselines=masks, controls=("rrr",))
     with pytest.raises(InputError, match="The arm rrr needs shortcut masks"):
         Study.open(tmp_path / "study", plain)
-
-
-def test_rrr_may_take_more_steps_and_begin_with_fresh_weights(tmp_path: Path) -> None:
-    best = dataclasses.replace(TINY.baselines, rrr_start="fresh", rrr_steps=3)
-    settings = dataclasses.replace(TINY, rounds=1, controls=("rrr",), evaluation=LITTLE, baselines=best)
-    study = Study.open(tmp_path / "study", settings)
-    compute = study.run().arms["rrr"].compute
-    batch = 3 * TINY.finetune.steps * TINY.finetune.batch_size
-    assert compute == Compute(batch, 3 * batch)
-    start = load_classifier(tmp_path / "study/controls/rrr/classifiers/round-0.safetensors")
-    _, accuracy = validate(start, study.task.validation)
-    assert accuracy < 0.3  # it has learned nothing yet
 
 
 def test_rrr_is_told_what_the_settings_say(tmp_path: Path) -> None:
