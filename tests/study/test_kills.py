@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from explainfb.classifiers.classifier import load_classifier
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
 from explainfb.study import study as study_module
