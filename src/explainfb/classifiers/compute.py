@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
@@ -33,7 +34,7 @@ def counted(product: Path) -> Iterator[None]:
 
     The file itself is to be written afterwards, so that what is there has its numbers.
     """
-    counter = _Counter()
+    counter, lock = _Counter(), Lock()
 
     def backward(gradient: Tensor) -> None:
         counter.backward += len(gradient)
@@ -42,7 +43,8 @@ def counted(product: Path) -> Iterator[None]:
 
     def forward(module: nn.Module, _: object, logits: Tensor) -> None:
         if isinstance(module, Classifier):
-            counter.forward += len(logits)
+            with lock:  # explanations are made in several threads
+                counter.forward += len(logits)
             if logits.requires_grad:
                 logits.register_hook(backward)
 

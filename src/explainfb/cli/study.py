@@ -19,6 +19,7 @@ from explainfb.study.settings import StudySettings
 from explainfb.study.settings_file import read_settings
 
 if TYPE_CHECKING:
+    from explainfb.core.progress import Progress
     from explainfb.study.study import Study
 
 
@@ -36,6 +37,8 @@ class Run:
     """Where networks run; `auto` is CUDA where there is one, else the CPU."""
     db: str | None = None
     """Database for comparisons and answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
+    jobs: int = 1
+    """Processes that share the arms beside feedback, each with one thread and some 1 GB; the numbers are the same."""
 
     def __call__(self, console: Console) -> int:
         from explainfb.core.progress import Progress
@@ -52,9 +55,18 @@ class Run:
                 say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")
                 say(console, f"Personal links: {how_to_invite(folder, self.db)}")
             with Progress(console, study.cost) as progress:
-                results = study.run(progress)
+                if self.jobs > 1:
+                    self._run_apart(study, progress)
+                results = study.run(progress)  # what is done already it only reads
         show(console, results, folder)
         return 0
+
+    def _run_apart(self, study: "Study", progress: "Progress") -> None:
+        from explainfb.sweeps.processes import run_arms
+        from explainfb.sweeps.settings import Processes
+
+        study.run_feedback(progress)
+        run_arms(study, Processes(jobs=self.jobs, data_dir=self.data_dir, device=self.device), progress)
 
     def _open(self, folder: Path) -> "Study":
         from explainfb.study.study import Study
@@ -64,7 +76,7 @@ class Run:
 
 
 USUAL_OPTIONS: UsualOptions = {
-    Run: ("study", "data_dir", "device", "db", "settings"),
+    Run: ("study", "data_dir", "device", "db", "jobs", "settings"),
     StudySettings: (
         "task",
         "annotator",

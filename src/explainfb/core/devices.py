@@ -1,5 +1,6 @@
 """Where networks run. PyTorch is imported when a device is asked for: commands that need none start without it."""
 
+import os
 from typing import TYPE_CHECKING, Literal, get_args
 
 from explainfb.core.errors import InputError
@@ -25,6 +26,13 @@ def resolve_device(name: DeviceName = "auto") -> "torch.device":
             "--device cuda was asked for, but PyTorch finds no CUDA device here; use --device auto or cpu."
         )
     return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def cores() -> int:
+    """How many cores this process was given: those it may run on, or fewer where OMP_NUM_THREADS says so."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return min(there, int(told)) if told.isdecimal() and int(told) else there
 
 
 def use_one_thread() -> None:

@@ -17,6 +17,7 @@ estimand of β[f], whatever g is: a bad g costs precision, and never shifts an e
 """
 
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import NamedTuple
 
 import torch
@@ -74,14 +75,17 @@ class ControlVariate:
     explained: float
     """R² of the distilled model on mixtures that it was not fitted to."""
     _known: dict[bytes, "KnownMixtures"] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def known(self, segments: IntArray) -> "KnownMixtures":
         """What can be known beforehand for superpixels (H, W); kept, since a grid is the same for every image."""
         key = segments.tobytes()
-        if key not in self._known:
-            self._known.clear()  # superpixels that follow an image's edges do not come again
-            self._known[key] = KnownMixtures(self, segments)
-        return self._known[key]
+        with self._lock:  # or several threads would prepare the same
+            found = self._known.get(key)
+            if found is None:
+                self._known.clear()  # superpixels that follow an image's edges do not come again
+                found = self._known[key] = KnownMixtures(self, segments)
+        return found
 
 
 class KnownMixtures:

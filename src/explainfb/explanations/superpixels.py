@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
+from threading import Lock
 from typing import get_args
 
 import numpy as np
@@ -110,17 +111,21 @@ class _Kept:
     def __init__(self, most: int) -> None:
         self.most, self.bytes = most, 0
         self.found: OrderedDict[bytes, npt.NDArray[np.int32]] = OrderedDict()
+        self.lock = Lock()
 
     def get(self, key: bytes) -> npt.NDArray[np.int32] | None:
-        if key in self.found:
-            self.found.move_to_end(key)
-        return self.found.get(key)
+        with self.lock:
+            if key in self.found:
+                self.found.move_to_end(key)
+            return self.found.get(key)
 
     def put(self, key: bytes, segments: npt.NDArray[np.int32]) -> None:
-        self.found[key] = segments
-        self.bytes += segments.nbytes
-        while self.bytes > self.most and len(self.found) > 1:
-            self.bytes -= self.found.popitem(last=False)[1].nbytes
+        with self.lock:
+            if key not in self.found:
+                self.bytes += segments.nbytes
+            self.found[key] = segments
+            while self.bytes > self.most and len(self.found) > 1:
+                self.bytes -= self.found.popitem(last=False)[1].nbytes
 
 
 _KEPT = _Kept(KEPT_BYTES)

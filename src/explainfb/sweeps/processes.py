@@ -7,14 +7,16 @@ import importlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import get_args
 
 import joblib
 
 from explainfb.core.devices import resolve_device
 from explainfb.core.errors import InputError
+from explainfb.core.progress import Progress
 from explainfb.results.records import StudyResults
 from explainfb.study.folder import locked
-from explainfb.study.settings import Control, StudySettings
+from explainfb.study.settings import Control, KnownControl, StudySettings
 from explainfb.study.study import Study
 from explainfb.sweeps.settings import Processes
 from explainfb.sweeps.sharing import SharedFiles, copy_shared_files, first_with_each_start, shared_files
@@ -36,6 +38,19 @@ def run_studies(
         parallel = joblib.Parallel(n_jobs=processes.jobs, return_as=return_as)
         yield from _run_feedback(parallel, processes, studies, left)
         yield from _run_arms(parallel, processes, {folder: each for folder, each in left.items() if each.controls})
+
+
+def run_arms(study: Study, processes: Processes, progress: Progress) -> None:
+    """Do what is left of the arms beside feedback of one study, whose feedback is done, each in a process of its own.
+
+    Arms of one's own, which other processes do not know, are left to `Study.run`.
+    """
+    names = [name for name in study.controls if name in get_args(KnownControl)]
+    with _backend(processes) as return_as, progress.stage("arms beside feedback", len(names)) as step:
+        parallel = joblib.Parallel(n_jobs=processes.jobs, return_as=return_as)
+        arm = joblib.delayed(_arm)
+        for _ in parallel(arm(processes, study.folder, study.settings, name, study.database) for name in names):
+            step(1)
 
 
 def _run_feedback(
@@ -68,8 +83,9 @@ def _run_arms(parallel: joblib.Parallel, processes: Processes, left: Mapping[Pat
             yield folder, _finish(processes, folder, left[folder])
 
 
-def _open(processes: Processes, folder: Path, settings: StudySettings) -> Study:
-    return Study.open(folder, settings, data_dir=processes.data_dir, device=resolve_device(processes.device))
+def _open(processes: Processes, folder: Path, settings: StudySettings, database: str | Path | None = None) -> Study:
+    device = resolve_device(processes.device)
+    return Study.open(folder, settings, data_dir=processes.data_dir, device=device, database=database)
 
 
 def _feedback(
@@ -85,8 +101,10 @@ def _feedback(
         return folder, None
 
 
-def _arm(processes: Processes, folder: Path, settings: StudySettings, name: Control) -> Path:
-    study = _open(processes, folder, settings)
+def _arm(
+    processes: Processes, folder: Path, settings: StudySettings, name: Control, database: str | Path | None = None
+) -> Path:
+    study = _open(processes, folder, settings, database)
     if name in study.controls:
         study.run_arm(name)
     return folder
