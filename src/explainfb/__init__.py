@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from explainfb.study.study import Study
     from explainfb.sweeps.runner import run_grid
     from explainfb.sweeps.settings import Grid, GridSettings
-    from explainfb.tasks.datasets import load_task
+    from explainfb.tasks.datasets import TASKS, load_task
     from explainfb.tasks.task import Split, Task
 
     __version__: str
@@ -91,6 +91,7 @@ HOMES = {
     "Study": "study.study",
     "StudyResults": "results.records",
     "StudySettings": "study.settings",
+    "TASKS": "tasks.datasets",
     "Task": "tasks.task",
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
@@ -123,6 +124,7 @@ HOMES = {
 __all__ = [
     "ARMS",
     "BUILDERS",
+    "TASKS",
     "Answer",
     "AttackSettings",
     "BaselineSettings",

@@ -8,6 +8,7 @@ import torchvision.datasets
 
 from explainfb.core.errors import InputError
 from explainfb.tasks.datasets import DATA_DIR, load_task, near_ink, task_names
+from explainfb.tasks.image_shortcuts import PLANTS
 from explainfb.tasks.task import Split
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype=np.uint8)
@@ -250,6 +251,8 @@ def test_every_name_has_its_decoy() -> None:
     assert task_names() == [
         *("digits", "digits-decoy", "mnist", "mnist-decoy", "fashion-mnist", "fashion-mnist-decoy"),
         *("cifar10", "cifar10-decoy"),
+        "digits-ring",
+        *(f"{name}-{kind}" for name in ("mnist", "fashion-mnist") for kind in PLANTS),
     ]
 
 

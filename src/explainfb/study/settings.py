@@ -75,6 +75,8 @@ class StudySettings:
     """How many training images are used at most."""
     shortcut: Kind = "position"
     """What a -decoy task plants: a white patch whose place tells the class, or a patch whose grey level does."""
+    shortcut_rate: float = 1.0
+    """The share of training and validation images, in [0, 1], that carry the shortcut that a task plants."""
     image_size: int = 64
     """To how many pixels a side the pictures of folder:PATH are brought."""
     error_rate: float = 0.1
@@ -109,8 +111,9 @@ class StudySettings:
             raise InputError(f"A study needs at least 1 round; found {self.rounds}.")
         if self.seed < 0:
             raise InputError(f"A seed is at least 0; found {self.seed}.")
-        if not 0 <= self.error_rate <= 1:
-            raise InputError(f"--error-rate is a share in [0, 1]; found {self.error_rate}.")
+        for name in ("error_rate", "shortcut_rate"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"--{name.replace('_', '-')} is a share in [0, 1]; found {getattr(self, name)}.")
         if not all(0 <= rate <= 1 for rate in self.crowd):
             raise InputError(f"--crowd holds shares in [0, 1]; found {', '.join(map(str, self.crowd))}.")
         if self.crowd and self.annotator == "human":
@@ -152,6 +155,7 @@ def task_of(settings: StudySettings, data_dir: Path | None = None) -> "Task":
         train_images=settings.train_images,
         shortcut=settings.shortcut,
         image_size=settings.image_size,
+        shortcut_rate=settings.shortcut_rate,
         seed=settings.seed,
     )
 

@@ -18,6 +18,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.fields import whole_number
 from explainfb.core.seeding import derive, numpy_generator, torch_generator
 from explainfb.tasks.image_folder import Part, read_folder
+from explainfb.tasks.image_shortcuts import PLANTS, with_image_shortcut
 from explainfb.tasks.settings import Kind
 from explainfb.tasks.shortcuts import Shortcut
 from explainfb.tasks.task import Split, Task
@@ -94,9 +95,22 @@ ON_BLACK = ("digits", "mnist", "fashion-mnist")
 """Sets whose background is black, so that the object is known to be where there is ink."""
 
 
+TASKS: dict[str, Callable[[Path | None, int, int], Task]] = {}
+"""Tasks of one's own by name: (data_dir, at most how many training images, seed) → the task.
+
+They are known to `load_task`, and so to studies, in every process that has put them here.
+
+>>> from explainfb import TASKS, load_task
+>>> TASKS["my-digits"] = lambda data_dir, train_images, seed: load_task("digits", train_images=train_images, seed=seed)
+>>> len(load_task("my-digits", train_images=300).train)
+300
+"""
+
+
 def task_names() -> list[str]:
     """Every name that `load_task` knows, `folder:PATH` aside."""
-    return [name + suffix for name in SOURCES for suffix in ("", DECOY)]
+    named = [name + suffix for name in SOURCES for suffix in ("", DECOY)]
+    return [*named, "digits-ring", *(f"{name}-{kind}" for name in ON_BLACK[1:] for kind in PLANTS), *TASKS]
 
 
 def near_ink(images: Tensor) -> Tensor:
@@ -111,9 +125,15 @@ def load_task(
     train_images: int = 10_000,
     shortcut: Kind = "position",
     image_size: int = 64,
+    shortcut_rate: float = 1.0,
     seed: int = 0,
 ) -> Task:
     """The task called `name`, one of `task_names()` or `folder:PATH`.
+
+    `digits`, `mnist`, `fashion-mnist` and `cifar10` are plain. With `-decoy` they have a shortcut on the frame or in
+    the corners of every image, as `shortcut` says; MNIST and Fashion-MNIST with `-ring`, `-canvas`, `-two`, `-stripe`
+    or `-texture`, and `digits-ring`, one that lies elsewhere in each image (`explainfb.tasks.image_shortcuts`). It is
+    in a share `shortcut_rate` of the training and validation images.
 
     At most the first `train_images` training images are used (of a folder: the first by hash); the next tenth as many
     are for validation, or the last tenth of the training images where there are no more. `data_dir` holds torchvision's
@@ -132,13 +152,20 @@ def load_task(
     data_dir = None if data_dir is None else Path(data_dir)
     if name.startswith(FOLDER):
         return _folder_task(name, image_size, train_images)
+    if not 0 <= shortcut_rate <= 1:
+        raise InputError(f"--shortcut-rate is a share in [0, 1]; found {shortcut_rate}.")
+    if name in TASKS:
+        return TASKS[name](data_dir, train_images, seed)
+    base, _, kind = name.rpartition("-")
+    if kind in PLANTS and name in task_names():
+        return with_image_shortcut(_named_task(base, data_dir, train_images), kind, rate=shortcut_rate, seed=seed)
     base = name.removesuffix(DECOY)
     if base not in SOURCES:
         near = difflib.get_close_matches(name.lower(), task_names(), n=1)
         known = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(task_names())}."
         raise InputError(f"Unknown task {name!r}; {known} Or give folder:PATH for your own pictures.")
     task = _named_task(base, data_dir, train_images)
-    return _with_shortcut(task, shortcut, seed) if name.endswith(DECOY) else task
+    return _with_shortcut(task, shortcut, shortcut_rate, seed) if name.endswith(DECOY) else task
 
 
 def _folder_task(name: str, image_size: int, train_images: int) -> Task:
@@ -169,12 +196,16 @@ def _named_split(name: str, images: Tensor, labels: Tensor) -> Split:
     return Split(pixels, labels, relevance=near_ink(pixels) if name in ON_BLACK else None)
 
 
-def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
+def _with_shortcut(task: Task, kind: Kind, rate: float, seed: int) -> Task:
     _, height, width = task.image_shape
     shortcut = Shortcut(kind, len(task.class_names), height, width)
 
-    def mark(split: Split, name: str, shown_classes: Tensor) -> Split:
+    def mark(split: Split, name: str, shown_classes: Tensor, rate: float) -> Split:
         images, mask = shortcut.plant(split.images, shown_classes, seed=derive(seed, "shortcut", name))
+        if rate < 1:
+            carries = torch.rand(len(split), generator=torch_generator(seed, "shortcut", "rate", name)) < rate
+            images = torch.where(carries[:, None, None, None], images, split.images)
+            mask, shown_classes = mask & carries[:, None, None], torch.where(carries, shown_classes, -1)
         # every place that a patch can have, so that an image's mask does not tell its class
         relevance = (~shortcut.possible_area()).expand(len(split), -1, -1)
         return Split(images, split.labels, relevance, mask, shown_classes)
@@ -185,9 +216,9 @@ def _with_shortcut(task: Task, kind: Kind, seed: int) -> Task:
     return replace(
         task,
         name=task.name + DECOY,
-        train=mark(task.train, "train", task.train.labels),
-        validation=mark(task.validation, "validation", task.validation.labels),
-        shifted=mark(task.clean, "shifted", random_class),
+        train=mark(task.train, "train", task.train.labels, rate),
+        validation=mark(task.validation, "validation", task.validation.labels, rate),
+        shifted=mark(task.clean, "shifted", random_class, 1.0),
         train_without_shortcut=task.train,
         validation_without_shortcut=task.validation,
     )

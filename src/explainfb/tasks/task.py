@@ -35,7 +35,7 @@ class Split:
     shortcut: Tensor | None = None
     """(N, H, W) bool: where the planted patch is; None where nothing was planted."""
     shortcut_class: Tensor | None = None
-    """(N,) int64: the class that each image's shortcut stands for; None where nobody knows."""
+    """(N,) int64: the class that each image's shortcut stands for, −1 without one; None where nobody knows."""
 
     def __post_init__(self) -> None:
         for name in ("images", "labels", "relevance", "shortcut"):
