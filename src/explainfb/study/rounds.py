@@ -196,5 +196,10 @@ def _trained(context: StudyContext, task: Task, curves: Path, advance: Callable[
         if weights is None:
             return train(task, settings=settings, seed=seed, device=context.device, on_validation=on_validation)
         return _start(context.settings).transfer(
-            task, settings=settings, layers="all", seed=seed, device=context.device, on_validation=on_validation
+            task,
+            settings=settings,
+            layers="all",
+            seed=seed,
+            device=context.device,
+            on_validation=on_validation,
         )
