@@ -51,7 +51,7 @@ class Doctor:
             findings = self._findings(task, folder, lambda name, done, of: step(1))
         print_findings(console, findings)
         say(console, f"Pictures are in {folder}/.")
-        return 0 if all(finding.passed for finding in findings) else 1  # for scripts
+        return 0 if all(finding.passed is not False for finding in findings) else 1  # for scripts
 
     def _task(self) -> "Task":
         from explainfb.study.folder import SETTINGS
