@@ -69,7 +69,7 @@ def test_a_wrong_normalisation_is_found(digits: Task) -> None:
 
 
 def photographs(count: int, seed: int, *, brighter: float = 0.0) -> Split:
-    """Coloured blotches with a small bar somewhere, lying or standing, which no pixel tells; one class may be brighter."""
+    """Blotches with a small bar somewhere, lying or standing, which no pixel tells; one class may be brighter."""
     generator = torch_generator(seed, "photographs")
     labels = torch.arange(count) % 2
     blotches = torch.rand(count, 3, 8, 8, generator=generator)
