@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -61,7 +62,11 @@ def read(words: Sequence[str]) -> Command:
 
 
 def print_anywhere() -> None:
-    """Have a terminal that cannot show a sign be told which it was, in place of an error in the middle of the work."""
+    """Have a terminal that cannot show a sign be told which it was, in place of an error in the middle of the work.
+
+    Warnings come without the line of code that gives them.
+    """
+    warnings.formatwarning = lambda message, *_: f"explainfb: {message}\n"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
