@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from explainfb.classifiers.classifier import clone
+from explainfb.classifiers.classifier import Classifier, clone
+from explainfb.core.types import ThreatModel
+from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.attacked_model import AttackedModel, attacked, verified
-from sound_digits import IMAGES, LABELS, correct, trained
+from explainfb.testing.tiny import ATTACKS
+from sound_digits import ARCHITECTURE, IMAGES, LABELS, correct, trained
 
 
 def test_the_classifier_is_given_back_when_an_attack_fails() -> None:
@@ -54,3 +57,30 @@ def test_l2_length_is_measured_over_the_whole_image() -> None:
     for length, believed in ((0.99, True), (1.01, False)):
         moved = image + length / 8
         assert verified(AttackedModel(Fooled()), image, moved, LABELS[:1], "l2", 1.0).tolist() == [believed]
+
+
+class Root(nn.Module):
+    """Two logits that are √ of the first pixel, and 0."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        first = images[:, 0, 0, :1]
+        return torch.cat([first.sqrt(), 0 * first], 1)
+
+
+def test_only_finite_images_show_that_outputs_are_not_finite() -> None:
+    """Foolbox's FMN divides 0 by 0 where two logits are both 0, and feeds what comes out of it."""
+    images = torch.rand(4, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    target = AttackedModel(Root())
+    for lost in (torch.nan, torch.inf):
+        target(images.masked_fill(torch.arange(4).view(4, 1, 1, 1) == 2, lost))
+    assert target.finite
+    target(images - 1)  # the root of a negative pixel
+    assert not target.finite
+
+
+def test_a_network_that_ends_in_relu_is_not_called_broken_for_what_an_attack_feeds_it() -> None:
+    target = Classifier(ARCHITECTURE, nn.Sequential(trained().network, nn.ReLU()))
+    [found] = robust_accuracy(
+        target, IMAGES[:12], LABELS[:12], threat_models=[ThreatModel("linf", 0.05)], settings=ATTACKS, seed=0
+    )
+    assert "non_finite_outputs" not in found.flags

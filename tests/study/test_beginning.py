@@ -34,7 +34,21 @@ def for_larger_images(architecture: object) -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 64), nn.Flatten(), nn.LazyLinear(10))
 
 
-BUILT = {"needs_two": needs_two, "twice": twice_is_too_much, "large": for_larger_images}
+def ends_in_a_sigmoid(architecture: object) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Sigmoid())
+
+
+def of_other_classes(architecture: object) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 7))
+
+
+BUILT = {
+    "sigmoid": ends_in_a_sigmoid,
+    "seven": of_other_classes,
+    "needs_two": needs_two,
+    "twice": twice_is_too_much,
+    "large": for_larger_images,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +71,8 @@ def trained(**training: object) -> StudySettings:
             "no classifier 'lenet', and so there are no weights of it; leave --weights out",
         ),
         (trained(classifier="needs_two", batch_size=1), "cannot be trained on batches of 1 images"),
+        (trained(classifier="sigmoid"), "sigmoid returns probabilities, and logits are expected"),
+        (trained(classifier="seven"), r"returns logits of shape \(2, 10\) for 2 images; seven returned shape \(2, 7\)"),
         (trained(classifier="large"), "cannot be trained on batches of 64 images"),
         (
             replace(trained(classifier="twice"), controls=("rrr",)),

@@ -49,7 +49,7 @@ def wrap(
     architecture = Architecture(OWN + name, classes, channels, height, width, mean, std, class_names=task.class_names)
     classifier = Classifier(architecture, network).eval()
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    _check_logits(_try(classifier.to(device), task, name), name, task)
+    check_logits(_try(classifier.to(device), task, name), name, task, min(TRIED, len(task.train)))
     return classifier
 
 
@@ -89,8 +89,9 @@ def _try(classifier: Classifier, task: Task, name: str) -> Tensor:
         ) from error
 
 
-def _check_logits(found: object, name: str, task: Task) -> None:
-    wanted = (min(TRIED, len(task.train)), len(task.class_names))
+def check_logits(found: object, name: str, task: Task, images: int) -> None:
+    """Raise `InputError` unless the network called `name` returned logits of the task's classes for so many images."""
+    wanted = (images, len(task.class_names))
     if not isinstance(found, Tensor) or found.shape != wanted:
         seen = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
         raise InputError(

@@ -1,7 +1,9 @@
 """The command line: each command is a record of its options, and calling it does the work."""
 
+import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -62,6 +64,17 @@ def read(words: Sequence[str]) -> Command:
         sys.exit(0)
 
 
+def print_anywhere() -> None:
+    """Have a terminal that cannot show a sign be told which it was, in place of an error in the middle of the work.
+
+    Warnings come without the line of code that gives them.
+    """
+    warnings.formatwarning = lambda message, *_: f"explainfb: {message}\n"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """What `explainfb` does when it is typed, for a file of your own that has put its arms and networks there first.
 
@@ -73,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Traceback (most recent call last):
     SystemExit: 2
     """
+    print_anywhere()
     words, told = with_new_names(sys.argv[1:] if arguments is None else arguments)
     aside = Console(stderr=True)
     for sentence in told:
@@ -84,6 +98,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(read(words)(Console()))
     except InputError as error:
         aside.print(f"explainfb: {error}", style="bold red", markup=False, highlight=False)
+        sys.exit(2)
+    except BrokenPipeError:  # `explainfb annotators list | head`: the reader has gone, which is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        place = error.filename if isinstance(error.filename, str) else os.fsdecode(error.filename)
+        complaint = f"explainfb: {place} cannot be read or written ({error.strerror}); choose another place."
+        aside.print(complaint, style="bold red", markup=False, highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         aside.print(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from explainfb.cli.printing import say
+from explainfb.cli.printing import say, say_data
 from explainfb.core.devices import use_one_thread
 from explainfb.core.errors import InputError
 from explainfb.study.settings import task_of
@@ -16,6 +16,7 @@ from explainfb.study.settings_file import read_settings
 if TYPE_CHECKING:
     from explainfb.doctor import Finding
     from explainfb.doctor.examination import OnCheck
+    from explainfb.tasks.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,32 +46,31 @@ class Doctor:
 
         use_one_thread()
         folder = self.pictures or (self.study or Path("studies")) / "doctor"
-        checks = len(CHECKS)
+        checks, task = len(CHECKS), self._task()
+        say_data(console, task)
         with Progress(console, checks, "doctor") as progress, progress.stage("examining", checks, checks) as step:
-            findings = self._findings(folder, lambda name, done, of: step(1))
+            findings = self._findings(task, folder, lambda name, done, of: step(1))
         print_findings(console, findings)
         say(console, f"Pictures are in {folder}/.")
-        return 0 if all(finding.passed for finding in findings) else 1  # for scripts
+        return 0 if all(finding.passed is not False for finding in findings) else 1  # for scripts
 
-    def _findings(self, folder: Path, on_check: "OnCheck") -> "list[Finding]":
-        if self.study is None:
-            return self._examine_task(folder, on_check)
-        from explainfb.classifiers.classifier import load_classifier
-        from explainfb.doctor import examine_classifier
-        from explainfb.study.arm_folder import ArmFolder
+    def _task(self) -> "Task":
         from explainfb.study.folder import SETTINGS
-
-        task = task_of(read_settings(self.study / SETTINGS), self.data_dir)
-        classifier = load_classifier(ArmFolder(self.study).last_classifier_path)
-        return examine_classifier(task, classifier, seed=self.seed, folder=folder, on_check=on_check)
-
-    def _examine_task(self, folder: Path, on_check: "OnCheck") -> "list[Finding]":
-        from explainfb.classifiers.classifier import build_classifier
-        from explainfb.classifiers.training import architecture_for
-        from explainfb.doctor import examine
         from explainfb.tasks.datasets import load_task
 
+        if self.study is not None:
+            return task_of(read_settings(self.study / SETTINGS), self.data_dir)
         assert self.task is not None
-        task = load_task(self.task, data_dir=self.data_dir, seed=self.seed)
+        return load_task(self.task, data_dir=self.data_dir, seed=self.seed)
+
+    def _findings(self, task: "Task", folder: Path, on_check: "OnCheck") -> "list[Finding]":
+        from explainfb.classifiers.classifier import build_classifier, load_classifier
+        from explainfb.classifiers.training import architecture_for
+        from explainfb.doctor import examine, examine_classifier
+        from explainfb.study.arm_folder import ArmFolder
+
+        if self.study is not None:
+            classifier = load_classifier(ArmFolder(self.study).last_classifier_path)
+            return examine_classifier(task, classifier, seed=self.seed, folder=folder, on_check=on_check)
         build_one = partial(build_classifier, architecture_for(task, self.classifier), self.seed)
         return examine(task, build=build_one, seed=self.seed, folder=folder, on_check=on_check)

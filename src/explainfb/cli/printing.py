@@ -8,6 +8,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from explainfb.results.records import StudyResults
+    from explainfb.tasks.task import Task
 
 
 def say(console: Console, text: str) -> None:
@@ -24,6 +25,24 @@ def show(console: Console, results: "StudyResults", folder: Path) -> None:
         console.print(message, markup=False, highlight=False)
     say(console, reach_verdict(results).short)
     say(console, f"Report: {folder / 'report' / 'index.html'}")
+
+
+def say_data(console: Console, task: "Task") -> None:
+    """What was read of a folder of pictures, before anything is made of it: classes, counts, masks, and what is odd."""
+    from explainfb.tasks.datasets import FOLDER
+
+    if not task.name.startswith(FOLDER):
+        return
+    parts = (task.train, task.validation, task.clean)
+    counts = [part.labels.bincount(minlength=len(task.class_names)).tolist() for part in parts]
+    classes = (f"{name} {' + '.join(map(str, each))}" for name, *each in zip(task.class_names, *counts, strict=True))
+    say(console, f"Classes, with training + validation + test pictures: {', '.join(classes)}")
+    masks = [kind for kind in ("relevance", "shortcut") if getattr(task.train, kind) is not None]
+    side = task.image_shape[-1]
+    colours = "grey" if task.image_shape[0] == 1 else "in colour"
+    say(console, f"Each {side}×{side} pixels, {colours}; masks: {' and '.join(masks) or 'none'}")
+    for note in task.notes:
+        say(console, note)
 
 
 def how_to_invite(study: Path, database: str | None) -> str:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.cli.help_pages import Flat, UsualOptions
-from explainfb.cli.printing import how_to_invite, say, show
+from explainfb.cli.printing import how_to_invite, say, say_data, show
 from explainfb.core.devices import DeviceName, resolve_device, use_one_thread
 from explainfb.study.settings import StudySettings
 from explainfb.study.settings_file import read_settings
@@ -50,6 +50,7 @@ class Run:
         with locked(folder):
             study = self._open(folder)
             say(console, f"Study in {folder}: {study.describe()}")
+            say_data(console, study.task)
             if self.settings.annotator == "human":
                 same = "" if self.db is None else " (and the same --db)"
                 say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")

@@ -1,15 +1,18 @@
 """Checks of the images and labels, before any network sees them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from scipy.stats import binomtest
+from scipy.spatial.distance import cdist
+from scipy.stats import binom
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from explainfb.core.seeding import derive
-from explainfb.core.types import IntArray
+from explainfb.core.types import FloatArray, IntArray
 from explainfb.doctor.linear import features
 from explainfb.doctor.pictures import draw_fed_images
 from explainfb.doctor.setup import Finding, Setup
@@ -17,6 +20,10 @@ from explainfb.tasks.task import Split
 
 CHANCE = 0.001
 """The probability that labels which have nothing to do with the images pass by luck."""
+NEAR = 0.58
+"""Pictures whose `nearness` is less have neighbours that tell something."""
+NEIGHBOURS = 500
+"""Images at most whose distances are measured."""
 SAMPLE = 2000
 """Images at most that a simple model is fitted to."""
 
@@ -32,7 +39,8 @@ def network_inputs(setup: Setup) -> Finding:
         bottom >= 0 and 0.1 < top <= 1 and abs(mean) < 2 and 0.2 < std < 5,
         "pixels in [0, 1] that reach above 0.1; the network is fed a mean within ±2 and a std of 0.2 to 5",
         f"pixels in [{bottom:.3g}, {top:.3g}]; fed: mean {mean:.2f}, std {std:.2f}, in [{low:.3g}, {high:.3g}]",
-        "Divide 8-bit pictures by 255 once, and give the Architecture the mean and std of pixels in [0, 1].",
+        "Divide 8-bit pictures by 255 once, and give the Architecture the mean and std of pixels in [0, 1]."
+        + (" Pictures this dark may have 12 bits in files of 16: multiply their levels by 16." if top <= 0.1 else ""),
         draw_fed_images(setup.folder, fed, sample.labels, setup.task.class_names) if setup.folder else None,
     )
 
@@ -98,31 +106,89 @@ def _fingerprints(split: Split) -> list[bytes]:
 
 
 def labels_follow_images(setup: Setup) -> Finding:
-    """Neighbours in pixel space, or a linear model, tell the labels better than chance, in each split."""
+    """Neighbours in pixel space, or a linear model, tell the labels better than chance, in each split.
+
+    On photographs such models are little better than chance though the labels are right. So labels are called wrong
+    only where they could have been told: by the neighbours of pictures that have near ones, or because the same models
+    tell those of the training images so well that they would have told these too.
+    """
     task = setup.task
     train, reference = setup.sample(SAMPLE), setup.sample(SAMPLE, split=task.train_without_shortcut)
-    seen, passed = [], True
-    for name, known, asked in (
-        ("training", train, None),
-        ("validation", train, setup.sample(SAMPLE, split=task.validation)),
-        ("test", reference, setup.sample(SAMPLE, split=task.clean)),
-    ):
-        right, images, chance = _simple_models(known, asked, setup.seed)
-        # six chances to be lucky: two models on each of three splits
-        passed &= bool(binomtest(right, images, chance, alternative="greater").pvalue < CHANCE / 6)
-        seen.append(f"{name} {right / images:.1%} (chance {chance:.1%})")
+    told = {
+        name: _simple_models(known, asked, setup.seed)
+        for name, known, asked in (
+            ("training", train, None),
+            ("validation", train, setup.sample(SAMPLE, split=task.validation)),
+            ("test", reference, setup.sample(SAMPLE, split=task.clean)),
+        )
+    }
+    near = nearness(features(train.images)) < NEAR
+    wrong = [name for name, found in told.items() if not found.passes and found.would_pass(told["training"], near)]
+    judged = told["training"].passes and all(found.passes or found.too_few for found in told.values())
+    seen = "; ".join(f"{name} {found.rate:.1%} (chance {found.chance:.1%})" for name, found in told.items())
+    passed = False if wrong else True if judged else None
     return Finding(
         "labels follow images",
         passed,
         "5 nearest neighbours or a ridge classifier on the pixels tell labels they have not seen better than chance",
-        "; ".join(seen),
-        "Look at the contact sheet: images and labels were probably shuffled apart, or the labels are wrong. "
-        "Only very hard pictures fail here with labels that are right.",
+        seen
+        if passed is not None
+        else f"not judged, because models as simple as these tell little of such pictures, or these are few: {seen}",
+        f"Look at the contact sheet. The labels of the {' and the '.join(wrong)} images do not go with the images: "
+        "they may have been shuffled apart, or be wrong.",
     )
 
 
-def _simple_models(known: Split, asked: Split | None, seed: int) -> tuple[int, int, float]:
-    """Right answers of the better model, questions, and chance; cross-validated on `known` where nothing is asked."""
+@dataclass(frozen=True)
+class _Told:
+    """How many labels of a split a simple model told."""
+
+    right: int
+    asked: int
+    chance: float
+    """The share of the commonest class."""
+
+    @property
+    def rate(self) -> float:
+        return self.right / self.asked
+
+    @property
+    def needed(self) -> int:
+        """How many must be right, for less luck than allowed; one more than there are where no number would do."""
+        # six chances to be lucky: two models on each of three splits
+        return int(binom.isf(CHANCE / 6, self.asked, self.chance)) + 1
+
+    @property
+    def passes(self) -> bool:
+        return self.right >= self.needed
+
+    @property
+    def too_few(self) -> bool:
+        """Whether even all right could be luck."""
+        return self.needed > self.asked
+
+    def would_pass(self, training: "_Told", near: bool) -> bool:
+        """Whether right labels would have been told: of pictures with near neighbours, or at the rate of training."""
+        if self.too_few:
+            return False
+        return near or (training.passes and float(binom.sf(self.needed - 1, self.asked, training.rate)) > 1 - CHANCE)
+
+
+def nearness(rows: FloatArray) -> float:
+    """How far the nearest image is, as a share of how far any other one is, both medians; rows is (N, pixels).
+
+    About .3 to .55 for handwritten digits and clothes, .63 and more for photographs: there the nearest is hardly nearer
+    than the rest, and says nothing (Beyer et al. 1999).
+    """
+    rows = rows[:NEIGHBOURS]
+    distances = cdist(rows, rows)
+    others = ~np.eye(len(rows), dtype=bool)
+    nearest = np.where(others, distances, np.inf).min(1)
+    return float(np.median(nearest) / max(float(np.median(distances[others])), 1e-12)) if len(rows) > 1 else 1.0
+
+
+def _simple_models(known: Split, asked: Split | None, seed: int) -> _Told:
+    """What the better of two models tells; cross-validated on `known` where nothing is asked."""
     train, labels = features(known.images), known.labels.numpy()
     questions, answers = (train, labels) if asked is None else (features(asked.images), asked.labels.numpy())
     folds = KFold(min(5, len(labels)), shuffle=True, random_state=derive(seed, "doctor", "folds") % 2**32)
@@ -134,4 +200,4 @@ def _simple_models(known: Split, asked: Split | None, seed: int) -> tuple[int, i
             else model.fit(train, labels).predict(questions)
         )
         right = max(right, int((told == answers).sum()))
-    return right, len(answers), float(np.bincount(answers).max() / len(answers))
+    return _Told(right, len(answers), float(np.bincount(answers).max() / len(answers)))

@@ -113,10 +113,13 @@ def _run(setup: Setup, on_check: OnCheck | None) -> list[Finding]:
     if setup.folder is not None:
         _make_folder(setup.folder)
     findings: dict[Check, Finding] = {}
+    skipped: set[Check] = set()  # because of what failed; a check that could not judge stops no other
     for done, (check, basis) in enumerate(CHECKS.items()):
         if on_check is not None:
             on_check(name_of(check), done, len(CHECKS))
-        broken = [name_of(needed) for needed in basis if not findings[needed].passed]
+        broken = [name_of(needed) for needed in basis if findings[needed].passed is False or needed in skipped]
+        if broken:
+            skipped.add(check)
         findings[check] = _not_judged(check, broken) if broken else _judge(check, setup)
     return list(findings.values())
 

@@ -33,5 +33,5 @@ def print_findings(console: Console, findings: Sequence[Finding]) -> None:
 def _summary(findings: Sequence[Finding], failed: int) -> str:
     unknown = sum(finding.passed is None for finding in findings)
     passed = f"{len(findings) - failed - unknown} of {len(findings)} checks passed"
-    not_judged = f", {unknown} not judged because of those" if unknown else ""
+    not_judged = f", {unknown} not judged" if unknown else ""
     return passed + (f", {failed} failed" if failed else "") + not_judged + "."

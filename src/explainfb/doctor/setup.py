@@ -14,8 +14,11 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.core.seeding import derive, torch_generator
+from explainfb.doctor.linear import LinearModel, fit_linear
 from explainfb.tasks.task import Split, Task
 
+LINEAR_IMAGES = 2000
+"""Training images at most that the linear model is fitted to."""
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (N, classes) and labels (N,) → the mean loss."""
 Predict = Callable[[Classifier, Tensor], Tensor]
@@ -36,7 +39,7 @@ class Finding:
 
     name: str
     passed: bool | None
-    """None where the check says nothing, because one that it rests on has failed."""
+    """None where the check says nothing: one that it rests on has failed, or these images are not for it to judge."""
     expected: str
     seen: str
     advice: str
@@ -82,6 +85,11 @@ class Setup:
     def right(self, classifier: Classifier, split: Split) -> Tensor:
         """(N,) bool: which images of `split` are classified rightly."""
         return self.predict(classifier, split.images).argmax(1) == split.labels
+
+    @cached_property
+    def linear(self) -> LinearModel:
+        """A linear model of the training images' pixels."""
+        return fit_linear(self.sample(LINEAR_IMAGES), len(self.task.class_names))
 
     @cached_property
     def finished(self) -> Classifier:

@@ -1,6 +1,7 @@
 """Image → superpixels: the pieces that an explanation speaks about."""
 
 import hashlib
+import warnings
 from collections import OrderedDict
 from threading import Lock
 from typing import get_args
@@ -55,8 +56,8 @@ def segment(image: Tensor, method: Method = "grid", count: int = 49) -> IntArray
 
     `count` is how many superpixels are asked for. slic and quickshift follow what is in the picture: they are tried
     with a few settings, and the division is taken whose number is nearest, within a tenth for most pictures. It is
-    kept in memory: the same picture is not cut twice. Raises `InputError` when the method is unknown or finds fewer
-    than two.
+    kept in memory: the same picture is not cut twice. A picture in which they find one superpixel alone is cut by a
+    grid, with a warning. Raises `InputError` when the method is unknown, or two do not fit on the image.
     """
     _, height, width = image.shape
     if method == "grid":
@@ -70,6 +71,13 @@ def segment(image: Tensor, method: Method = "grid", count: int = 49) -> IntArray
     kept = _KEPT.get(key)
     if kept is None:
         kept = _nearest_in_number(pixels, method, count).astype(np.int32)
+        if kept.max() == 0:  # one such picture must not end the explanation of all others
+            warnings.warn(
+                f"{method} finds a single superpixel in some pictures, which may be grainy or even; these are cut by a "
+                "grid instead.",
+                stacklevel=2,
+            )
+            kept = grid(height, width, count).astype(np.int32)
         check_segments(kept)
         _KEPT.put(key, kept)
     return kept.astype(np.int64)

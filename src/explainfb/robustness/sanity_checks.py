@@ -77,9 +77,10 @@ def repeatable(outputs: Tensor, outputs_again: Tensor) -> bool:
 def non_finite_outputs(diagnostics: AttackDiagnostics) -> bool:
     """The classifier's output is NaN or infinite somewhere: it decides nothing there, and gradients are broken.
 
-    Every output is looked at, on the clean images and throughout the attacks. An image whose output is not finite
-    counts as broken, but an attack that meets one on its way is lost, so what it left standing proves nothing. Look for
-    a division by a standard deviation of 0, the logarithm of 0, or training that diverged.
+    Every output is looked at, on the clean images and throughout the attacks, but for images that an attack itself made
+    of NaN. An image whose output is not finite counts as broken, but an attack that meets one on its way is lost, so
+    what it left standing proves nothing. Look for a division by a standard deviation of 0, the logarithm of 0, or
+    training that diverged.
     """
     return not diagnostics.outputs_finite
 

@@ -16,6 +16,7 @@ from explainfb.classifiers.classifier import Classifier, save_classifier
 from explainfb.classifiers.compute import compute_of, counted
 from explainfb.classifiers.training import TrainingPoint, train, train_mode
 from explainfb.classifiers.transfer import Pretrained, pretrained
+from explainfb.classifiers.wrapping import check_logits
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import derive, torch_globally
 from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method
@@ -147,7 +148,11 @@ def check_training(settings: StudySettings, task: Task) -> None:
     try:
         with torch_globally(settings.seed, "trial"):  # dropout draws
             train_mode(classifier)
-            F.cross_entropy(classifier(few.images), few.labels).backward()
+            logits = classifier(few.images)
+            check_logits(logits, settings.training.classifier, task, len(few))
+            F.cross_entropy(logits, few.labels).backward()
+    except InputError:
+        raise
     except Exception as error:  # of any kind: the network may be anyone's
         raise InputError(
             f"The classifier {settings.training.classifier} cannot be trained on batches of "
@@ -196,5 +201,10 @@ def _trained(context: StudyContext, task: Task, curves: Path, advance: Callable[
         if weights is None:
             return train(task, settings=settings, seed=seed, device=context.device, on_validation=on_validation)
         return _start(context.settings).transfer(
-            task, settings=settings, layers="all", seed=seed, device=context.device, on_validation=on_validation
+            task,
+            settings=settings,
+            layers="all",
+            seed=seed,
+            device=context.device,
+            on_validation=on_validation,
         )

@@ -89,7 +89,8 @@ class StudySettings:
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
     """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
-    there, for which learning rates of 1e-4 suit better; trained anew without."""
+    there, for which learning rates of 1e-4 suit better; trained anew without. The last layer is drawn anew unless the
+    file has one for as many classes as the task."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is trained before any feedback."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=720, control_variate=True))
