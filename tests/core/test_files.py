@@ -52,3 +52,14 @@ def test_what_is_written_is_on_the_disk_before_it_gets_its_name(
     monkeypatch.setattr(files.os, "fsync", lambda _: named.append((tmp_path / "file").exists()))
     write_whole(tmp_path / "file", lambda partial: partial.write_text("whole"))
     assert named == [False, True], "the bytes first, then the name"
+
+
+def test_equal_tensors_have_equal_bytes(tmp_path: Path) -> None:
+    """Whatever order safetensors has for what stands beside them."""
+    tensors, metadata = {"a": np.arange(6.0), "b": np.ones(3)}, {f"é{number}": "\n\x01\"" for number in range(20)}
+    for name in ("one", "two"):
+        write_tensors(save_file, tensors, tmp_path / name, metadata)
+        assert load_file(tmp_path / name)["a"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    with safe_open(tmp_path / "one", framework="np") as file:
+        assert file.metadata() == metadata | {"explainfb": "1"}

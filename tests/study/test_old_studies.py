@@ -2,28 +2,19 @@
 
 import json
 import re
-import tarfile
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from coarse_network import coarse
 from command_line import run
 from explainfb.classifiers.networks import BUILDERS
 from explainfb.core.errors import InputError
 from explainfb.results.json_file import read_results
 from explainfb.study.settings import read_settings
 from explainfb.study.study import Study
-
-KEPT = sorted((Path(__file__).parents[1] / "studies").glob("*.tar.xz"))
-
-
-def unpacked(archive: Path, folder: Path) -> Path:
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
-    return folder
+from kept_studies import KEPT, coarse, unpacked
 
 
 @pytest.fixture(params=KEPT, ids=lambda path: path.name.removesuffix(".tar.xz"))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classifier_names, nearest_name
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
 from explainfb.core.errors import InputError
-from explainfb.core.files import FORMAT_HEADER, check_file, write_whole
+from explainfb.core.files import check_file, write_tensors
 from explainfb.core.seeding import torch_globally
 
 HEADER = "architecture"
@@ -167,11 +167,11 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
             f"{name.removeprefix(OWN)} is a network of your own; {path} could not say how to build it. Keep its "
             f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
         )
-    metadata = FORMAT_HEADER | {HEADER: json.dumps(asdict(classifier.architecture))}
+    metadata = {HEADER: json.dumps(asdict(classifier.architecture))}
     # safetensors writes no tensor that lies in channels-last order
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in classifier.state_dict().items()}
     try:
-        write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+        write_tensors(save_file, tensors, path, metadata)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be written ({error}); make room on the disk or choose another folder.") from (
             error

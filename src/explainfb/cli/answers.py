@@ -29,7 +29,7 @@ class Export:
     def __call__(self, console: Console) -> int:
         from explainfb.export import export_answers, export_ratings
 
-        with store_of(self.study, self.db) as store:
+        with store_of(self.study, self.db, read_only=True) as store:
             rows = (export_ratings if self.ratings else export_answers)(store, self.output, self.format)
         say(console, f"{rows:,} rows in {self.output}")
         return 0

@@ -84,6 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         aside.print(f"explainfb: {error}", style="bold red", markup=False, highlight=False)
         sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as below: nobody reads any more
+        sys.exit(1)
+    except OSError as error:
+        place, why = error.filename or "A file", error.strerror or error
+        say(aside, f"explainfb: {place} cannot be read or written ({why}); look at who may, and at the disk.")
+        sys.exit(2)
     except KeyboardInterrupt:
         aside.print(
             "Stopped; the same command goes on after the last stage that is done. The one under way begins anew."

@@ -88,7 +88,7 @@ class Annotators:
             raise InputError(f"annotators list takes no name; found {self.name!r}.")
         if self.action != "list" and self.name is None:
             raise InputError(f"annotators {self.action} needs a name; give one after {self.action}.")
-        with store_of(self.study, self.db) as store:
+        with store_of(self.study, self.db, read_only=self.action == "list") as store:
             if self.name is None:
                 given = Counter(event.annotator for event in store.answers() if event.current and event.answer)
                 console.print(people_table(store.annotators.all(), given))

@@ -15,7 +15,7 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def show(console: Console, results: "StudyResults", folder: Path) -> None:
+def show(console: Console, results: "StudyResults", report: Path) -> None:
     """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
     from explainfb.report import reach_verdict, summary_table, unfinished
 
@@ -23,7 +23,7 @@ def show(console: Console, results: "StudyResults", folder: Path) -> None:
     for message in unfinished(results):
         console.print(message, markup=False, highlight=False)
     say(console, reach_verdict(results).short)
-    say(console, f"Report: {folder / 'report' / 'index.html'}")
+    say(console, f"Report: {report}")
 
 
 def how_to_invite(study: Path, database: str | None) -> str:

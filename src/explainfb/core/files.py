@@ -16,8 +16,6 @@ from explainfb.core.manifest import check_contents, digest_of, note
 
 FORMAT = 1
 """Of the files of a study whose module gives no other. Files from before they had a number are read as of format 1."""
-FORMAT_HEADER = {"explainfb": str(FORMAT)}
-"""Where a file of tensors says its format."""
 LEAST_SPACE = 200 * 2**20
 """Bytes that must be free before a study starts."""
 
@@ -58,6 +56,30 @@ def read_json(path: Path) -> dict[str, Any]:
     content = dict(json.loads(path.read_text(encoding="utf-8")))
     content.pop("format", None)
     return content
+
+
+def write_tensors(
+    save_file: Callable[..., object], tensors: Mapping[str, Any], path: Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file by the `save_file` of its arrays' library; equal contents have equal bytes."""
+
+    def write(partial: Path) -> None:
+        save_file(tensors, partial, metadata={"explainfb": str(FORMAT), **(metadata or {})})
+        _sort_header(partial)
+
+    write_whole(path, write)
+
+
+def _sort_header(path: Path) -> None:
+    """Metadata in the order of their names: safetensors writes them in another one each time."""
+    with path.open("rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        sorted_bytes = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        if len(sorted_bytes) == length:  # else it is written in other words than Python's: left as it is
+            file.seek(8)
+            file.write(sorted_bytes)
 
 
 def check_file(path: Path, last: int = FORMAT) -> None:

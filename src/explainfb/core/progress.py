@@ -58,6 +58,11 @@ class Progress:
         finally:
             self._bars.remove_task(task)
 
+    def say(self, text: str) -> None:
+        """Tell something that people must know, above the bars, or on standard error where there are none."""
+        console = Console(stderr=True) if self._bars.disable else self._bars.console
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def skip(self, cost: float) -> None:
         """Count work that an earlier run has done."""
         self._bars.advance(self._whole, cost)

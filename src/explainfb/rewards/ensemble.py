@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from explainfb.classifiers.classifier import check_finite
 from explainfb.core.errors import InputError
-from explainfb.core.files import FORMAT_HEADER, RESTORE, check_file, write_whole
+from explainfb.core.files import RESTORE, check_file, write_tensors
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
 
 HEADER = "reward"
@@ -89,8 +89,8 @@ def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
     """Write the ensemble to one safetensors file."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
     header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
-    metadata = FORMAT_HEADER | {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
-    write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+    metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
+    write_tensors(save_file, tensors, path, metadata)
 
 
 def load_ensemble(path: Path) -> RewardEnsemble:

@@ -15,7 +15,6 @@
 Running the same study again goes on where it was: what has its file is not done again.
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +26,6 @@ from explainfb.classifiers.classifier import load_classifier
 from explainfb.core.devices import use_one_thread
 from explainfb.core.environment import Provenance, add_provenance, read_provenance, write_provenance
 from explainfb.core.errors import InputError
-from explainfb.core.files import check_space
 from explainfb.core.progress import Progress
 from explainfb.core.seeding import derive
 from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
@@ -42,7 +40,18 @@ from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
 from explainfb.study.arms import ARMS, describe
 from explainfb.study.context import StudyContext
-from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, is_bare, locked
+from explainfb.study.folder import (
+    DATABASE,
+    REPORT,
+    RESULTS,
+    SETTINGS,
+    begin,
+    check_new,
+    is_bare,
+    locked,
+    recognise,
+    remove_evaluations,
+)
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
 from explainfb.study.rounds import TRAINING_COST, Outcome, train_first
@@ -53,6 +62,7 @@ from explainfb.study.settings import (
     check_same,
     command_line,
     flatten,
+    read_settings,
     task_of,
     upgrade_settings,
 )
@@ -87,17 +97,21 @@ class Study:
         data_dir: Path | None = None,
         device: torch.device | str = "cpu",
         database: str | Path | None = None,
+        read_only: bool = False,
     ) -> "Study":
-        """Begin a study in `folder`, or resume the one that is there, for which no settings need be given.
+        """Begin a study in `folder`, or resume the one that is there, for which no settings need be given; with
+        `read_only`, as in an archive, nothing is written.
 
         Raises `InputError` for settings that differ from those of the study being resumed, for a folder that has no
         study.toml where one is needed, for a task or database that cannot be had, for an annotator who could not
         answer, for a control that lacks its masks, and for a full disk.
         """
         folder = Path(folder)
-        stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
-        if settings is None:
-            settings = stored or upgrade_settings(folder / SETTINGS)  # which says what is missing
+        read = read_settings if read_only else upgrade_settings
+        # without settings, what is missing is told by whoever reads them
+        stored = read(folder / SETTINGS) if settings is None or (folder / SETTINGS).is_file() else None
+        settings = settings or stored
+        assert settings is not None
         if stored is None:
             check_new(folder)
         elif not is_bare(folder):
@@ -110,11 +124,11 @@ class Study:
         if settings.evaluation.autoattack_images:
             check_installed()
         check_enough(len(task.train), settings.comparisons_per_round, settings.queries)
-        folder.mkdir(parents=True, exist_ok=True)
-        check_space(folder)
         database = database or folder / DATABASE
-        with Store(database) as store:
-            begin_or_recognise(folder, store, task, settings, stored)
+        if read_only:
+            recognise(folder, database, task)
+        else:
+            begin(folder, database, task, settings, stored)
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device(device))
         return cls(context=context, database=database)
 
@@ -127,7 +141,7 @@ class Study:
         made = self.run_feedback(progress)
         for name in self.controls:
             made[name] = self.run_arm(name, progress)
-        with Store(self.database) as store:
+        with Store(self.database, on_outage=progress.say) as store:
             preferences = ArmAnswers(self.context, self.context.feedback_folder, store).results()
         if not self.results_path.is_file():
             write_results(self._results(preferences, made), self.results_path)
@@ -142,7 +156,7 @@ class Study:
             before = train_first(context, context.feedback_folder, self.task, "training")
             if self.settings.finetune.gradient_penalty > 0:
                 check_twice_differentiable(load_classifier(before.classifier), self.task.train.images[:2])
-            with Store(self.database) as store:
+            with Store(self.database, on_outage=progress.say) as store:
                 outcomes = {BEFORE: before, FEEDBACK: feedback_rounds(context, store).run()}
             return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}
 
@@ -157,10 +171,10 @@ class Study:
             outcome = ARMS[name].run(name, replace(self.context, progress=progress))
             return outcome, self._evaluate(name, outcome, progress)
 
-    def report(self) -> StudyResults:
-        """Write the report from results.json; returns what it holds."""
+    def report(self, output: Path | None = None) -> StudyResults:
+        """Write the report from results.json, to `report_path` or `output`; returns what results.json holds."""
         results = read_results(self.results_path)
-        write_report(results, collect_report_data(self.context), self.report_path)
+        write_report(results, collect_report_data(self.context), output or self.report_path)
         return results
 
     def forget_evaluations(self) -> None:
@@ -176,14 +190,7 @@ class Study:
             others = {stage: took for stage, took in known.seconds.items() if stage not in forgotten}
             write_provenance(self.folder, Provenance(known.environment, others))
         self.results_path.unlink()
-        evaluations = self.folder / "evaluations"
-        try:
-            if evaluations.is_dir():
-                shutil.rmtree(evaluations)
-        except OSError as error:
-            raise InputError(
-                f"{evaluations} cannot be removed ({error}); remove it and run the study again."
-            ) from error
+        remove_evaluations(self.folder)
 
     @property
     def folder(self) -> Path:
@@ -196,10 +203,6 @@ class Study:
     @property
     def task(self) -> Task:
         return self.context.task
-
-    @property
-    def device(self) -> torch.device:
-        return self.context.device
 
     @property
     def results_path(self) -> Path:
@@ -216,7 +219,7 @@ class Study:
         return (
             f"{self.task.name}, {len(self.task.train):,} training images, {rounds} of "
             f"{settings.comparisons_per_round} comparisons, seed {settings.seed}, "
-            f"{settings.annotator} annotator, {self.device}"
+            f"{settings.annotator} annotator, {self.context.device}"
         )
 
     @property
@@ -241,12 +244,12 @@ class Study:
         finally:
             if self.context.seconds:
                 self._adopt_old_provenance()
-                add_provenance(self.folder, Provenance.here(self.device, self.context.seconds))
+                add_provenance(self.folder, Provenance.here(self.context.device, self.context.seconds))
                 self.context.seconds.clear()
                 self.results_path.unlink(missing_ok=True)
 
     def _adopt_old_provenance(self) -> None:
-        """For a study from before there was a provenance.json: take it from results.json, before that is removed."""
+        """For a study from before there was a provenance.json: take it from results.json, before that goes."""
         if read_provenance(self.folder) is None and self.results_path.is_file():
             results = read_results(self.results_path)
             write_provenance(self.folder, Provenance(dict(results.environment), dict(results.seconds)))
@@ -260,7 +263,7 @@ class Study:
         with progress.stage(title, 1, cost=EVALUATION_COST) as step, self.context.timed(_evaluation_stage(name)):
             undefended = self.context.feedback_folder.classifier_path(0)
             evaluation = evaluate(
-                load_classifier(outcome.classifier).to(self.device),
+                load_classifier(outcome.classifier).to(self.context.device),
                 self.task,
                 settings=self.settings.evaluation,
                 seed=derive(self.settings.seed, "evaluation"),
@@ -277,7 +280,7 @@ class Study:
             for name, (outcome, evaluation) in made.items()
         ]
         others = {name: evaluation for name, (_, evaluation) in made.items() if name != FEEDBACK}
-        provenance = add_provenance(self.folder, Provenance.here(self.device, {}))
+        provenance = add_provenance(self.folder, Provenance.here(self.context.device, {}))
         return StudyResults(
             task=self.task.name,
             seed=seed,
