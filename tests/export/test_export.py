@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,8 +33,10 @@ from store_backends import (
     BACKENDS,
     NOON,
     check_counters,
+    comparison,
     fresh_url,
     people,
+    preference,
 )
 
 
@@ -252,3 +255,17 @@ def test_what_a_spreadsheet_saves_is_read_when_nothing_is_lost(full: Store, copy
     (tmp_path / "answers.csv").write_bytes(b"\xef\xbb\xbf" + file.getvalue().encode())
     assert import_answers(copy, tmp_path / "answers.csv") == len(rows)
     assert [row["annotator"] for row in content(copy)] == [row["annotator"] for row in rows]
+
+
+def test_answers_given_while_the_clock_was_set_back_come_back(tmp_path: Path) -> None:
+    item = comparison(1)
+    early = replace(preference(item), responded_at=NOON - timedelta(hours=1))
+    stores = [Store(tmp_path / "one.db"), Store(tmp_path / "two.db")]
+    for store in stores:
+        store.add_comparisons([item], seed=7)
+    stores[0].record([early])
+    export_answers(stores[0], tmp_path / "answers.csv", "csv")
+    assert import_answers(stores[1], tmp_path / "answers.csv") == 1
+    assert stores[1].preferences(gold=True) == [early]
+    for store in stores:
+        store.close()
