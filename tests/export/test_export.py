@@ -22,11 +22,11 @@ from explainfb.export import (
     as_bytes,
     export_answers,
     export_ratings,
+    formats,
     import_answers,
     ratings_table,
 )
 from explainfb.export.columns import ANSWERS, RATINGS
-from explainfb.export.formats import read_rows
 from explainfb.store import Rating, Store
 from export_example import COMMENTS, ITEMS, content, fill, press, rows_of, write_rows
 from store_backends import (
@@ -38,6 +38,11 @@ from store_backends import (
     people,
     preference,
 )
+
+
+def all_rows(content: bytes, format: Format, columns: list[str]) -> tuple[list[str], list[object]]:
+    names, rows = formats.read_rows(content, format, columns)
+    return names, list(rows)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -122,9 +127,9 @@ def test_a_chain_goes_on_where_the_record_ends(full: Store, copy: Store, tmp_pat
 def test_all_formats_hold_the_same(full: Store) -> None:
     names = [column.name for column in ANSWERS]
     table = answers_table(full)
-    _, typed = read_rows(as_bytes(table, "jsonl"), "jsonl", names)
-    assert read_rows(as_bytes(table, "parquet"), "parquet", names) == (names, typed)
-    found_names, as_text = read_rows(as_bytes(table, "csv"), "csv", names)
+    _, typed = all_rows(as_bytes(table, "jsonl"), "jsonl", names)
+    assert all_rows(as_bytes(table, "parquet"), "parquet", names) == (names, typed)
+    found_names, as_text = all_rows(as_bytes(table, "csv"), "csv", names)
     told = [{name: None if cell is None else csv_text(cell) for name, cell in row.items()} for row in typed]
     assert (found_names, as_text) == (names, told)
 
@@ -149,7 +154,7 @@ def test_any_text_comes_back_from_every_format(texts: list[tuple[str, str | None
         }
     )
     for format in FORMATS:
-        names, rows = read_rows(as_bytes(table, format), format, list(table.columns))
+        names, rows = all_rows(as_bytes(table, format), format, list(table.columns))
         assert [(row["annotator"], row["comment"]) for row in rows] == texts
         assert names == list(table.columns)
 
@@ -192,7 +197,7 @@ def test_ratings_go_out_with_all_that_was_said(copy: Store, tmp_path: Path, form
     assert export_ratings(copy, tmp_path / f"ratings.{format}", format) == len(COMMENTS)
     names = [column.name for column in RATINGS]
     assert list(ratings_table(copy).columns) == names
-    _, rows = read_rows((tmp_path / f"ratings.{format}").read_bytes(), format, names)
+    _, rows = all_rows((tmp_path / f"ratings.{format}").read_bytes(), format, names)
     assert [row["comment"] for row in rows] == COMMENTS
     assert [int(str(row["rating"])) for row in rows] == [image % 5 + 1 for image in range(len(COMMENTS))]
     assert {str(row["excluded"]).lower() for row in rows} == {"true"}

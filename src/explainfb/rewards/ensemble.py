@@ -102,6 +102,10 @@ def load_ensemble(path: Path) -> RewardEnsemble:
             reliability = json.loads(file.metadata().get(RELIABILITY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         check_finite(tensors)
+        with torch.device("meta"):  # which takes no memory: a few bytes can name models of any size
+            wanted = RewardEnsemble([build_reward(**member) for member in header]).state_dict()
+        if {name: each.shape for name, each in wanted.items()} != {name: each.shape for name, each in tensors.items()}:
+            raise ValueError("the weights are not those of the models that it names")
         with torch.random.fork_rng(devices=[]):  # weights are drawn only to be overwritten
             ensemble = RewardEnsemble([build_reward(**member) for member in header], reliability)
         ensemble.load_state_dict(tensors)
