@@ -21,6 +21,7 @@ from explainfb.cli.printing import say
 from explainfb.cli.study import Evaluate, Report, Run
 from explainfb.cli.sweep import Sweep
 from explainfb.core.errors import InputError
+from explainfb.core.names import check_name, printable
 
 Command = (
     Annotated[Run, subcommand("run")]
@@ -80,9 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(Console(), f"explainfb {explainfb.__version__}")
         sys.exit(0)
     try:
+        for word in words:
+            check_name(word, "Something on the command line")  # a folder, a person, a task: all names come in here
         sys.exit(read(words)(Console()))
     except InputError as error:
-        aside.print(f"explainfb: {error}", style="bold red", markup=False, highlight=False)
+        aside.print(f"explainfb: {printable(str(error))}", style="bold red", markup=False, highlight=False)
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as below: nobody reads any more

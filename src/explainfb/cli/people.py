@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from explainfb.cli.database import store_of
 from explainfb.cli.printing import how_to_invite, say
 from explainfb.core.errors import InputError
+from explainfb.core.names import printable
 from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, THIS_MACHINE, address, check_address, link, serve
 
 if TYPE_CHECKING:
@@ -127,5 +128,5 @@ def people_table(people: "Sequence[Annotator]", given: Mapping[str, int]) -> "Ta
     )
     for person in people:
         link, used = "open" if person.has_link else "closed", "no" if person.excluded else "yes"
-        table.add_row(Text(person.name), person.role, link, f"{given.get(person.name, 0):,}", used)
+        table.add_row(Text(printable(person.name)), person.role, link, f"{given.get(person.name, 0):,}", used)
     return table

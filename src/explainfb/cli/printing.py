@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from explainfb.core.names import printable
+
 if TYPE_CHECKING:
     from explainfb.results.records import StudyResults
 
 
 def say(console: Console, text: str) -> None:
-    """Print a text that holds paths or names, as it is and without breaking lines."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print a text that holds paths or names, without breaking lines; what would command the terminal is escaped."""
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def show(console: Console, results: "StudyResults", report: Path) -> None:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from explainfb.core.names import printable
+
 T = TypeVar("T")
 SECONDS_BEFORE_BAR = 2.0
 """Seconds of work before `with_progress_bar` shows a bar: one that only flashes up tells nobody anything."""
@@ -61,7 +63,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Tell something that people must know, above the bars, or on standard error where there are none."""
         console = Console(stderr=True) if self._bars.disable else self._bars.console
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def skip(self, cost: float) -> None:
         """Count work that an earlier run has done."""
