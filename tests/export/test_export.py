@@ -83,7 +83,7 @@ def test_the_table_tells_what_happened(full: Store) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_answers_come_back_as_they_were(full: Store, copy: Store, tmp_path: Path, format: Format) -> None:
-    file = tmp_path / "folder" / f"answers.{format}"
+    file = tmp_path / f"answers.{format}"
     assert export_answers(full, file, format) == len(full.answers())
     assert import_answers(copy, file) == len(full.answers())
     assert content(copy) == content(full)
@@ -212,6 +212,7 @@ def test_a_readme_names_every_column_and_warns_of_formulas(full: Store, tmp_path
         assert "executed as a formula" in text
     assert {path.name for path in tmp_path.iterdir()} >= {"answers.csv", "ratings.parquet"}
     assert not list(tmp_path.glob("*.partial"))
+    assert (tmp_path / "answers.csv").stat().st_mode & 0o077 == 0, "people's names and comments are for the owner"
 
 
 def test_a_target_that_cannot_be_written_is_named(full: Store, tmp_path: Path) -> None:
@@ -219,8 +220,8 @@ def test_a_target_that_cannot_be_written_is_named(full: Store, tmp_path: Path) -
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=r"folder is a folder"):
         export_answers(full, tmp_path / "folder", "csv")
-    with pytest.raises(InputError, match=r"answers\.csv cannot be written"):
-        export_answers(full, tmp_path / "file" / "answers.csv", "csv")
+    with pytest.raises(InputError, match=r"folder .*/nowhere does not exist; make it"):
+        export_answers(full, tmp_path / "nowhere" / "answers.csv", "csv")
     with pytest.raises(InputError, match=r"named after jsonl, and the format is csv"):
         export_answers(full, tmp_path / "answers.jsonl", "csv")
     with pytest.raises(InputError, match="Unknown format 'xlsx'"):

@@ -28,7 +28,7 @@ def test_it_is_checked_exported_listed_and_reported(archive: Path, tmp_path: Pat
     study = ["--study", str(archive)]
 
     def read() -> None:
-        assert run("check", *study) == 0
+        assert run("check", study[1]) == 0
         assert run("annotators", *study, "list") == 0
         assert run("export", *study, "--output", str(tmp_path / "answers.csv")) == 0
         assert run("report", *study, "--output", str(tmp_path / "page.html")) == 0

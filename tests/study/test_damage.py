@@ -76,7 +76,7 @@ def test_a_whole_study_is_sound(whole: Path, capsys: pytest.CaptureFixture[str])
     assert (found.damaged, found.to_make) == ((), ())
     assert found.readable == ("report/index.html",), "the blank page of these tests is not written as a real one is"
     assert found.sound > len(MADE_ANEW)
-    assert run("check", "--study", str(whole)) == 0
+    assert run("check", str(whole)) == 0
     assert "is sound" in capsys.readouterr().out
 
 
@@ -161,7 +161,7 @@ def test_a_study_without_a_manifest_opens_and_says_so(folder: Path, capsys: pyte
     (folder / MANIFEST).unlink()
     Study.open(folder, SMALL).run()
     assert numbers(folder) == before
-    assert run("check", "--study", str(folder)) == 0
+    assert run("check", str(folder)) == 0
     assert "no manifest says how they were written" in capsys.readouterr().out
 
 

@@ -2,17 +2,22 @@
 
 import os
 import random
+import shlex
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from explainfb.cli.commands import main
+from explainfb.core.environment import read_provenance
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
 from explainfb.study import study as study_module
-from explainfb.study.settings import task_of
+from explainfb.study.settings import command_line, task_of
 from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
 from kills import run_and_kill
@@ -85,6 +90,35 @@ def numbers(folder: Path) -> object:
         str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("classifiers/*.safetensors")
     }
     return replace(read_results(folder / "results.json"), seconds={}), answers, classifiers
+
+
+def test_ended_by_a_scheduler_it_has_written_down_what_its_stages_took(tmp_path: Path) -> None:
+    """SIGTERM, in the middle of a stage."""
+    folder = tmp_path / "study"
+    words = shlex.split(command_line(SMALL))[1:]
+
+    def begin() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(study_module, "evaluate", lambda *_, **__: time.sleep(60))
+            main([*words, "--study", str(folder)])
+
+    child = os.fork()
+    if child == 0:
+        try:
+            begin()
+        except SystemExit as ended:
+            os._exit(int(ended.code or 0))
+        os._exit(1)
+    deadline = time.monotonic() + 60
+    while not (folder / "classifiers" / "round-2.safetensors").is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signal.SIGTERM
+    known = read_provenance(folder)
+    assert known is not None
+    assert known.seconds["training"] > 0
+    assert known.seconds["before: evaluation"] > 0.2
 
 
 @pytest.mark.parametrize("schedule", range(SCHEDULES))

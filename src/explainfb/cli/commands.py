@@ -1,9 +1,11 @@
 """The command line: each command is a record of its options, and calling it does the work."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import tyro
 from rich.console import Console
@@ -14,7 +16,7 @@ from explainfb.cli import study, sweep
 from explainfb.cli.answers import Export, Import
 from explainfb.cli.doctor import Doctor
 from explainfb.cli.help_pages import option_rules
-from explainfb.cli.keeping import Check
+from explainfb.cli.keeping import Backup, Check
 from explainfb.cli.old_options import with_new_names
 from explainfb.cli.people import Annotators, Label
 from explainfb.cli.printing import say
@@ -28,6 +30,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Check, subcommand("check")]
+    | Annotated[Backup, subcommand("backup")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Sweep, subcommand("sweep")]
     | Annotated[Label, subcommand("label")]
@@ -73,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Traceback (most recent call last):
     SystemExit: 2
     """
+    signal.signal(signal.SIGTERM, _terminate)
     words, told = with_new_names(sys.argv[1:] if arguments is None else arguments)
     aside = Console(stderr=True)
     for sentence in told:
@@ -99,3 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "Stopped; the same command goes on after the last stage that is done. The one under way begins anew."
         )
         sys.exit(130)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """End as Ctrl+C does, so that what a stage took so far is written down: a scheduler ends its jobs like this."""
+    sys.exit(128 + number)

@@ -106,6 +106,12 @@ LONGEST_HEADER = 100 * 2**20
 """Bytes, as safetensors itself allows."""
 
 
+def make_private(file: Path) -> None:
+    """Make an empty file that only its owner may read, unless one is there; what cannot be made is told by its user."""
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def _sync_folder(folder: Path) -> None:
     """Bring names to the disk, so that after a power cut a later file is never there without an earlier one."""
     if os.name == "nt":  # where a folder cannot be opened

@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import make_private, write_whole
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -55,13 +55,21 @@ def write_bytes(path: Path, content: bytes, format: Format, readme: str) -> None
     if ending in FORMATS and ending != format:
         raise InputError(f"{path} is named after {ending}, and the format is {format}; make the two agree.")
     beside = path.with_name(f"{path.name}.README.md")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"The folder {path.absolute().parent} does not exist; make it, or name another file.")
     for target in (path, beside):
         if target.is_dir():
             raise InputError(f"{target} is a folder and a file is to be written there; name another file.")
+
+    def private(partial: Path) -> None:
+        partial.unlink(missing_ok=True)
+        make_private(partial)  # people's names and comments are in it
+        partial.write_bytes(content)
+
     try:
         # first, so that a table that is there can be understood
         write_whole(beside, lambda partial: partial.write_text(readme, encoding="utf-8"), noted=False)
-        write_whole(path, lambda partial: partial.write_bytes(content), noted=False)
+        write_whole(path, private, noted=False)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); name another file.") from error
 

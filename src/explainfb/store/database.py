@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from explainfb.core.errors import InputError
+from explainfb.core.files import make_private
 from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
 
 T = TypeVar("T")
@@ -197,11 +198,14 @@ class Database:
         return None
 
     def _check_file(self) -> None:
-        folder = Path(self.place).absolute().parent
+        file = Path(self.place)
+        folder = file.absolute().parent
         if self._read_only and not Path(self.place).is_file():
             raise InputError(f"There is no database {self.place}; give the --db that the study was begun with.")
         if not folder.is_dir():
             raise InputError(f"The folder {folder} of the database does not exist; make it, or name another.")
+        if not self._read_only and not file.exists():
+            make_private(file)  # names and comments are in it; SQLite gives the files beside it the same mode
         with self.read() as connection:
             # at once, because SQLite itself notices a damaged page only when it comes to read it
             verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()

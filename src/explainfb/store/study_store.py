@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Comparison, Preference
-from explainfb.store import answers, comparisons, fingerprints, imports, leases, ratings, schema
+from explainfb.store import answers, comparisons, imports, leases, ratings, safekeeping, schema
 from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
 from explainfb.store.database import Database, through_outages
@@ -75,6 +75,11 @@ class Store:
     def check_whole(self) -> None:
         """Raise `InputError` where the database is damaged anywhere, also where nothing has looked yet."""
         self._database.check_whole()
+
+    def back_up(self, file: Path) -> None:
+        """Copy everything on record, as of one moment, into a new SQLite file. Raises `InputError` where one is there
+        or cannot be written."""
+        safekeeping.back_up(self._database, file)
 
     def is_file(self, path: Path) -> bool:
         """Whether this is the SQLite database in the file `path`."""
@@ -241,13 +246,13 @@ class Store:
             return ratings.load(connection, annotator, round)
 
     @_patient
-    def fingerprint(self, through: int, until: str | None = None) -> fingerprints.Fingerprint:
+    def fingerprint(self, through: int, until: str | None = None) -> safekeeping.Fingerprint:
         """Of all that can change what was learned in rounds 1 … `through`: what was asked, answered and decided.
 
         With `until`, of what was on record when that was taken, which nothing changes any more.
         """
         with self._database.read() as connection:
-            return fingerprints.take(connection, through, until)
+            return safekeeping.take(connection, through, until)
 
     def write_setting(self, name: str, value: str) -> None:
         """Keep a setting that several processes share, such as the overlap."""

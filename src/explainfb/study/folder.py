@@ -38,7 +38,8 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises `InputError` when another process has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    new = not folder.exists()
+    make_folder(folder)
     # of the operating system, which frees it when a process is killed; a file that says "running" would stay
     lock = FileLock(folder / "study.lock")
     try:
@@ -47,8 +48,20 @@ def locked(folder: Path) -> Iterator[None]:
         raise InputError(f"The study in {folder} is being run by another process; wait for it, or stop it.") from error
     try:
         yield
+    except InputError:
+        lock.release()
+        if new and [item.name for item in folder.iterdir()] == ["study.lock"]:  # a start that was refused
+            shutil.rmtree(folder)
+        raise
     finally:
         lock.release()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a study where there is none; only its owner may look into it, where people's names are."""
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def new_folder(settings: StudySettings, studies: Path = STUDIES) -> Path:
@@ -97,7 +110,7 @@ def begin(
     for a full disk."""
     from explainfb.store import Store
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     check_space(folder)
     with Store(database) as store:
         begin_or_recognise(folder, store, task, settings, stored)
