@@ -62,6 +62,7 @@ def test_killed_anywhere_in_its_beginning_the_same_command_goes_on(backend: str,
         if passed < at:
             break
     assert at > 15, "the test must have killed something"
+    print(f"counted: {at - 1} kills in a beginning on {backend}, all gone on from")
 
 
 def test_killed_in_its_beginning_it_may_go_on_with_other_settings(tmp_path: Path) -> None:
@@ -133,4 +134,5 @@ def test_killed_again_and_again_it_ends_with_the_same_numbers(unkilled: Path, tm
         kills += 1
     assert kills >= 5, "the test must have killed something"
     assert numbers(folder) == numbers(unkilled)
+    print(f"counted: {kills} kills of a study, ended with the same numbers")
     shutil.rmtree(folder)

@@ -69,8 +69,8 @@ def test_every_arm_but_the_undefended_meets_images_made_against_the_undefended(f
 
 
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(finished: Path, tmp_path: Path) -> None:
-    """kill -9 as each of these files appears, or a little later (`test_kills` has every moment); by the command that its results name, which means the
-    same settings, or they would be refused in the end."""
+    """kill -9 as each of these files appears, or a little later (`test_kills` has more); by the command that its
+    results name, which means the same settings, or they would be refused in the end."""
     command = read_results(finished / "results.json").command.split()
     folder = tmp_path / "killed"
     moments = ["explanations/round-1.safetensors", "controls/random_answers/reward/round-1.safetensors"]

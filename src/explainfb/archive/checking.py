@@ -14,6 +14,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.manifest import MANIFEST, Manifest, digest_of, read_manifest
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
+from explainfb.store.database import UnreachableError
 from explainfb.study.arm_folder import ANSWERS, ArmFolder
 from explainfb.study.folder import DATABASE, IDENTITY, RESULTS, SETTINGS, check_store
 from explainfb.study.settings import read_settings
@@ -46,7 +47,7 @@ class StudyCheck:
 def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
     """Look at every file of the study in `folder` and at its databases; nothing is written.
 
-    Raises `InputError` where there is no study, and for a manifest of a later format.
+    Raises `InputError` where there is no study, for a manifest of a later format, and for a database that is away.
     """
     if not (folder / SETTINGS).is_file() and not (folder / MANIFEST).is_file():
         raise InputError(f"{folder} is not a study: it has neither {SETTINGS} nor {MANIFEST}.")
@@ -131,5 +132,7 @@ def _damaged_database(
             if claimed:
                 check_store(folder, store)
             files.check_answers(store)
+    except UnreachableError:
+        raise  # a server that is away is not damaged
     except InputError as error:
         yield Damage(name, f"is not as it was ({error})", delete)

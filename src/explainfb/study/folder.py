@@ -146,6 +146,7 @@ def begin_or_recognise(
         begun = False
     if begun:
         check_data(folder, task)
+        begin_manifest(folder)  # of a study from before there was one: what is made from now on is known
         return
     _claim(folder, store, task)
     if stored != settings:
