@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,20 +22,27 @@ from explainfb.export import (
     as_bytes,
     export_answers,
     export_ratings,
+    formats,
     import_answers,
     ratings_table,
 )
 from explainfb.export.columns import ANSWERS, RATINGS
-from explainfb.export.formats import read_rows
 from explainfb.store import Rating, Store
 from export_example import COMMENTS, ITEMS, content, fill, press, rows_of, write_rows
 from store_backends import (
     BACKENDS,
     NOON,
     check_counters,
+    comparison,
     fresh_url,
     people,
+    preference,
 )
+
+
+def all_rows(content: bytes, format: Format, columns: list[str]) -> tuple[list[str], list[object]]:
+    names, rows = formats.read_rows(content, format, columns)
+    return names, list(rows)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -75,7 +83,7 @@ def test_the_table_tells_what_happened(full: Store) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_answers_come_back_as_they_were(full: Store, copy: Store, tmp_path: Path, format: Format) -> None:
-    file = tmp_path / "folder" / f"answers.{format}"
+    file = tmp_path / f"answers.{format}"
     assert export_answers(full, file, format) == len(full.answers())
     assert import_answers(copy, file) == len(full.answers())
     assert content(copy) == content(full)
@@ -119,9 +127,9 @@ def test_a_chain_goes_on_where_the_record_ends(full: Store, copy: Store, tmp_pat
 def test_all_formats_hold_the_same(full: Store) -> None:
     names = [column.name for column in ANSWERS]
     table = answers_table(full)
-    _, typed = read_rows(as_bytes(table, "jsonl"), "jsonl", names)
-    assert read_rows(as_bytes(table, "parquet"), "parquet", names) == (names, typed)
-    found_names, as_text = read_rows(as_bytes(table, "csv"), "csv", names)
+    _, typed = all_rows(as_bytes(table, "jsonl"), "jsonl", names)
+    assert all_rows(as_bytes(table, "parquet"), "parquet", names) == (names, typed)
+    found_names, as_text = all_rows(as_bytes(table, "csv"), "csv", names)
     told = [{name: None if cell is None else csv_text(cell) for name, cell in row.items()} for row in typed]
     assert (found_names, as_text) == (names, told)
 
@@ -146,7 +154,7 @@ def test_any_text_comes_back_from_every_format(texts: list[tuple[str, str | None
         }
     )
     for format in FORMATS:
-        names, rows = read_rows(as_bytes(table, format), format, list(table.columns))
+        names, rows = all_rows(as_bytes(table, format), format, list(table.columns))
         assert [(row["annotator"], row["comment"]) for row in rows] == texts
         assert names == list(table.columns)
 
@@ -189,7 +197,7 @@ def test_ratings_go_out_with_all_that_was_said(copy: Store, tmp_path: Path, form
     assert export_ratings(copy, tmp_path / f"ratings.{format}", format) == len(COMMENTS)
     names = [column.name for column in RATINGS]
     assert list(ratings_table(copy).columns) == names
-    _, rows = read_rows((tmp_path / f"ratings.{format}").read_bytes(), format, names)
+    _, rows = all_rows((tmp_path / f"ratings.{format}").read_bytes(), format, names)
     assert [row["comment"] for row in rows] == COMMENTS
     assert [int(str(row["rating"])) for row in rows] == [image % 5 + 1 for image in range(len(COMMENTS))]
     assert {str(row["excluded"]).lower() for row in rows} == {"true"}
@@ -204,6 +212,7 @@ def test_a_readme_names_every_column_and_warns_of_formulas(full: Store, tmp_path
         assert "executed as a formula" in text
     assert {path.name for path in tmp_path.iterdir()} >= {"answers.csv", "ratings.parquet"}
     assert not list(tmp_path.glob("*.partial"))
+    assert (tmp_path / "answers.csv").stat().st_mode & 0o077 == 0, "people's names and comments are for the owner"
 
 
 def test_a_target_that_cannot_be_written_is_named(full: Store, tmp_path: Path) -> None:
@@ -211,8 +220,8 @@ def test_a_target_that_cannot_be_written_is_named(full: Store, tmp_path: Path) -
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=r"folder is a folder"):
         export_answers(full, tmp_path / "folder", "csv")
-    with pytest.raises(InputError, match=r"answers\.csv cannot be written"):
-        export_answers(full, tmp_path / "file" / "answers.csv", "csv")
+    with pytest.raises(InputError, match=r"folder .*/nowhere does not exist; make it"):
+        export_answers(full, tmp_path / "nowhere" / "answers.csv", "csv")
     with pytest.raises(InputError, match=r"named after jsonl, and the format is csv"):
         export_answers(full, tmp_path / "answers.jsonl", "csv")
     with pytest.raises(InputError, match="Unknown format 'xlsx'"):
@@ -252,3 +261,17 @@ def test_what_a_spreadsheet_saves_is_read_when_nothing_is_lost(full: Store, copy
     (tmp_path / "answers.csv").write_bytes(b"\xef\xbb\xbf" + file.getvalue().encode())
     assert import_answers(copy, tmp_path / "answers.csv") == len(rows)
     assert [row["annotator"] for row in content(copy)] == [row["annotator"] for row in rows]
+
+
+def test_answers_given_while_the_clock_was_set_back_come_back(tmp_path: Path) -> None:
+    item = comparison(1)
+    early = replace(preference(item), responded_at=NOON - timedelta(hours=1))
+    stores = [Store(tmp_path / "one.db"), Store(tmp_path / "two.db")]
+    for store in stores:
+        store.add_comparisons([item], seed=7)
+    stores[0].record([early])
+    export_answers(stores[0], tmp_path / "answers.csv", "csv")
+    assert import_answers(stores[1], tmp_path / "answers.csv") == 1
+    assert stores[1].preferences(gold=True) == [early]
+    for store in stores:
+        store.close()

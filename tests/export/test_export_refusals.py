@@ -95,12 +95,6 @@ FAULTS = {
     "no zone": (put(0, shown_at="2024-03-01T12:00:00"), 1, "shown_at", "time zone"),
     "a time out of range": (put(0, shown_at="0001-01-01T00:00:00+14:00"), 1, "shown_at", "time zone"),
     "no recording time": (put(0, recorded_at=None), 1, "recorded_at", "found nothing"),
-    "answered before it was shown": (
-        put(0, responded_at="2024-03-01T11:59:59.999999+00:00"),
-        1,
-        "responded_at",
-        "not before shown_at",
-    ),
     "supersedes what is not there": (put(CHANGED + 1, supersedes=999), CHANGED + 2, "supersedes", "an earlier row"),
     "supersedes what comes later": (
         lambda rows: [*rows[:CHANGED], rows[CHANGED + 1], rows[CHANGED], *rows[CHANGED + 2 :]],

@@ -8,6 +8,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import Answer
 from explainfb.labelling import session as labelling
 from explainfb.labelling.session import FASTEST, AnnotationSession
+from explainfb.preferences.agreement import annotator_quality
 from explainfb.store import Store
 from one_at_the_session import answer_next, desk_of, looked, must_ask, on_record, undo
 from store_backends import check_counters, people
@@ -53,6 +54,19 @@ def test_an_answer_that_came_too_soon_is_not_stored(
     assert must_ask(session).token == lease.token
     monkeypatch.setattr(labelling, "FASTEST", FASTEST)
     assert session.answer(lease, Answer.LEFT, shown_at=looked(1)) is not None
+
+
+def test_a_clock_that_is_set_back_swallows_no_press(store: Store, session: AnnotationSession) -> None:
+    """What is on record tells that the time taken is not known."""
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    first = session.answer(must_ask(session), Answer.LEFT, shown_at=ahead)
+    assert first is not None
+    assert first.responded_at < first.shown_at == ahead
+    assert annotator_quality(store.answers())[0].seconds == 0
+    assert session.undo(first.id, shown_at=ahead)
+    assert [each.answer for each in store.answers()] == [Answer.LEFT, None]
+    answer_next(session)
+    assert annotator_quality(store.answers())[0].seconds >= 5
 
 
 def test_a_change_supersedes_and_the_old_answer_stays_on_record(store: Store, session: AnnotationSession) -> None:

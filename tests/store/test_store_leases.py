@@ -39,6 +39,13 @@ def store(url: str) -> Iterator[Store]:
         yield opened
 
 
+def test_a_lease_by_a_clock_that_was_a_day_ahead_does_not_block(store: Store) -> None:
+    ann, bob = people(store, "Ann", "Bob")
+    first = must_ask(store, ann, now=NOON + timedelta(days=1))
+    assert must_ask(store, bob).comparison == first.comparison
+    assert must_ask(store, ann).comparison != first.comparison, "Ann's clock is right again; now Bob has it"
+
+
 def ask(store: Store, who: Annotator, *, now: datetime = NOON, overlap: int = 1) -> Lease | None:
     return store.next_comparison(who, now=now, overlap=overlap, lease_seconds=60)
 

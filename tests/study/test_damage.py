@@ -1,5 +1,6 @@
 """One flipped bit in any file of a study: it is seen where the file is read, and `check` says what mends it."""
 
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -21,6 +22,8 @@ from explainfb.store import Store
 from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
 
+FLIPS = int(os.environ.get("EXPLAINFB_TEST_FLIPS", "4"))
+"""In each file."""
 pytestmark = pytest.mark.usefixtures("blank_reports")
 SMALL = replace(
     TINY,
@@ -76,19 +79,20 @@ def test_a_whole_study_is_sound(whole: Path, capsys: pytest.CaptureFixture[str])
     assert (found.damaged, found.to_make) == ((), ())
     assert found.readable == ("report/index.html",), "the blank page of these tests is not written as a real one is"
     assert found.sound > len(MADE_ANEW)
-    assert run("check", "--study", str(whole)) == 0
+    assert run("check", str(whole)) == 0
     assert "is sound" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [*MADE_ANEW, *RESTORED])
 def test_a_flipped_bit_is_named(folder: Path, name: str) -> None:
-    for seed in range(4):
+    for seed in range(FLIPS):
         kept = (folder / name).read_bytes()
         flip(folder / name, random.Random(seed))
         damaged = check_study(folder).damaged
         assert name in [each.name for each in damaged] or (name == MANIFEST and check_study(folder).readable)
         assert {each.name for each in damaged if each.delete is None} <= set(RESTORED)
         (folder / name).write_bytes(kept)
+    print(f"counted: {FLIPS} flips in {name}, all named")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +130,7 @@ def test_a_flipped_bit_among_the_answers_is_seen_or_changes_nothing(folder: Path
     with Store(path) as store:
         answers = answers_table(store)
     kept, seen = path.read_bytes(), 0
-    for _ in range(40):
+    for _ in range(10 * FLIPS):
         path.write_bytes(kept)
         flip(path, drawn)
         if check_study(folder).damaged:
@@ -134,7 +138,8 @@ def test_a_flipped_bit_among_the_answers_is_seen_or_changes_nothing(folder: Path
             continue
         with Store(path, read_only=True) as store:
             assert answers_table(store).equals(answers)
-    assert seen >= 5
+    assert seen >= FLIPS // 2
+    print(f"counted: {seen} flips in study.db seen, {10 * FLIPS - seen} that changed no answer")
 
 
 @pytest.mark.parametrize("kind", ["classifiers", "reward"])
@@ -161,8 +166,13 @@ def test_a_study_without_a_manifest_opens_and_says_so(folder: Path, capsys: pyte
     (folder / MANIFEST).unlink()
     Study.open(folder, SMALL).run()
     assert numbers(folder) == before
-    assert run("check", "--study", str(folder)) == 0
+    assert run("check", str(folder)) == 0
     assert "no manifest says how they were written" in capsys.readouterr().out
+
+
+def test_a_database_that_is_away_is_not_damaged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", str(folder), "--db", "postgresql://127.0.0.1:1/study") == 2
+    assert "cannot be reached" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_line_that_a_power_cut_left_unfinished_is_no_damage(folder: Path) -> None:

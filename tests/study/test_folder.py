@@ -77,6 +77,12 @@ def test_no_study_is_begun_among_other_things(tmp_path: Path, capsys: pytest.Cap
     Study.open(tmp_path, TINY)
 
 
+def test_a_start_that_is_refused_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "--study", str(tmp_path / "new"), "--task", "nonsense") == 2
+    assert "Unknown task" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_lost_its_settings_is_not_picked_for_ever(tmp_path: Path) -> None:
     folder = new_folder(TINY, tmp_path)
     (folder / "classifiers").mkdir(parents=True)

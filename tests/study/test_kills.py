@@ -2,7 +2,10 @@
 
 import os
 import random
+import shlex
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from explainfb.classifiers.classifier import load_classifier
+from explainfb.cli.commands import main
+from explainfb.core.environment import read_provenance
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
 from explainfb.study import study as study_module
 from explainfb.study.explaining import fingerprint
-from explainfb.study.settings import task_of
+from explainfb.study.settings import command_line, task_of
 from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
 from kills import run_and_kill
@@ -59,6 +64,7 @@ def test_killed_anywhere_in_its_beginning_the_same_command_goes_on(backend: str,
         if passed < at:
             break
     assert at > 15, "the test must have killed something"
+    print(f"counted: {at - 1} kills in a beginning on {backend}, all gone on from")
 
 
 def test_killed_in_its_beginning_it_may_go_on_with_other_settings(tmp_path: Path) -> None:
@@ -91,6 +97,35 @@ def numbers(folder: Path) -> object:
     return replace(read_results(folder / "results.json"), seconds={}), answers, classifiers
 
 
+def test_ended_by_a_scheduler_it_has_written_down_what_its_stages_took(tmp_path: Path) -> None:
+    """SIGTERM, in the middle of a stage."""
+    folder = tmp_path / "study"
+    words = shlex.split(command_line(SMALL))[1:]
+
+    def begin() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(study_module, "evaluate", lambda *_, **__: time.sleep(60))
+            main([*words, "--study", str(folder)])
+
+    child = os.fork()
+    if child == 0:
+        try:
+            begin()
+        except SystemExit as ended:
+            os._exit(int(ended.code or 0))
+        os._exit(1)
+    deadline = time.monotonic() + 60
+    while not (folder / "classifiers" / "round-2.safetensors").is_file() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signal.SIGTERM
+    known = read_provenance(folder)
+    assert known is not None
+    assert known.seconds["training"] > 0
+    assert known.seconds["before: evaluation"] > 0.2
+
+
 @pytest.mark.parametrize("schedule", range(SCHEDULES))
 def test_killed_again_and_again_it_ends_with_the_same_numbers(unkilled: Path, tmp_path: Path, schedule: int) -> None:
     drawn = random.Random(schedule)
@@ -103,4 +138,5 @@ def test_killed_again_and_again_it_ends_with_the_same_numbers(unkilled: Path, tm
         kills += 1
     assert kills >= 5, "the test must have killed something"
     assert numbers(folder) == numbers(unkilled)
+    print(f"counted: {kills} kills of a study, ended with the same numbers")
     shutil.rmtree(folder)

@@ -11,6 +11,7 @@ from explainfb.core.environment import read_provenance, write_provenance
 from explainfb.core.errors import InputError
 from explainfb.results.json_file import read_results, write_results
 from explainfb.study import finished as finished_module
+from explainfb.study import folder as folder_module
 from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies
 from explainfb.study.settings import task_of
@@ -132,7 +133,7 @@ def test_measuring_anew_is_begun_whole(folder: Path, monkeypatch: pytest.MonkeyP
     def refused(place: Path) -> None:
         raise PermissionError(13, "Permission denied", str(place))
 
-    monkeypatch.setattr(study_module.shutil, "rmtree", refused)
+    monkeypatch.setattr(folder_module.shutil, "rmtree", refused)
     with pytest.raises(InputError, match="evaluations cannot be removed"):
         Study.open(folder, SMALL).forget_evaluations()
     assert finished_results(folder, SMALL) is None

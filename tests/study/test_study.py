@@ -19,6 +19,7 @@ from torch import nn
 from explainfb.classifiers.networks import BUILDERS, Architecture
 from explainfb.core import files
 from explainfb.core.errors import InputError
+from explainfb.core.progress import Progress
 from explainfb.core.types import Answer
 from explainfb.results.json_file import read_results
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, StudyResults
@@ -33,7 +34,9 @@ from explainfb.testing.tiny import TINY
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny study that ran without interruption."""
     folder = tmp_path_factory.mktemp("finished") / "study"
-    Study.open(folder, TINY).run()
+    study, progress = Study.open(folder, TINY), Progress()
+    study.run(progress)
+    assert progress.done == pytest.approx(study.cost), "the bar ends at its end"
     return folder
 
 
@@ -66,17 +69,11 @@ def test_every_arm_but_the_undefended_meets_images_made_against_the_undefended(f
 
 
 def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(finished: Path, tmp_path: Path) -> None:
-    """kill -9 as each of these files appears, or a little later; by the command that its results name, which means the
-    same settings, or they would be refused in the end."""
+    """kill -9 as each of these files appears, or a little later (`test_kills` has more); by the command that its
+    results name, which means the same settings, or they would be refused in the end."""
     command = read_results(finished / "results.json").command.split()
     folder = tmp_path / "killed"
-    moments = [
-        "identity.json",
-        "explanations/round-1.safetensors",
-        "classifiers/round-1.safetensors",
-        "controls/random_answers/reward/round-1.safetensors",
-        "results.json",
-    ]
+    moments = ["explanations/round-1.safetensors", "controls/random_answers/reward/round-1.safetensors"]
     killed = 0
     for number, moment in enumerate(moments):
         process = subprocess.Popen(
@@ -92,7 +89,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(finished: Path, tmp_
             os.killpg(process.pid, signal.SIGKILL)
             killed += 1
         process.wait()
-    assert killed >= 4, "the test must have killed something"
+    assert killed == 2, "the test must have killed something"
     Study.open(folder, TINY).run()
     assert without_times(read_results(folder / "results.json")) == without_times(
         read_results(finished / "results.json")
@@ -102,8 +99,10 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(finished: Path, tmp_
 
 def test_a_finished_study_does_nothing_again(finished: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.glob("**/*.safetensors")}
-    Study.open(finished, TINY).run()
+    study, progress = Study.open(finished, TINY), Progress()
+    study.run(progress)
     assert {path: path.stat().st_mtime_ns for path in finished.glob("**/*.safetensors")} == before
+    assert progress.done == pytest.approx(study.cost), "the bar ends at its end"
 
 
 def test_other_settings_are_refused_and_named(finished: Path) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from explainfb.core.errors import InputError
+from explainfb.core.files import write_whole
+from explainfb.core.manifest import begin_manifest
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.study.settings import StudySettings
@@ -92,3 +95,13 @@ def test_the_first_study_with_each_start_is_waited_for() -> None:
     assert first_with_each_start(studies) == {Path("plain/seed-3"), Path("plain/seed-4")}
     apart = {folder: replace(each, train_images=100 + place) for place, (folder, each) in enumerate(studies.items())}
     assert first_with_each_start(apart) == set(apart)
+
+
+def test_a_damaged_file_is_not_lent(tmp_path: Path) -> None:
+    source, here = begun(tmp_path / "source"), begun(tmp_path / "here")
+    begin_manifest(source)
+    for file in FILES:
+        write_whole(source / file, lambda partial: partial.write_text("lent"))
+    (source / FILES[1]).write_text("lend")
+    with pytest.raises(InputError, match=r"source/.* is damaged"):
+        copied_files(source, here, STUDY)

@@ -12,8 +12,10 @@ from safetensors.numpy import load_file
 from explainfb.archive.remaking import deleted_with, is_kept
 from explainfb.core.errors import InputError
 from explainfb.core.manifest import MANIFEST, Manifest, digest_of, read_manifest
+from explainfb.core.progress import with_progress_bar
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
+from explainfb.store.database import UnreachableError
 from explainfb.study.arm_folder import ANSWERS, ArmFolder
 from explainfb.study.folder import DATABASE, IDENTITY, RESULTS, SETTINGS, check_store
 from explainfb.study.settings_file import read_settings
@@ -46,16 +48,16 @@ class StudyCheck:
 def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
     """Look at every file of the study in `folder` and at its databases; nothing is written.
 
-    Raises `InputError` where there is no study, and for a manifest of a later format.
+    Raises `InputError` where there is no study, for a manifest of a later format, and for a database that is away.
     """
     if not (folder / SETTINGS).is_file() and not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder} is not a study: it has neither {SETTINGS} nor {MANIFEST}.")
+        read_settings(folder / SETTINGS)  # which says what is there instead
     manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else Manifest({}, 0)
     damaged = list(_damaged_manifest(manifest))
     there = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     kept = {name: path for name, path in there.items() if is_kept(name)}
     sound, readable = 0, []
-    for name, path in kept.items():
+    for name, path in with_progress_bar(list(kept.items()), "checking"):
         finding = _finding(path, manifest.digests.get(name, ()))
         if finding is not None:
             damaged.append(Damage(name, finding, deleted_with(name)))
@@ -131,5 +133,7 @@ def _damaged_database(
             if claimed:
                 check_store(folder, store)
             files.check_answers(store)
+    except UnreachableError:
+        raise  # a server that is away is not damaged
     except InputError as error:
         yield Damage(name, f"is not as it was ({error})", delete)

@@ -22,7 +22,7 @@ from explainfb.classifiers.outputs import logits_of
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
 from explainfb.core.errors import InputError
 from explainfb.core.fields import whole_number
-from explainfb.core.files import FORMAT_HEADER, check_file, write_whole
+from explainfb.core.files import check_file, write_tensors
 from explainfb.core.seeding import torch_globally
 
 HEADER = "architecture"
@@ -140,11 +140,28 @@ def build_classifier(architecture: Architecture, seed: int = 0) -> Classifier:
         raise InputError(f"{name} takes images of 1 or 3 channels; found {architecture.channels}. Use one of {OURS}.")
     # torch's initialisers take no generator
     with torch_globally(seed, "build", name):
-        if name in BUILDERS:
-            network = BUILDERS[name](architecture)
-        else:
-            network = build_network(name, architecture.classes, architecture.resize)
+        return _build(architecture)
+
+
+def _build(architecture: Architecture) -> Classifier:
+    name = architecture.name
+    if name in BUILDERS:
+        network = BUILDERS[name](architecture)
+    else:
+        network = build_network(name, architecture.classes, architecture.resize)
     return Classifier(architecture, network, grey_as_colour=name not in BUILDERS).eval()
+
+
+def _check_shapes(architecture: Architecture, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `ValueError` where the network is not that of the tensors, before it takes its memory: a few bytes can name
+    one of any size."""
+    try:
+        with torch_globally(0, "shapes"), torch.device("meta"):
+            wanted = {name: tensor.shape for name, tensor in _build(architecture).state_dict().items()}
+    except (NotImplementedError, RuntimeError):
+        return  # one that computes with its weights as it is built, which only real ones let it do
+    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise ValueError("the weights are not those of the network that it names")
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -201,10 +218,10 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
             f"{name.removeprefix(OWN)} is a network of your own; {path} could not say how to build it. Keep its "
             f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
         )
-    metadata = FORMAT_HEADER | {HEADER: json.dumps(asdict(classifier.architecture))}
+    metadata = {HEADER: json.dumps(asdict(classifier.architecture))}
     tensors = _own_memory(classifier.state_dict())
     try:
-        write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+        write_tensors(save_file, tensors, path, metadata)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be written ({error}); make room on the disk or choose another folder.") from (
             error
@@ -224,6 +241,7 @@ def load_classifier(path: Path) -> Classifier:
         architecture, tensors = _read(path)
         check_finite(tensors)
         if architecture.name in classifier_names():
+            _check_shapes(architecture, tensors)
             classifier = build_classifier(architecture)
             load_weights(classifier, tensors)
             return classifier

@@ -9,6 +9,7 @@ from torch import nn
 
 from explainfb.classifiers.torchvision_networks import Interpolation, network_names
 from explainfb.core.errors import InputError
+from explainfb.core.names import check_name
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Architecture:
     """How they are resized, always with antialiasing."""
     class_names: tuple[str, ...] | None = None
     """What the classes are called; None where nobody said."""
+
+    def __post_init__(self) -> None:
+        for name in self.class_names or ():
+            check_name(name, "A class")
 
 
 def lenet(architecture: Architecture) -> nn.Module:

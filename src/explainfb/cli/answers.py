@@ -1,14 +1,18 @@
 """The commands that write answers to files and read them back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 from tyro.conf import Positional
 
 from explainfb.cli.database import store_of
 from explainfb.cli.printing import say
+
+if TYPE_CHECKING:
+    from explainfb.store import Rating, StoredAnswer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +33,16 @@ class Export:
     def __call__(self, console: Console) -> int:
         from explainfb.export import export_answers, export_ratings
 
-        with store_of(self.study, self.db) as store:
+        with store_of(self.study, self.db, read_only=True) as store:
             rows = (export_ratings if self.ratings else export_answers)(store, self.output, self.format)
+            given: Sequence[Rating | StoredAnswer] = store.ratings() if self.ratings else store.answers()
+            doubtful = sum(each.responded_at < each.shown_at for each in given)
         say(console, f"{rows:,} rows in {self.output}")
+        if doubtful:
+            say(
+                console,
+                f"{doubtful:,} of them came before they were shown: a clock was set back, no time taken is known.",
+            )
         return 0
 
 

@@ -2,10 +2,13 @@
 
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import tyro
 from rich.console import Console
@@ -16,19 +19,21 @@ from explainfb.cli import study, sweep
 from explainfb.cli.answers import Export, Import
 from explainfb.cli.doctor import Doctor
 from explainfb.cli.help_pages import option_rules
-from explainfb.cli.keeping import Check
+from explainfb.cli.keeping import Backup, Check
 from explainfb.cli.old_options import with_new_names
 from explainfb.cli.people import Annotators, Label, Wording
 from explainfb.cli.printing import say
 from explainfb.cli.study import Evaluate, Report, Run
 from explainfb.cli.sweep import Sweep
 from explainfb.core.errors import InputError
+from explainfb.core.names import check_name, printable
 
 Command = (
     Annotated[Run, subcommand("run")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Check, subcommand("check")]
+    | Annotated[Backup, subcommand("backup")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Sweep, subcommand("sweep")]
     | Annotated[Label, subcommand("label")]
@@ -87,6 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit: 2
     """
     print_anywhere()
+    if threading.current_thread() is threading.main_thread():  # no other may say what a signal does
+        signal.signal(signal.SIGTERM, _terminate)
     words, told = with_new_names(sys.argv[1:] if arguments is None else arguments)
     aside = Console(stderr=True)
     for sentence in told:
@@ -95,9 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(Console(), f"explainfb {explainfb.__version__}")
         sys.exit(0)
     try:
+        for word in words:
+            check_name(word, "Something on the command line")  # a folder, a person, a task: all names come in here
         sys.exit(read(words)(Console()))
     except InputError as error:
-        aside.print(f"explainfb: {error}", style="bold red", markup=False, highlight=False)
+        aside.print(f"explainfb: {printable(str(error))}", style="bold red", markup=False, highlight=False)
         sys.exit(2)
     except BrokenPipeError:  # `explainfb annotators list | head`: the reader has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         place = error.filename if isinstance(error.filename, str) else os.fsdecode(error.filename)
-        complaint = f"explainfb: {place} cannot be read or written ({error.strerror}); choose another place."
+        complaint = f"explainfb: {printable(place)} cannot be read or written ({error.strerror}); choose another place."
         aside.print(complaint, style="bold red", markup=False, highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -114,3 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "Stopped; the same command goes on after the last stage that is done. The one under way begins anew."
         )
         sys.exit(130)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """End as Ctrl+C does, so that what a stage took so far is written down: a scheduler ends its jobs like this."""
+    sys.exit(128 + number)

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def store_of(folder: Path, database: str | None) -> "Iterator[Store]":
-    """The database of the study in `folder`. Raises `InputError` when there is no study, or it is another's."""
+def store_of(folder: Path, database: str | None, *, read_only: bool = False) -> "Iterator[Store]":
+    """The database of the study in `folder`; `read_only` for one that nobody may write to.
+
+    Raises `InputError` when there is no study, or it is another's.
+    """
     from explainfb.store import Store
     from explainfb.study.folder import DATABASE, IDENTITY, SETTINGS, check_begun, check_store
     from explainfb.study.settings_file import read_settings
@@ -23,6 +26,6 @@ def store_of(folder: Path, database: str | None) -> "Iterator[Store]":
     check_begun(folder)
     if database is None and not (folder / DATABASE).is_file():
         raise InputError(f"{folder} has no {DATABASE}; give the --db that the study was begun with.")
-    with Store(database or folder / DATABASE) as store:
+    with Store(database or folder / DATABASE, read_only=read_only) as store:
         check_store(folder, store)
         yield store

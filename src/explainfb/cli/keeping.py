@@ -3,10 +3,12 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
+from tyro.conf import Positional
 
+from explainfb.cli.database import store_of
 from explainfb.cli.printing import say
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 class Check:
     """Whether a study is as it was written: every file and answer. Writes nothing; status 1 where something is not."""
 
-    study: Path
+    study: Annotated[Path, Positional]
     """Folder of the study; one that nobody may write to, as in an archive, will do."""
     db: str | None = None
     """The database, as it was given to run."""
@@ -28,6 +30,26 @@ class Check:
         found = check_study(self.study, self.db)
         say_check(console, self.study, found)
         return 1 if found.damaged else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """Copy a study's database whole into one SQLite file, also while people answer; study.db alone may lack the last
+    answers. Put in the place of study.db, or given as --db sqlite:///FILE, the study goes on with it."""
+
+    study: Annotated[Path, Positional]
+    """Folder of the study."""
+    file: Annotated[Path, Positional]
+    """The file to write, which must not be there yet, such as answers-monday.db."""
+    db: str | None = None
+    """The database, as it was given to run: SQLite or PostgreSQL."""
+
+    def __call__(self, console: Console) -> int:
+        with store_of(self.study, self.db, read_only=True) as store:
+            store.back_up(self.file)
+            answers = len(store.answers())
+        say(console, f"The database of {self.study}, with {answers:,} answers or more, is in {self.file}.")
+        return 0
 
 
 def say_check(console: Console, folder: Path, found: "StudyCheck") -> None:

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from explainfb.cli.database import store_of
 from explainfb.cli.printing import how_to_invite, say
 from explainfb.core.errors import InputError
+from explainfb.core.names import printable
 from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, THIS_MACHINE, address, check_address, link, serve
 from explainfb.labelling.wording_files import WORDING, Language, write_wording
 
@@ -114,7 +115,7 @@ class Annotators:
             raise InputError(f"annotators list takes no name; found {self.name!r}.")
         if self.action != "list" and self.name is None:
             raise InputError(f"annotators {self.action} needs a name; give one after {self.action}.")
-        with store_of(self.study, self.db) as store:
+        with store_of(self.study, self.db, read_only=self.action == "list") as store:
             if self.name is None:
                 given = Counter(event.annotator for event in store.answers() if event.current and event.answer)
                 console.print(people_table(store.annotators.all(), given))
@@ -156,5 +157,5 @@ def people_table(people: "Sequence[Annotator]", given: Mapping[str, int]) -> "Ta
     )
     for person in people:
         link, used = "open" if person.has_link else "closed", "no" if person.excluded else "yes"
-        table.add_row(Text(person.name), person.role, link, f"{given.get(person.name, 0):,}", used)
+        table.add_row(Text(printable(person.name)), person.role, link, f"{given.get(person.name, 0):,}", used)
     return table

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from explainfb.core.names import printable
+
 if TYPE_CHECKING:
     from explainfb.results.records import StudyResults
     from explainfb.tasks.task import Task
 
 
 def say(console: Console, text: str) -> None:
-    """Print a text that holds paths or names, as it is and without breaking lines."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    """Print a text that holds paths or names, without breaking lines; what would command the terminal is escaped."""
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
-def show(console: Console, results: "StudyResults", folder: Path) -> None:
+def show(console: Console, results: "StudyResults", report: Path) -> None:
     """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
     from explainfb.report import reach_verdict, summary_table, unfinished
 
@@ -24,7 +26,7 @@ def show(console: Console, results: "StudyResults", folder: Path) -> None:
     for message in unfinished(results):
         console.print(message, markup=False, highlight=False)
     say(console, reach_verdict(results).short)
-    say(console, f"Report: {folder / 'report' / 'index.html'}")
+    say(console, f"Report: {report}")
 
 
 def say_data(console: Console, task: "Task") -> None:

@@ -59,7 +59,7 @@ class Run:
                 if self.jobs > 1:
                     self._run_apart(study, progress)
                 results = study.run(progress)  # what is done already it only reads
-        show(console, results, folder)
+        show(console, results, study.report_path)
         return 0
 
     def _run_apart(self, study: "Study", progress: "Progress") -> None:
@@ -115,14 +115,16 @@ class OfStudy:
 
         return read_settings(self.study / SETTINGS)
 
-    def open(self) -> "Study":
+    def open(self, *, read_only: bool = False) -> "Study":
         """The study. Raises `InputError` as `Study.open` does."""
         settings = self.check()
         from explainfb.study.study import Study
 
         use_one_thread()
         device = resolve_device(self.device)
-        return Study.open(self.study, settings, data_dir=self.data_dir, device=device, database=self.db)
+        return Study.open(
+            self.study, settings, data_dir=self.data_dir, device=device, database=self.db, read_only=read_only
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ class Evaluate(OfStudy):
             study.forget_evaluations()
             with Progress(console, study.cost) as progress:
                 results = study.run(progress)
-        show(console, results, self.study)
+        show(console, results, study.report_path)
         return 0
 
 
@@ -147,6 +149,10 @@ class Evaluate(OfStudy):
 class Report(OfStudy):
     """Write a study's report anew from its results.json."""
 
+    output: Path | None = None
+    """Where to write the page; without it, report/index.html in the study's folder."""
+
     def __call__(self, console: Console) -> int:
-        show(console, self.open().report(), self.study)
+        study = self.open(read_only=True)
+        show(console, study.report(self.output), self.output or study.report_path)
         return 0

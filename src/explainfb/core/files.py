@@ -16,8 +16,6 @@ from explainfb.core.manifest import check_contents, digest_of, note
 
 FORMAT = 1
 """Of the files of a study whose module gives no other. Files from before they had a number are read as of format 1."""
-FORMAT_HEADER = {"explainfb": str(FORMAT)}
-"""Where a file of tensors says its format."""
 LEAST_SPACE = 200 * 2**20
 """Bytes that must be free before a study starts."""
 
@@ -60,6 +58,30 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def write_tensors(
+    save_file: Callable[..., object], tensors: Mapping[str, Any], path: Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file by the `save_file` of its arrays' library; equal contents have equal bytes."""
+
+    def write(partial: Path) -> None:
+        save_file(tensors, partial, metadata={"explainfb": str(FORMAT), **(metadata or {})})
+        _sort_header(partial)
+
+    write_whole(path, write)
+
+
+def _sort_header(path: Path) -> None:
+    """Metadata in the order of their names: safetensors writes them in another one each time."""
+    with path.open("rb+") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        sorted_bytes = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        if len(sorted_bytes) == length:  # else it is written in other words than Python's: left as it is
+            file.seek(8)
+            file.write(sorted_bytes)
+
+
 def check_file(path: Path, last: int = FORMAT) -> None:
     """Raise `InputError` for a file that is not as it was written, or is of a later format than `last`.
 
@@ -84,6 +106,12 @@ LONGEST_HEADER = 100 * 2**20
 """Bytes, as safetensors itself allows."""
 
 
+def make_private(file: Path) -> None:
+    """Make an empty file that only its owner may read, unless one is there; what cannot be made is told by its user."""
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def _sync_folder(folder: Path) -> None:
     """Bring names to the disk, so that after a power cut a later file is never there without an earlier one."""
     if os.name == "nt":  # where a folder cannot be opened
@@ -96,9 +124,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, if it is not there. Raises `InputError` where a file is in its place or nothing may be written."""
+    """Make the folder of a study, if it is not there; only its owner may look into it, where people's names are.
+
+    Raises `InputError` where a file is in its place or nothing may be written.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         why = "there is a file of that name" if folder.is_file() else error.strerror
         raise InputError(f"The folder {folder} cannot be made ({why}); choose another one.") from error

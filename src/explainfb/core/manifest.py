@@ -90,7 +90,7 @@ def check_contents(path: Path) -> None:
         what = "is damaged" if path.suffix == ".safetensors" else "is damaged, or was edited"
         raise InputError(
             f"{path} {what} (its bytes are not those that were written); restore it from a copy, or let "
-            f"`explainfb check --study {study_of(path)}` say what to delete so that it is made anew."
+            f"`explainfb check {study_of(path)}` say what to delete so that it is made anew."
         )
 
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from explainfb.core.names import printable
+
 T = TypeVar("T")
 SECONDS_BEFORE_BAR = 2.0
 """Seconds of work before `with_progress_bar` shows a bar: one that only flashes up tells nobody anything."""
@@ -48,15 +50,30 @@ class Progress:
     def stage(self, name: str, size: float, cost: float = 0) -> Iterator[Step]:
         """A stage of `size` steps that is `cost` of the whole; the whole moves on with its steps."""
         task = self._bars.add_task(name, total=size)
+        done = 0.0
 
         def step(advance: float = 1) -> None:
+            nonlocal done
+            done += advance
             self._bars.advance(task, advance)
             self._bars.advance(self._whole, cost * advance / size)
 
         try:
             yield step
+            # one that ended early, as training does that no longer improves, is done all the same
+            self._bars.advance(self._whole, cost * (size - done) / size if size else 0)
         finally:
             self._bars.remove_task(task)
+
+    def say(self, text: str) -> None:
+        """Tell something that people must know, above the bars, or on standard error where there are none."""
+        console = Console(stderr=True) if self._bars.disable else self._bars.console
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def done(self) -> float:
+        """How much of the whole is done."""
+        return self._bars.tasks[0].completed
 
     def skip(self, cost: float) -> None:
         """Count work that an earlier run has done."""

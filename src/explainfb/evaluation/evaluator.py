@@ -15,7 +15,7 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
 from explainfb.core.errors import InputError
-from explainfb.core.files import FORMAT_HEADER, check_file, write_whole
+from explainfb.core.files import check_file, write_tensors
 from explainfb.core.seeding import derive, torch_generator
 from explainfb.core.types import CrossCheck, FloatArray, Interval, RobustAccuracy, ThreatModel
 from explainfb.evaluation.settings import EvaluationSettings
@@ -157,7 +157,7 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
         tensors["shortcut_shares"] = torch.from_numpy(evaluation.shortcut_shares)
     # in the header, because safetensors holds tensors alone
     robust = json.dumps([asdict(item) for item in evaluation.robust])
-    write_whole(path, lambda partial: save_file(tensors, partial, metadata=FORMAT_HEADER | {ROBUST: robust}))
+    write_tensors(save_file, tensors, path, {ROBUST: robust})
 
 
 def load_evaluation(path: Path) -> Evaluation:

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import FORMAT_HEADER, RESTORE, check_file, write_whole
+from explainfb.core.files import RESTORE, check_file, write_tensors
 from explainfb.core.types import ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
 
@@ -38,7 +38,7 @@ def save_explanations(explanations: Mapping[ExplanationKey, Explanation], path: 
             [item.standard_errors for item in items if item.standard_errors is not None]
         )
         tensors["n_samples"] = np.array([item.n_samples or 0 for item in items])
-    write_whole(path, lambda partial: save_file(tensors, partial, metadata=FORMAT_HEADER))
+    write_tensors(save_file, tensors, path)
 
 
 def load_explanations(path: Path) -> Explanations:

@@ -29,7 +29,12 @@ _ROUND = Column("round", "whole number", "The round, from 1, that asked.")
 _ANNOTATOR = Column("annotator", "text", "The name of the person, or of the simulated annotator.")
 _ASKED = (
     Column("shown_at", "time", "When the page was shown."),
-    Column("responded_at", "time", "When the person responded; less `shown_at`, the time taken."),
+    Column(
+        "responded_at",
+        "time",
+        "When the person responded; less `shown_at`, the time taken. Earlier than `shown_at`: a "
+        "clock was set back between them, and the time taken is not known.",
+    ),
 )
 _VERSION = Column("app_version", "text", "The version of the program that asked.")
 _COMMENT = Column("comment", "text", "What the person typed beside it.", "no comment; an empty one is an empty text")

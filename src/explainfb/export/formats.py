@@ -2,22 +2,28 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import make_private, write_whole
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-Rows = tuple[list[str], list[Mapping[str, object]]]
-"""The names of the columns, and the rows; in CSV every value is a text or None."""
+Rows = tuple[list[str], Iterable[Mapping[str, object]]]
+"""The names of the columns, and the rows, to be gone through once; in CSV every value is a text or None."""
+MOST_ROWS = 1_000_000
+MOST_BYTES = 2**29
+"""More than any study has; a file that says that it holds more would only fill the memory."""
+BATCH = 1024
+"""Rows that are unpacked at a time."""
 
 
 class UnreadableError(Exception):
@@ -49,13 +55,21 @@ def write_bytes(path: Path, content: bytes, format: Format, readme: str) -> None
     if ending in FORMATS and ending != format:
         raise InputError(f"{path} is named after {ending}, and the format is {format}; make the two agree.")
     beside = path.with_name(f"{path.name}.README.md")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"The folder {path.absolute().parent} does not exist; make it, or name another file.")
     for target in (path, beside):
         if target.is_dir():
             raise InputError(f"{target} is a folder and a file is to be written there; name another file.")
+
+    def private(partial: Path) -> None:
+        partial.unlink(missing_ok=True)
+        make_private(partial)  # people's names and comments are in it
+        partial.write_bytes(content)
+
     try:
         # first, so that a table that is there can be understood
         write_whole(beside, lambda partial: partial.write_text(readme, encoding="utf-8"), noted=False)
-        write_whole(path, lambda partial: partial.write_bytes(content), noted=False)
+        write_whole(path, private, noted=False)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); name another file.") from error
 
@@ -110,21 +124,28 @@ def _read_csv(content: bytes, columns: Sequence[str]) -> Rows:
         if odd:  # the header is row 1 of Arrow's
             why = f"row {odd[0].number - 1} has {odd[0].actual_columns} cells, expected {odd[0].expected_columns}"
         raise UnreadableError(f"is empty, damaged or no CSV ({why})") from error
-    return table.column_names, table.to_pylist()
+    if len(table) > MOST_ROWS:
+        raise UnreadableError(f"has {len(table):,} rows, and at most {MOST_ROWS:,} are read")
+    return table.column_names, (row for batch in table.to_batches(BATCH) for row in batch.to_pylist())
 
 
 def _read_jsonl(content: bytes, columns: Sequence[str]) -> Rows:
-    text = _decoded(content)
-    rows: list[Mapping[str, object]] = []
-    names: dict[str, None] = {}
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
-        row = _json_row(number, line)
-        if rows and row.keys() != names.keys():
-            odd = min(row.keys() ^ names.keys())
+    _decoded(content)
+    names: list[str] = []
+    # once for what every row must have, without keeping any, and once more for what is in them
+    for number, row in enumerate(_json_rows(content), 1):
+        names = names or list(row)
+        if row.keys() != set(names):
+            odd = min(row.keys() ^ set(names))
             raise UnreadableError(f"is damaged (row {number} and row 1 do not both have column {odd})")
-        names |= dict.fromkeys(row)
-        rows.append(row)
-    return list(names or columns), rows
+        if number > MOST_ROWS:
+            raise UnreadableError(f"has more than {MOST_ROWS:,} rows")
+    return names or list(columns), _json_rows(content)
+
+
+def _json_rows(content: bytes) -> Iterator[dict[str, object]]:
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="\n")
+    return (_json_row(number, line.removesuffix("\n")) for number, line in enumerate(lines, 1))
 
 
 def _json_row(number: int, line: str) -> dict[str, object]:
@@ -146,8 +167,43 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_parquet(content: bytes, columns: Sequence[str]) -> Rows:
+    """What the file says of itself first: a few compressed bytes may stand for any number of rows, of any length."""
     try:
-        table = pa.parquet.read_table(io.BytesIO(content))
-        return table.column_names, table.to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UnreadableError(f"is damaged or no Parquet ({str(error).splitlines()[0]})") from error
+        schema = pa.parquet.read_schema(io.BytesIO(content))
+        texts = [each.name for each in schema if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)]
+        # as dictionaries, in which a text that stands in many rows is there once
+        file = pa.parquet.ParquetFile(io.BytesIO(content), read_dictionary=texts)
+    except _PARQUET_DAMAGE as error:
+        raise _no_parquet(error) from error
+    nested = [each.name for each in schema if pa.types.is_nested(each.type)]
+    if nested:
+        raise UnreadableError(f"is no table of answers (column {nested[0][:40]!r} holds lists or records)")
+    if file.metadata.num_rows > MOST_ROWS:
+        raise UnreadableError(f"has {file.metadata.num_rows:,} rows, and at most {MOST_ROWS:,} are read")
+    return list(schema.names), _parquet_rows(file)
+
+
+def _parquet_rows(file: pa.parquet.ParquetFile) -> Iterator[Mapping[str, object]]:
+    rows = texts = 0
+    try:
+        for batch in file.iter_batches(batch_size=BATCH):
+            rows += len(batch)
+            texts += sum(_expanded(column) for column in batch.columns if pa.types.is_dictionary(column.type))
+            if rows > MOST_ROWS or texts > MOST_BYTES:
+                raise UnreadableError(f"has more than {MOST_ROWS:,} rows or {MOST_BYTES / 2**20:,.0f} MiB of text")
+            yield from batch.to_pylist()
+    except _PARQUET_DAMAGE as error:
+        raise _no_parquet(error) from error
+
+
+def _expanded(column: pa.DictionaryArray) -> int:
+    """Bytes of the texts of a column, each as often as it stands there."""
+    lengths = pa.compute.binary_length(column.dictionary)
+    return int(pa.compute.sum(pa.compute.take(lengths, column.indices)).as_py() or 0)
+
+
+def _no_parquet(error: Exception) -> UnreadableError:
+    return UnreadableError(f"is damaged or no Parquet ({str(error).splitlines()[0]})")
+
+
+_PARQUET_DAMAGE = (pa.ArrowException, OSError, ValueError)

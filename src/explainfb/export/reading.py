@@ -10,7 +10,7 @@ from pathlib import Path
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer, Comparison, ExplanationKey
 from explainfb.export.columns import ANSWERS
-from explainfb.export.formats import UnreadableError, format_of, read_rows
+from explainfb.export.formats import MOST_BYTES, UnreadableError, format_of, read_rows
 from explainfb.store import RowError, Store, StoredAnswer, StoredComparison
 from explainfb.store.schema import ROUND_SIZE
 
@@ -28,6 +28,8 @@ def import_answers(store: Store, path: Path) -> int:
     """
     format = format_of(path)
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path} has more than {MOST_BYTES / 2**20:,.0f} MiB; give a file as it was exported.")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); name an exported file.") from error

@@ -41,7 +41,7 @@ class AnnotationSession:
 
     def answer(self, lease: Lease, answer: Answer, *, shown_at: datetime, comment: str = "") -> StoredAnswer | None:
         """Store the answer, once however often it is sent; None when it came too soon to be one."""
-        if datetime.now(UTC) - shown_at < FASTEST:
+        if _too_soon(shown_at):
             return None
         return self._respond(lease.comparison, answer, shown_at=shown_at, token=lease.token, comment=comment)
 
@@ -49,7 +49,7 @@ class AnnotationSession:
         self, old: StoredAnswer, answer: Answer, *, shown_at: datetime, token: str, comment: str = ""
     ) -> StoredAnswer | None:
         """Put another answer in the place of `old`, which stays on record; None when it came too soon to be one."""
-        if datetime.now(UTC) - shown_at < FASTEST:
+        if _too_soon(shown_at):
             return None
         return self._respond(old.comparison, answer, shown_at=shown_at, token=token, comment=comment, supersedes=old.id)
 
@@ -60,7 +60,7 @@ class AnnotationSession:
         twice, and nothing too soon to be meant. False when there is nothing to take back.
         """
         now = datetime.now(UTC)
-        if now - shown_at < FASTEST:
+        if _too_soon(shown_at):
             return True
         # `latest` is what the page showed: a second press, or another tab, takes back no further answer
         lease = self.next()
@@ -91,7 +91,7 @@ class AnnotationSession:
 
         False when the rating came too soon to be one.
         """
-        if datetime.now(UTC) - shown_at < FASTEST:
+        if _too_soon(shown_at):
             return False
         asked = lease.comparison.comparison
         key = asked.left if side == "left" else asked.right
@@ -130,7 +130,7 @@ class AnnotationSession:
         """How long the annotator takes from one answer to the next, about."""
         moments = sorted(answer.responded_at for answer in self.history(PACE_ANSWERS))
         between = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
-        paces = [seconds for seconds in between if seconds < BREAK_SECONDS]
+        paces = [seconds for seconds in between if 0 <= seconds < BREAK_SECONDS]
         return median(paces) if len(paces) >= 3 else USUAL_SECONDS
 
     def _rated(self, lease: Lease) -> dict[Side, Rating]:
@@ -195,6 +195,12 @@ class AnnotationSession:
             supersedes=supersedes,
         )
         return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
+
+
+def _too_soon(shown_at: datetime) -> bool:
+    """Whether a press is the second half of a double press. One before its question was shown is not: between the two
+    the clock was set back, and for an hour nothing that people press would count."""
+    return timedelta(0) <= datetime.now(UTC) - shown_at < FASTEST
 
 
 def _by_ratings(left: int, right: int) -> Answer:

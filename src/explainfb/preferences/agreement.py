@@ -123,7 +123,7 @@ def _quality(annotator: str, round: int | None, answers: Sequence[StoredAnswer])
         annotator=annotator,
         round=round,
         answers=len(answers),
-        seconds=median((answer.responded_at - answer.shown_at).total_seconds() for answer in answers),
+        seconds=_usual_seconds(answers),
         cant_tell_share=given[Answer.CANT_TELL] / len(answers),
         equal_share=given[Answer.EQUAL] / len(answers),
         both_good_share=given[Answer.BOTH_GOOD] / len(answers),
@@ -133,6 +133,12 @@ def _quality(annotator: str, round: int | None, answers: Sequence[StoredAnswer])
         gold_share=_share(sum(gold), len(gold), "wilson"),
         left_share=_share(left, left + right, "wilson"),
     )
+
+
+def _usual_seconds(answers: Sequence[StoredAnswer]) -> float:
+    """The median time taken, of those that are none below nothing: a clock was set back while they were given."""
+    taken = [(answer.responded_at - answer.shown_at).total_seconds() for answer in answers]
+    return median([seconds for seconds in taken if seconds >= 0] or [0.0])
 
 
 def _is_gold(answer: StoredAnswer) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from explainfb.classifiers.classifier import check_finite
 from explainfb.core.errors import InputError
-from explainfb.core.files import FORMAT_HEADER, RESTORE, check_file, write_whole
+from explainfb.core.files import RESTORE, check_file, write_tensors
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
 
 HEADER = "reward"
@@ -88,8 +88,8 @@ def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
     """Write the ensemble to one safetensors file."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
     header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
-    metadata = FORMAT_HEADER | {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
-    write_whole(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+    metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
+    write_tensors(save_file, tensors, path, metadata)
 
 
 def load_ensemble(path: Path) -> RewardEnsemble:
@@ -101,6 +101,10 @@ def load_ensemble(path: Path) -> RewardEnsemble:
             reliability = json.loads(file.metadata().get(RELIABILITY, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         check_finite(tensors)
+        with torch.device("meta"):  # which takes no memory: a few bytes can name models of any size
+            wanted = RewardEnsemble([build_reward(**member) for member in header]).state_dict()
+        if {name: each.shape for name, each in wanted.items()} != {name: each.shape for name, each in tensors.items()}:
+            raise ValueError("the weights are not those of the models that it names")
         with torch.random.fork_rng(devices=[]):  # weights are drawn only to be overwritten
             ensemble = RewardEnsemble([build_reward(**member) for member in header], reliability)
         ensemble.load_state_dict(tensors)

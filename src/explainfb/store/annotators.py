@@ -3,13 +3,13 @@
 import hashlib
 import json
 import secrets
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
 
 from explainfb.core.errors import InputError
+from explainfb.core.names import is_fit
 from explainfb.store import schema
 from explainfb.store.database import Database, append
 from explainfb.store.records import Annotator, AnnotatorEvent, Forgotten, Kind, Role, Visit
@@ -58,9 +58,7 @@ def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
 
 
 def _checked(name: str) -> str:
-    # control characters would break tables and logs; surrogates cannot be encoded
-    unfit = any(unicodedata.category(character) in ("Cc", "Cs") for character in name)
-    if not 0 < len(name) <= NAME_LENGTH or unfit or name != name.strip():
+    if not 0 < len(name) <= NAME_LENGTH or not is_fit(name) or name != name.strip():
         raise InputError(
             f"A name is 1 to {NAME_LENGTH} characters without spaces at its ends and without control characters; "
             f"found {name[:40]!r} of length {len(name)}."

@@ -5,21 +5,29 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from explainfb.core.errors import InputError
+from explainfb.core.files import make_private
 from explainfb.store.schema import SCHEMA_VERSION, UPGRADES, metadata, versions
 
+T = TypeVar("T")
 POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "max_overflow": 0}
 """Pinged, because a server may have been restarted; few, because a server has a hundred connections for all of its
 users, and a study has several processes."""
+SERVER = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Of a server whose machine has gone, nothing comes, not even an error: it is asked every so many seconds."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds before a database that was away is tried again: at first, and at most, doubled from time to time."""
 ADVISORY_LOCK = 0x6578706C61696E
 """The key under which writers on PostgreSQL queue: `explain` in ASCII."""
 
@@ -44,6 +52,30 @@ def parse_url(url: str | Path) -> URL:
     return parsed
 
 
+class UnreachableError(InputError):
+    """The database is away or held by others, and may be there again in a moment."""
+
+
+def through_outages(call: Callable[[], T], say: Callable[[str], None] | None) -> T:
+    """Call until the database is there, however long it takes; without `say`, which is told once, just call."""
+    wait, told = FIRST_WAIT, False
+    while True:
+        try:
+            found = call()
+        except UnreachableError as error:
+            if say is None:
+                raise
+            if not told:
+                say(f"{error} It is waited for; what is under way goes on when it is there again.")
+            told = True
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+        else:
+            if told and say is not None:
+                say("The database is there again.")
+            return found
+
+
 class Database:
     """The study's database, its tables made when they are missing.
 
@@ -57,7 +89,7 @@ class Database:
         self._read_only = read_only
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         # a write elsewhere takes a moment: it is waited for, and not an error
-        timeouts = {"timeout": busy_seconds} if self.is_sqlite else {"connect_timeout": 10}
+        timeouts = {"timeout": busy_seconds} if self.is_sqlite else SERVER
         try:
             # no parameters in errors, because people typed them
             self.engine = create_engine(
@@ -185,11 +217,14 @@ class Database:
         return None
 
     def _check_file(self) -> None:
-        folder = Path(self.place).absolute().parent
+        file = Path(self.place)
+        folder = file.absolute().parent
         if self._read_only and not Path(self.place).is_file():
             raise InputError(f"There is no database {self.place}; give the --db that the study was begun with.")
         if not folder.is_dir():
             raise InputError(f"The folder {folder} of the database does not exist; make it, or name another.")
+        if not self._read_only and not file.exists():
+            make_private(file)  # names and comments are in it; SQLite gives the files beside it the same mode
         with self.read() as connection:
             # at once, because SQLite itself notices a damaged page only when it comes to read it
             verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
@@ -201,16 +236,18 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            sentence = self._sqlite_sentence(error) if self.is_sqlite else self._postgresql_sentence(error)
-            if sentence is None:
+            told = self._sqlite_words(error) if self.is_sqlite else self._postgresql_words(error)
+            if told is None:
                 raise
-            raise InputError(sentence) from error
+            raise told from error
+        except PoolTimeoutError as error:
+            raise UnreachableError(f"The database {self.place} has too much to do; try again in a minute.") from error
         except StatementError as error:
             if isinstance(error.orig, InputError):  # from a column's own check, such as that of a time without a zone
                 raise error.orig from None
             raise
 
-    def _sqlite_sentence(self, error: DBAPIError) -> str | None:
+    def _sqlite_words(self, error: DBAPIError) -> InputError | None:
         name = getattr(error.orig, "sqlite_errorname", "")
         if "Could not decode" in str(error.orig):  # Python's, which has no name
             name = "SQLITE_CORRUPT"
@@ -224,18 +261,24 @@ class Database:
             "SQLITE_READONLY": "may not be written; look at who may write there",
             "SQLITE_BUSY": "is held by another program; close that program and run the same command again",
         }
-        return next((f"The database {self.place} {told[key]}." for key in told if name.startswith(key)), None)
+        found = next((key for key in told if name.startswith(key)), None)
+        if found is None:
+            return None
+        kind = UnreachableError if found == "SQLITE_BUSY" else InputError
+        return kind(f"The database {self.place} {told[found]}.")
 
-    def _postgresql_sentence(self, error: DBAPIError) -> str | None:
+    def _postgresql_words(self, error: DBAPIError) -> InputError | None:
         if getattr(error.orig, "sqlstate", None) == "53100":
-            return f"The server of the database {self.place} has no room left on its disk; make room and run again."
+            return InputError(f"The server of {self.place} has no room left on its disk; make room and run again.")
         # by name, because psycopg is an extra and may not be installed
         if type(error.orig).__name__ != "OperationalError" and not error.connection_invalidated:
             return None
         reason = " ".join(str(error.orig).split()).removesuffix(".")
         if self.url.password:
             reason = reason.replace(str(self.url.password), "***")
-        return f"The database {self.place} cannot be reached ({reason}); look at the server and at the URL given."
+        return UnreachableError(
+            f"The database {self.place} cannot be reached ({reason}); look at the server and at the URL given."
+        )
 
 
 def append(connection: Connection, table: Table, values: Mapping[str, object]) -> int:

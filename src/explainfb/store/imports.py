@@ -76,9 +76,6 @@ def _check_chains(events: Sequence[StoredAnswer]) -> None:
 
 
 def _check_event(row: int, event: StoredAnswer) -> None:
-    if event.shown_at > event.responded_at:
-        expected = f"a time not before shown_at, which is {event.shown_at.isoformat()}"
-        raise RowError(row, "responded_at", event.responded_at.isoformat(), expected)
     if not 0 < len(event.app_version) <= VERSION_LENGTH or not event.app_version.isprintable():
         raise RowError(row, "app_version", event.app_version, f"a version of 1 to {VERSION_LENGTH} characters")
 

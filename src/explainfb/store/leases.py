@@ -10,6 +10,9 @@ from explainfb.store.annotators import excluded_ids
 from explainfb.store.comparisons import COMPARISON, CURRENT
 from explainfb.store.records import Lease, Outlook, stored_comparison
 
+SKEW = timedelta(minutes=1)
+"""By how much the clocks of processes may differ."""
+
 
 def next_comparison(
     connection: Connection, annotator: int, *, now: datetime, overlap: int, lease_seconds: float
@@ -80,7 +83,9 @@ def _available(annotator: int, now: datetime, overlap: int) -> Select[tuple[int]
     leased = (
         select(func.count())
         .select_from(schema.leases)
-        .where(others.comparison_id == item.id, others.annotator_id != annotator, others.expires_at > now)
+        .where(others.comparison_id == item.id, others.annotator_id != annotator)
+        # one from the future is of a clock that was ahead, and would keep its comparison for as long as that was
+        .where(others.expires_at > now, others.leased_at <= now + SKEW)
         .scalar_subquery()
     )
     mine = exists().where(

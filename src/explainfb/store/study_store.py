@@ -1,21 +1,35 @@
 """The store itself: every method is one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import delete, insert, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Comparison, Preference
-from explainfb.store import answers, comparisons, fingerprints, imports, leases, ratings, schema
+from explainfb.store import answers, comparisons, imports, leases, ratings, safekeeping, schema
 from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
-from explainfb.store.database import Database
+from explainfb.store.database import Database, through_outages
 from explainfb.store.ratings import Rating
 from explainfb.store.records import Annotator, Lease, Outlook, Progress, StoredAnswer, StoredComparison
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _patient(method: Callable[Concatenate["Store", P], T]) -> Callable[Concatenate["Store", P], T]:
+    """For what a run asks, of which each is one transaction that may be repeated: outages are waited out."""
+
+    @wraps(method)
+    def ask(store: "Store", /, *given: P.args, **named: P.kwargs) -> T:
+        return through_outages(lambda: method(store, *given, **named), store._on_outage)
+
+    return ask
 
 
 class Store:
@@ -23,7 +37,9 @@ class Store:
 
     `url` is `sqlite:///PATH`, the path itself (which may then hold any character), or
     `postgresql://USER:PASSWORD@HOST/NAME`; `busy_seconds` is how long to wait for other writers;
-    `read_only` needs no right to write, neither to the file nor beside it. Raises
+    `read_only` needs no right to write, neither to the file nor beside it. With `on_outage`, what a
+    run asks of a database that was there and is away waits until it is back; it is called with a sentence, once when
+    that begins and once when it ends. Raises
     `InputError` for a database that is damaged, another program's or version's, not to be reached, or on a full
     disk; it names the file or the host and never a password.
     Threads may share one store; every process opens its own.
@@ -31,7 +47,15 @@ class Store:
 
     annotators: Annotators
 
-    def __init__(self, url: str | Path, *, busy_seconds: float = 60.0, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        url: str | Path,
+        *,
+        busy_seconds: float = 60.0,
+        read_only: bool = False,
+        on_outage: Callable[[str], None] | None = None,
+    ) -> None:
+        self._on_outage = on_outage
         self._database = Database(url, busy_seconds=busy_seconds, read_only=read_only)
         every_round = select(schema.rounds.c.round)
         self.annotators = Annotators(self._database, lambda connection: comparisons.recount(connection, every_round))
@@ -52,10 +76,16 @@ class Store:
         """Raise `InputError` where the database is damaged anywhere, also where nothing has looked yet."""
         self._database.check_whole()
 
+    def back_up(self, file: Path) -> None:
+        """Copy everything on record, as of one moment, into a new SQLite file. Raises `InputError` where one is there
+        or cannot be written."""
+        safekeeping.back_up(self._database, file)
+
     def is_file(self, path: Path) -> bool:
         """Whether this is the SQLite database in the file `path`."""
         return self._database.is_sqlite and Path(self._database.place).absolute() == path.absolute()
 
+    @_patient
     def add_comparisons(self, wanted: Sequence[Comparison], *, seed: int) -> list[StoredComparison]:
         """Store whole rounds, in order, open to be asked; returns them with their ids.
 
@@ -69,26 +99,31 @@ class Store:
                 comparisons.add_round(connection, round, content, seed, datetime.now(UTC))
             return [stored for round in rounds for stored in comparisons.load(connection, round)]
 
+    @_patient
     def comparisons(self, round: int | None = None) -> list[StoredComparison]:
         """The comparisons of a round, or all, ordered by round and position."""
         with self._database.read() as connection:
             return comparisons.load(connection, round)
 
+    @_patient
     def close_round(self, round: int) -> None:
         """Ask the round no more; answers that still arrive are kept as surplus, so what a fit saw stays."""
         with self._database.write() as connection:
             comparisons.set_closed(connection, round, datetime.now(UTC))
 
+    @_patient
     def reopen_round(self, round: int) -> None:
         """Take `close_round` back."""
         with self._database.write() as connection:
             comparisons.set_closed(connection, round, None)
 
+    @_patient
     def progress(self, round: int, *, overlap: int = 1) -> Progress:
         """How much of the round has answers by `overlap` people."""
         with self._database.read() as connection:
             return comparisons.progress(connection, round, overlap)
 
+    @_patient
     def record(self, preferences: Sequence[Preference]) -> int:
         """Append answers that were not given in the app; returns how many were new.
 
@@ -98,6 +133,7 @@ class Store:
         with self._database.write() as connection:
             return answers.record(connection, preferences, now=datetime.now(UTC))
 
+    @_patient
     def preferences(self, rounds: Iterable[int] | None = None, *, gold: bool) -> list[Preference]:
         """Answers that count: current, not surplus, not by excluded annotators; those to `gold` items on wish.
 
@@ -168,6 +204,7 @@ class Store:
         with self._database.read() as connection:
             return leases.outlook(connection, annotator.id, now=now, overlap=overlap)
 
+    @_patient
     def rounds(self) -> dict[int, bool]:
         """Every round on record, and whether it is open: its answers count and may be changed."""
         query = select(schema.rounds.c.round, schema.rounds.c.closed_at.is_(None)).order_by(schema.rounds.c.round)
@@ -208,13 +245,14 @@ class Store:
         with self._database.read() as connection:
             return ratings.load(connection, annotator, round)
 
-    def fingerprint(self, through: int, until: str | None = None) -> fingerprints.Fingerprint:
+    @_patient
+    def fingerprint(self, through: int, until: str | None = None) -> safekeeping.Fingerprint:
         """Of all that can change what was learned in rounds 1 … `through`: what was asked, answered and decided.
 
         With `until`, of what was on record when that was taken, which nothing changes any more.
         """
         with self._database.read() as connection:
-            return fingerprints.take(connection, through, until)
+            return safekeeping.take(connection, through, until)
 
     def write_setting(self, name: str, value: str) -> None:
         """Keep a setting that several processes share, such as the overlap."""
@@ -231,6 +269,7 @@ class Store:
                 connection.execute(insert(schema.settings).values(name=name, value=value))
             return value if found is None else found
 
+    @_patient
     def read_setting(self, name: str) -> str | None:
         """What `write_setting` wrote last; None when nothing."""
         with self._database.read() as connection:

@@ -31,8 +31,10 @@ class StudyContext:
     def timed(self, stage: str) -> Iterator[None]:
         """Add the wall-clock time of what is done inside to that of `stage`."""
         start = time.monotonic()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - start
+        try:
+            yield
+        finally:  # a stage that was stopped has taken its time as well
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - start
 
     @property
     def feedback_folder(self) -> ArmFolder:

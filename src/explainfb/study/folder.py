@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import check_file, make_folder, read_json, write_json
+from explainfb.core.files import check_file, check_space, make_folder, read_json, write_json
 from explainfb.core.manifest import MANIFEST, begin_manifest
 from explainfb.study.settings import StudySettings
 from explainfb.study.settings_file import check_same, read_settings, write_settings
@@ -38,6 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises `InputError` when another process has it.
     """
+    new = not folder.exists()
     make_folder(folder)
     # of the operating system, which frees it when a process is killed; a file that says "running" would stay
     lock = FileLock(folder / "study.lock")
@@ -49,6 +51,11 @@ def locked(folder: Path) -> Iterator[None]:
         raise InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
     try:
         yield
+    except InputError:
+        lock.release()
+        if new and [item.name for item in folder.iterdir()] == ["study.lock"]:  # a start that was refused
+            shutil.rmtree(folder)
+        raise
     finally:
         lock.release()
 
@@ -83,6 +90,38 @@ def _is_locked(folder: Path) -> bool:
         return True
 
 
+def recognise(folder: Path, database: str | Path, task: "Task") -> None:
+    """Check that folder, database and data belong together, and write nothing; raises `InputError` where not."""
+    from explainfb.store import Store
+
+    with Store(database, read_only=True) as store:
+        check_store(folder, store)
+    check_data(folder, task)
+
+
+def begin(
+    folder: Path, database: str | Path, task: "Task", settings: StudySettings, stored: StudySettings | None
+) -> None:
+    """Begin a study, or recognise the one that is there, of which study.toml holds `stored`; raises as that does, and
+    for a full disk."""
+    from explainfb.store import Store
+
+    make_folder(folder)
+    check_space(folder)
+    with Store(database) as store:
+        begin_or_recognise(folder, store, task, settings, stored)
+
+
+def remove_evaluations(folder: Path) -> None:
+    """Remove what was measured. Raises `InputError` where that cannot be done."""
+    evaluations = folder / "evaluations"
+    try:
+        if evaluations.is_dir():
+            shutil.rmtree(evaluations)
+    except OSError as error:
+        raise InputError(f"{evaluations} cannot be removed ({error}); remove it and run the study again.") from error
+
+
 def begin_or_recognise(
     folder: Path, store: "Store", task: "Task", settings: StudySettings, stored: StudySettings | None
 ) -> None:
@@ -103,6 +142,7 @@ def begin_or_recognise(
         begun = False
     if begun:
         check_data(folder, task)
+        begin_manifest(folder)  # of a study from before there was one: what is made from now on is known
         return
     _claim(folder, store, task)
     if stored != settings:

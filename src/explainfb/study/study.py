@@ -15,7 +15,6 @@
 Running the same study again goes on where it was: what has its file is not done again.
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +26,6 @@ from explainfb.classifiers.classifier import load_classifier
 from explainfb.core.devices import use_one_thread
 from explainfb.core.environment import Provenance, add_provenance, read_provenance, write_provenance
 from explainfb.core.errors import InputError
-from explainfb.core.files import check_space, make_folder
 from explainfb.core.progress import Progress
 from explainfb.core.seeding import derive
 from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
@@ -43,12 +41,23 @@ from explainfb.study.arms.arm import NoShortcut
 from explainfb.study.arms.registry import ARMS, describe
 from explainfb.study.context import StudyContext
 from explainfb.study.explaining import fingerprint
-from explainfb.study.folder import DATABASE, REPORT, RESULTS, SETTINGS, begin_or_recognise, check_new, is_bare, locked
+from explainfb.study.folder import (
+    DATABASE,
+    REPORT,
+    RESULTS,
+    SETTINGS,
+    begin,
+    check_new,
+    is_bare,
+    locked,
+    recognise,
+    remove_evaluations,
+)
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
 from explainfb.study.rounds import TRAINING_COST, Outcome, check_training, train_first
 from explainfb.study.settings import Control, StudySettings, as_plain, command_line, flatten, task_of
-from explainfb.study.settings_file import check_same, upgrade_settings
+from explainfb.study.settings_file import check_same, read_settings, upgrade_settings
 from explainfb.tasks.task import Task
 
 EVALUATION_COST = 200.0
@@ -82,8 +91,10 @@ class Study:
         data_dir: Path | None = None,
         device: torch.device | str = "cpu",
         database: str | Path | None = None,
+        read_only: bool = False,
     ) -> "Study":
-        """Begin a study in `folder`, or resume the one that is there, for which no settings need be given.
+        """Begin a study in `folder`, or resume the one that is there, for which no settings need be given; with
+        `read_only`, as in an archive, nothing is written.
 
         One that has made nothing yet may be begun again with other settings: what could be refused is refused before.
 
@@ -93,9 +104,11 @@ class Study:
         cannot be written, and for a full disk.
         """
         folder = Path(folder)
-        stored = upgrade_settings(folder / SETTINGS) if (folder / SETTINGS).is_file() else None
-        if settings is None:
-            settings = stored or upgrade_settings(folder / SETTINGS)  # which says what is missing
+        read = read_settings if read_only else upgrade_settings
+        # without settings, what is missing is told by whoever reads them
+        stored = read(folder / SETTINGS) if settings is None or (folder / SETTINGS).is_file() else None
+        settings = settings or stored
+        assert settings is not None
         if stored is None:
             check_new(folder)
         elif not is_bare(folder):
@@ -110,11 +123,11 @@ class Study:
         check_enough(len(task.train), settings.comparisons_per_round, settings.queries)
         if is_bare(folder):
             check_training(settings, task)
-        make_folder(folder)
-        check_space(folder)
         database = database or folder / DATABASE
-        with Store(database) as store:
-            begin_or_recognise(folder, store, task, settings, stored)
+        if read_only:
+            recognise(folder, database, task)
+        else:
+            begin(folder, database, task, settings, stored)
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device(device))
         return cls(context=context, database=database)
 
@@ -127,7 +140,7 @@ class Study:
         made = self.run_feedback(progress)
         for name in self.controls:
             made[name] = self.run_arm(name, progress)
-        with Store(self.database) as store:
+        with Store(self.database, on_outage=progress.say) as store:
             preferences = ArmAnswers(self.context, self.context.feedback_folder, store).results()
         if not self.results_path.is_file():
             write_results(self._results(preferences, made), self.results_path)
@@ -140,7 +153,7 @@ class Study:
         context = replace(self.context, progress=progress)
         with self._recorded_provenance():
             before = train_first(context, context.feedback_folder, self.task, "training")
-            with Store(self.database) as store:
+            with Store(self.database, on_outage=progress.say) as store:
                 outcomes = {BEFORE: before, FEEDBACK: feedback_rounds(context, store).run()}
             return {name: (outcome, self._evaluate(name, outcome, progress)) for name, outcome in outcomes.items()}
 
@@ -155,10 +168,10 @@ class Study:
             outcome = ARMS[name].run(name, replace(self.context, progress=progress))
             return outcome, self._evaluate(name, outcome, progress)
 
-    def report(self) -> StudyResults:
-        """Write the report from results.json; returns what it holds."""
+    def report(self, output: Path | None = None) -> StudyResults:
+        """Write the report from results.json, to `report_path` or `output`; returns what results.json holds."""
         results = read_results(self.results_path)
-        write_report(results, collect_report_data(self.context), self.report_path)
+        write_report(results, collect_report_data(self.context), output or self.report_path)
         return results
 
     def forget_evaluations(self) -> None:
@@ -174,12 +187,7 @@ class Study:
             others = {stage: took for stage, took in known.seconds.items() if stage not in forgotten}
             write_provenance(self.folder, Provenance(known.environment, others))
         self.results_path.unlink()
-        evaluations = self.folder / "evaluations"
-        try:
-            if evaluations.is_dir():
-                shutil.rmtree(evaluations)
-        except OSError as error:
-            raise InputError(f"{evaluations} cannot be removed ({error}); remove it and run the study.") from error
+        remove_evaluations(self.folder)
 
     @property
     def folder(self) -> Path:
@@ -192,10 +200,6 @@ class Study:
     @property
     def task(self) -> Task:
         return self.context.task
-
-    @property
-    def device(self) -> torch.device:
-        return self.context.device
 
     @property
     def results_path(self) -> Path:
@@ -212,7 +216,7 @@ class Study:
         return (
             f"{self.task.name}, {len(self.task.train):,} training images, {rounds} of "
             f"{settings.comparisons_per_round} comparisons, seed {settings.seed}, "
-            f"{settings.annotator} annotator, {self.device}"
+            f"{settings.annotator} annotator, {self.context.device}"
         )
 
     @property
@@ -239,12 +243,12 @@ class Study:
         finally:
             if self.context.seconds:
                 self._adopt_old_provenance()
-                add_provenance(self.folder, Provenance.here(self.device, self.context.seconds))
+                add_provenance(self.folder, Provenance.here(self.context.device, self.context.seconds))
                 self.context.seconds.clear()
                 self.results_path.unlink(missing_ok=True)
 
     def _adopt_old_provenance(self) -> None:
-        """For a study from before there was a provenance.json: take it from results.json, before that is removed."""
+        """For a study from before there was a provenance.json: take it from results.json, before that goes."""
         if read_provenance(self.folder) is None and self.results_path.is_file():
             results = read_results(self.results_path)
             write_provenance(self.folder, Provenance(dict(results.environment), dict(results.seconds)))
@@ -263,7 +267,7 @@ class Study:
             stage = progress.stage(f"{name}: measuring and attacking", 1, cost=EVALUATION_COST)
             with stage as step, self.context.timed(EVALUATION.format(arm=name)):
                 evaluation = evaluate(
-                    classifier.to(self.device),
+                    classifier.to(self.context.device),
                     self.task,
                     settings=self.settings.evaluation,
                     seed=derive(self.settings.seed, "evaluation"),
@@ -276,7 +280,7 @@ class Study:
     def _results(self, preferences: PreferenceResults, made: dict[str, Made]) -> StudyResults:
         seed, feedback = self.settings.seed, made[FEEDBACK][1]
         arms = [summarise(found, describe(name), seed=seed, compute=by.compute) for name, (by, found) in made.items()]
-        provenance = add_provenance(self.folder, Provenance.here(self.device, {}))
+        provenance = add_provenance(self.folder, Provenance.here(self.context.device, {}))
         return StudyResults(
             task=self.task.name,
             seed=seed,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.manifest import check_contents
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.folder import SETTINGS, same_data
 from explainfb.study.settings import StudySettings, as_plain
@@ -47,6 +48,7 @@ class SharedFiles:
             there = all((source / file).is_file() for file in self.files)
             if there and self._agrees(source) and same_data(source, folder):
                 for file in self.files:
+                    check_contents(source / file)  # or a damaged file would be known here as whole
                     write_whole(folder / file, partial(shutil.copyfile, source / file))
                 return
 

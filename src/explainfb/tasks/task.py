@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from explainfb.core.errors import InputError
+from explainfb.core.names import check_name
 from explainfb.core.types import check_images
 
 
@@ -102,6 +103,9 @@ class Task:
     """What whoever gave the data should know of them, in sentences."""
 
     def __post_init__(self) -> None:
+        check_name(self.name, "The task")
+        for name in self.class_names:
+            check_name(name, "A class")
         for name in ("train", "validation", "clean"):
             if not len(getattr(self, name)):
                 raise InputError(f"Task {self.name} has no {name} images; every split needs some.")

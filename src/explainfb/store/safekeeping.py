@@ -1,0 +1,94 @@
+"""What is on record, kept: fingerprints, by which rows that changed are seen, for none ever does; and copies."""
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Table, create_engine, func, insert, select
+
+from explainfb.core.errors import InputError
+from explainfb.core.files import make_private, write_whole
+from explainfb.store import schema
+from explainfb.store.database import Database
+
+APPENDED = (schema.annotators, schema.events, schema.answers, schema.ratings)
+"""Tables whose rows are numbered as they are appended, and never changed."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What was on record at some time."""
+
+    until: str
+    """The last row of each appended table, such as `2.1.48.0`."""
+    digest: str
+    """SHA-256."""
+
+
+def take(connection: Connection, through: int, until: str | None) -> Fingerprint:
+    """Over the comparisons of rounds 1 … `through`, and the appended rows until `until`, or all."""
+    if until is None:
+        until = ".".join(str(_last(connection, table)) for table in APPENDED)
+    digest = hashlib.sha256()
+    item = schema.comparisons
+    asked = [column for column in item.c if column.name != "answers"]  # that counter changes with every answer
+    _add(digest, connection, select(*asked).where(item.c.round <= through).order_by(item.c.id))
+    drawn = select(schema.rounds.c.round, schema.rounds.c.seed).where(schema.rounds.c.round <= through)
+    _add(digest, connection, drawn.order_by(schema.rounds.c.round))
+    for table, last in zip(APPENDED, map(int, until.split(".")), strict=True):
+        _add(digest, connection, select(table).where(table.c.id <= last).order_by(table.c.id))
+    return Fingerprint(until, digest.hexdigest())
+
+
+def _last(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one())
+
+
+def _add(digest: Any, connection: Connection, query: Any) -> None:
+    # times as ISO 8601 and not as a database prints them, so that every database gives the same
+    for row in connection.execute(query):
+        cells = [value.isoformat() if hasattr(value, "isoformat") else value for value in row]
+        digest.update(repr(cells).encode("utf-8", "surrogateescape") + b"\n")
+
+
+def back_up(database: Database, file: Path) -> None:
+    """Copy everything, as of one moment, into a new SQLite file."""
+    if file.exists() or not file.absolute().parent.is_dir():
+        raise InputError(f"{file} is there already, or its folder is not; name a new file in a folder that is there.")
+
+    def copy(partial: Path) -> None:
+        partial.unlink(missing_ok=True)
+        make_private(partial)
+        with database.read() as connection:
+            if database.is_sqlite:
+                _copy_file(connection, partial)
+            else:
+                _copy_rows(connection, partial)
+
+    write_whole(file, copy, noted=False)
+
+
+def _copy_file(connection: Connection, file: Path) -> None:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    with closing(sqlite3.connect(file)) as into:
+        raw.backup(into)
+        into.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+
+
+def _copy_rows(connection: Connection, file: Path) -> None:
+    # all tables as of one moment, while others write
+    reading = connection.execution_options(isolation_level="REPEATABLE READ")
+    target = create_engine(URL.create("sqlite", database=str(file)))
+    try:
+        with target.begin() as into:
+            schema.metadata.create_all(into)
+            for table in schema.metadata.sorted_tables:
+                key = [*table.primary_key]
+                for rows in reading.execute(select(table).order_by(*key)).mappings().partitions(1000):
+                    into.execute(insert(table), [dict(row) for row in rows])
+    finally:
+        target.dispose()
