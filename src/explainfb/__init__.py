@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from explainfb.finetuning.objective import Objective, Penalty
     from explainfb.finetuning.optimisation import optimise
     from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
-    from explainfb.preferences.settings import QuerySettings
+    from explainfb.preferences.random_utility import RandomUtilityAnnotator
+    from explainfb.preferences.settings import QuerySettings, RandomUtilitySettings
     from explainfb.preferences.simulated import SimulatedAnnotator
     from explainfb.results.json_file import read_results
     from explainfb.results.records import StudyResults
@@ -82,6 +83,8 @@ HOMES = {
     "Preference": "core.types",
     "PreferenceBatch": "rewards.dataset",
     "QuerySettings": "preferences.settings",
+    "RandomUtilityAnnotator": "preferences.random_utility",
+    "RandomUtilitySettings": "preferences.settings",
     "RewardEnsemble": "rewards.ensemble",
     "RewardSettings": "rewards.settings",
     "RobustAccuracy": "core.types",
@@ -145,6 +148,8 @@ __all__ = [
     "Preference",
     "PreferenceBatch",
     "QuerySettings",
+    "RandomUtilityAnnotator",
+    "RandomUtilitySettings",
     "RewardEnsemble",
     "RewardSettings",
     "RobustAccuracy",

@@ -37,3 +37,49 @@ class QuerySettings:
             raise InputError(f"--queries.same-image is a share in [0, 1]; found {self.same_image}.")
         if not 0 < self.held_out < 1:
             raise InputError(f"The share of held-out comparisons lies between 0 and 1; found {self.held_out}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomUtilitySettings:
+    """How a simulated annotator judges who is told to judge as people do. Utilities are shares of weight in [0, 1].
+
+    >>> from explainfb import RandomUtilitySettings
+    >>> RandomUtilitySettings(noise=0.3, left_bias=0.05).threshold
+    0.05
+    """
+
+    noise: float = 0.15
+    """The standard deviation, at least 0, of what is felt of a difference: without a threshold, two that are as far
+    apart as this are confused once in six looks, those twice as far once in forty-four."""
+    threshold: float = 0.05
+    """A smaller felt difference, at least 0, is none."""
+    good: float = 0.7
+    """Where neither is better and both are worth more than this, both are called good."""
+    bad: float = 0.3
+    """Where neither is better and both are worth less than this, both are called bad."""
+    lapse_rate: float = 0.03
+    """The share of answers, in [0, 1], given without looking; of a crowd, each member's rate stands in its place."""
+    left_bias: float = 0.0
+    """By how much more the left one seems worth; below 0, the right one."""
+    tidy_bias: float = 0.0
+    """What an explanation gains that rests on few superpixels."""
+    bright_bias: float = 0.0
+    """What an explanation of a bright picture gains over one of a dark picture."""
+    middle_bias: float = 0.0
+    """What weight in the middle of the picture gains."""
+    seconds: float = 3.0
+    """How long an easy answer takes, at least 0."""
+    hesitation: float = 2.0
+    """By which multiple of that an answer is slowed where both are alike, at least 0."""
+    seconds_spread: float = 0.4
+    """How far the time varies from answer to answer: the standard deviation of its logarithm, at least 0."""
+
+    def __post_init__(self) -> None:
+        for name in ("noise", "threshold", "seconds", "hesitation", "seconds_spread"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"random_utility.{name} is a number of at least 0; found {getattr(self, name)}.")
+        if not 0 <= self.lapse_rate <= 1:
+            raise InputError(f"random_utility.lapse_rate is a share in [0, 1]; found {self.lapse_rate}.")
+        for name in ("good", "bad", "left_bias", "tidy_bias", "bright_bias", "middle_bias"):
+            if not abs(getattr(self, name)) < float("inf"):
+                raise InputError(f"random_utility.{name} is a finite number; found {getattr(self, name)}.")

@@ -20,12 +20,12 @@ from explainfb.finetuning import baselines
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method
 from explainfb.finetuning.settings import Masks
-from explainfb.preferences.simulated import Annotator, CoinAnnotator, simulated_annotator
+from explainfb.preferences.simulated import Annotator, coin_annotator
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, ArmDescription
 from explainfb.rewards.dataset import as_seen_by_reward
 from explainfb.store import Store
 from explainfb.study.context import StudyContext
-from explainfb.study.reward_rounds import SimulatedRounds
+from explainfb.study.reward_rounds import SimulatedRounds, annotator_of
 from explainfb.study.rounds import TRAINING_COST, MethodRounds, Outcome, train_first
 from explainfb.study.settings import KnownControl, StudySettings
 from explainfb.tasks.task import Task
@@ -132,15 +132,14 @@ class NoShortcut:
 
 
 def coin(context: StudyContext) -> Annotator:
-    return CoinAnnotator(seed=context.settings.seed)
+    settings = context.settings
+    return coin_annotator(seed=settings.seed, overlap=settings.overlap if settings.crowd else 1)
 
 
 def wrong_masks(context: StudyContext) -> Annotator:
     settings = context.settings
     wrong = baselines.wrong_reasons(context.task.train, region=settings.baselines.wrong_masks, seed=settings.seed)
-    return simulated_annotator(
-        wrong, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd, name="wrong_masks"
-    )
+    return annotator_of(settings, wrong, "wrong_masks")
 
 
 def cross_entropy(context: StudyContext) -> Method:

@@ -33,6 +33,8 @@ from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.context import StudyContext
 from explainfb.study.explaining import explain_pool, rounds_that_differ
 from explainfb.study.rounds import Rounds
+from explainfb.study.settings import StudySettings
+from explainfb.tasks.task import Split
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ class SimulatedRounds(RewardRounds):
 
     def gather(self, number: int) -> None:
         explanations = load_explanations(self.files.explanations_path(number))
-        ask_annotator(self.store, number, self.annotator, explanations, seed=self.context.settings.seed)
+        settings = self.context.settings
+        ask_annotator(self.store, number, self.annotator, explanations, seed=settings.seed, overlap=settings.overlap)
 
     def utilities(self, number: int, keys: Sequence[ExplanationKey]) -> Tensor | None:
         if self.context.settings.reward.learned_from == "comparisons":
@@ -224,12 +227,22 @@ class PeopleRounds(RewardRounds):
         return [mixed[index] for index in numpy_generator(seed, "mixing", pool.round).permutation(len(mixed))]
 
 
+def annotator_of(settings: StudySettings, split: Split, name: str = "simulated") -> Annotator:
+    """The simulated annotator that the settings describe, who takes the masks of `split` for the truth."""
+    return simulated_annotator(
+        split,
+        seed=settings.seed,
+        error_rate=settings.error_rate,
+        crowd=settings.crowd,
+        name=name,
+        random_utility=settings.random_utility if settings.judgement == "random_utility" else None,
+    )
+
+
 def feedback_rounds(context: StudyContext, store: Store) -> RewardRounds:
     """The rounds of feedback itself: the study's own annotator is asked."""
     settings, files = context.settings, context.feedback_folder
     if settings.annotator == "human":
         return PeopleRounds(context=context, name=FEEDBACK, files=files, store=store)
-    annotator = simulated_annotator(
-        context.task.train, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd
-    )
+    annotator = annotator_of(settings, context.task.train)
     return SimulatedRounds(context=context, name=FEEDBACK, files=files, store=store, annotator=annotator)
