@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from explainfb.labelling.recruiting import FULL, OpenLink, came_by_link, current_link, has_enough
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY
 from explainfb.labelling.session import AnnotationSession
@@ -27,7 +28,7 @@ def _screen() -> None:
     served = served_study()
     person = served.store.annotators.authenticate(token_of_page())  # at every run: a link may be closed meanwhile
     if person is None:
-        closing.no_link()
+        closing.full() if token_of_page() == FULL else closing.no_link()
     elif person.role is Role.RESEARCHER:
         researcher.show(served, person)
     else:
@@ -39,6 +40,7 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
     # from the database at every run, because a session is lost with its connection
     visit = served.store.annotators.visit(person.name)
     session = served.session(person)
+    link = current_link(served.store) if came_by_link(served.store, person) else None
     if visit.consented:
         st.session_state[answering.SHORTCUTS_OFF] = not visit.shortcuts
     if not visit.consented:
@@ -49,18 +51,21 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
         practice.show(served, person, visit.practised)
     elif visit.paused:
         closing.paused(served, session)
+    elif has_enough(link, session.outlook().given) and not st.session_state.get(question.HISTORY):
+        assert link is not None
+        closing.completed(served, session, link)
     elif st.session_state.get(question.HISTORY):
         history.show(served, session)
     elif served.settings.question == "rate":
         asked = session.next_to_rate()
-        question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session)
+        question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session, link)
     else:
         lease = session.next()
-        question.compare(served, session, lease) if lease else _nothing_to_ask(served, session)
+        question.compare(served, session, lease) if lease else _nothing_to_ask(served, session, link)
 
 
-def _nothing_to_ask(served: ServedStudy, session: AnnotationSession) -> None:
-    closing.thanks(served, session) if served.is_over else closing.waiting(served, session)
+def _nothing_to_ask(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+    closing.thanks(served, session, link) if served.is_over else closing.waiting(served, session, link)
 
 
 @st.cache_resource(show_spinner=False)

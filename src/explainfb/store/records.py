@@ -30,6 +30,8 @@ class Kind(StrEnum):
     EXCLUDED = "excluded"
     """Left out of the fit; the detail says why, `by` says who decided."""
     INCLUDED = "included"
+    JOINED = "joined"
+    """Came by the open link."""
     SHORTCUTS_OFF = "shortcuts off"
     """Single keys are to do nothing."""
     SHORTCUTS_ON = "shortcuts on"
