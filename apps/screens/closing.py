@@ -19,12 +19,13 @@ def full() -> None:
     st.write(words().closing.full)
 
 
-def completed(served: ServedStudy, session: AnnotationSession, link: OpenLink) -> None:
-    """As many answers as are asked of one person who came by the open link."""
+def completed(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+    """As many answers as are asked of one person: the quota of the open link, or no more than there are."""
     style.heading(words().closing.completed_title)
     st.write(words().closing.completed.format(given=session.outlook().given))
     _complete(link)
-    footer(served, session, name="completed")
+    if link is not None:  # one who was asked to end has nothing to take back
+        footer(served, session, name="completed")
     _note_finished(served, session)
 
 

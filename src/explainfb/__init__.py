@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from explainfb.finetuning.optimisation import optimise
     from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
     from explainfb.preferences.random_utility import RandomUtilityAnnotator
-    from explainfb.preferences.settings import QuerySettings, RandomUtilitySettings
+    from explainfb.preferences.settings import CareSettings, QuerySettings, RandomUtilitySettings
     from explainfb.preferences.simulated import SimulatedAnnotator
     from explainfb.results.json_file import read_results
     from explainfb.results.records import StudyResults
@@ -65,6 +65,7 @@ HOMES = {
     "Answer": "core.types",
     "AttackSettings": "robustness.settings",
     "BaselineSettings": "finetuning.settings",
+    "CareSettings": "preferences.settings",
     "Classifier": "classifiers.classifier",
     "Comparison": "core.types",
     "CrossCheck": "core.types",
@@ -128,6 +129,7 @@ __all__ = [
     "Answer",
     "AttackSettings",
     "BaselineSettings",
+    "CareSettings",
     "Classifier",
     "Comparison",
     "CrossCheck",

@@ -44,7 +44,7 @@ class Label:
         serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port, url=self.url)
 
     def _say_where(self, console: Console) -> None:
-        old, new, invited = self._record_address()
+        old, new, invited = self._record_address(console)
         alone = self.host in THIS_MACHINE
         reach = "this machine only; --host 0.0.0.0 lets others in" if alone else "all who can reach that address"
         say(console, f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
@@ -54,7 +54,7 @@ class Label:
         if invited and old != new:
             say(console, f"Links given so far may begin with {old}: put {new.rstrip('/')} in its place.")
 
-    def _record_address(self) -> tuple[str, str, bool]:
+    def _record_address(self, console: Console) -> tuple[str, str, bool]:
         """Where the app was served before and is now, and whether anybody has a link.
 
         The study is opened here once, so that what is wrong with it or its data is said in the terminal and not in a
@@ -66,7 +66,9 @@ class Label:
             ServedStudy.open(self.study, database=self.db, data_dir=self.data_dir).store.close()
             old, new = _address_of(store), self.url or address(self.host, self.port)
             store.write_setting(ADDRESS, new)
-            return old, new, any(person.has_link for person in store.annotators.all())
+            invited = any(person.has_link for person in store.annotators.all())
+            say_researchers_link(console, store)
+            return old, new, invited
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,8 @@ class Wording:
         return 0
 
 
+RESEARCHER = "researcher"
+"""Who the first link to the researchers' page is for."""
 FORGOTTEN = (
     "{name} is forgotten: {given} answers, with comments, name and link, are deleted, and only their number is kept. "
     "What was learned from them stays; results.json, the report, exported files and backups made before may still have "
@@ -183,6 +187,20 @@ class Annotators:
                 "The app was not served yet: if explainfb label is given --port, --host or --url, only what stands "
                 "before /enter# changes.",
             )
+
+
+def say_researchers_link(console: Console, store: "Store") -> None:
+    """Print a link to the researchers' page where nobody has one yet; links are told only once."""
+    from explainfb.store import Role
+
+    people = store.annotators.all()
+    if any(person.role is Role.RESEARCHER and person.has_link for person in people):
+        say(
+            console, "Researchers' page: with the link of a researcher; annotators add NAME --researcher gives another."
+        )
+    elif all(person.name != RESEARCHER or person.role is Role.RESEARCHER for person in people):
+        token = store.annotators.add(RESEARCHER, role=Role.RESEARCHER)
+        say(console, f"Researchers' page, shown only now: {link(_address_of(store), token)}")
 
 
 def _address_of(store: "Store") -> str:

@@ -37,7 +37,9 @@ class Run:
     """Database for comparisons and answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
 
     def __call__(self, console: Console) -> int:
+        from explainfb.cli.people import say_researchers_link
         from explainfb.core.progress import Progress
+        from explainfb.store import Store
         from explainfb.study.folder import locked, new_folder
 
         use_one_thread()
@@ -49,6 +51,8 @@ class Run:
                 same = "" if self.db is None else " (and the same --db)"
                 say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")
                 say(console, f"Personal links: {how_to_invite(folder, self.db)}")
+                with Store(study.database) as store:
+                    say_researchers_link(console, store)
             with Progress(console, study.cost) as progress:
                 results = study.run(progress)
         show(console, results, folder)

@@ -83,3 +83,36 @@ class RandomUtilitySettings:
         for name in ("good", "bad", "left_bias", "tidy_bias", "bright_bias", "middle_bias"):
             if not abs(getattr(self, name)) < float("inf"):
                 raise InputError(f"random_utility.{name} is a finite number; found {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CareSettings:
+    """When the answers of a person are flagged on the researchers' page, and what follows of itself.
+
+    >>> from explainfb import CareSettings
+    >>> CareSettings(act="end").right
+    0.5
+    """
+
+    act: Literal["flag", "end", "leave_out"] = "flag"
+    """What follows of itself: nothing but the flag; the visit ends with thanks and its answers stay; or it ends and its
+    answers are left out of the fit, on record."""
+    known_answers: int = 4
+    """After so many items with a known answer, at least 1, …"""
+    right: float = 0.5
+    """… a smaller share of right ones, in [0, 1], is flagged."""
+    answers: int = 20
+    """After so many answers, at least 1, pace and sides are looked at."""
+    seconds: float = 1.0
+    """A median time under this is flagged, at least 0."""
+    one_sided: float = 0.9
+    """A larger share of one side among left and right, in [0.5, 1], is flagged."""
+
+    def __post_init__(self) -> None:
+        check_choices(self, "care.")
+        for name, low, high in (("right", 0, 1), ("one_sided", 0.5, 1), ("seconds", 0, float("inf"))):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"care.{name} is a number in [{low}, {high}]; found {getattr(self, name)}.")
+        for name in ("known_answers", "answers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"care.{name} is at least 1; found {getattr(self, name)}.")

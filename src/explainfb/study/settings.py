@@ -18,7 +18,7 @@ from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
-from explainfb.preferences.settings import QuerySettings, RandomUtilitySettings
+from explainfb.preferences.settings import CareSettings, QuerySettings, RandomUtilitySettings
 from explainfb.rewards.settings import RewardSettings
 from explainfb.tasks.settings import Kind
 
@@ -104,6 +104,8 @@ class StudySettings:
     """What a simulated annotator with judgement random_utility is like."""
     queries: QuerySettings = field(default_factory=QuerySettings)
     """Which comparisons are asked."""
+    care: CareSettings = field(default_factory=CareSettings)
+    """When people's answers are flagged, and what follows."""
     reward: RewardSettings = field(default_factory=RewardSettings)
     """How the reward is learned from the answers."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
