@@ -26,6 +26,9 @@ class QuerySettings:
     """The share of draws, in [0, 1], that from the second round on compare two classifiers on one image; the others
     compare two images. An image has only one such pair, so they are soon used up: at .5 they are nearly half of what
     `random` asks, and about one in fifteen of the candidates that `disagreement` chooses from."""
+    most_per_image: int | None = None
+    """In how many comparisons of a round an image may be while another is in none, at least 1. None is 4 where people
+    are asked, and no bound where a simulated annotator is."""
     held_out: float = 0.1
     """The share of images, and of comparisons, in (0, 1), that the reward is never fitted to and is judged by."""
 
@@ -33,6 +36,8 @@ class QuerySettings:
         check_choices(self, "queries.")
         if self.candidates < 1:
             raise InputError(f"--queries.candidates must be at least 1; found {self.candidates}.")
+        if self.most_per_image is not None and self.most_per_image < 1:
+            raise InputError(f"--queries.most-per-image must be at least 1; found {self.most_per_image}.")
         if not 0 <= self.same_image <= 1:
             raise InputError(f"--queries.same-image is a share in [0, 1]; found {self.same_image}.")
         if not 0 < self.held_out < 1:

@@ -6,7 +6,7 @@ file is not done again.
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from explainfb.finetuning.optimisation import Method, no_update
 from explainfb.preferences.gathering import ask_annotator, wait_for_people
 from explainfb.preferences.gold import gold_comparisons
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images
+from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import Annotator, simulated_annotator
 from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
@@ -35,6 +36,9 @@ from explainfb.study.explaining import explain_pool, rounds_that_differ
 from explainfb.study.rounds import Rounds
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Split
+
+MOST_PER_IMAGE = 4
+"""In so many comparisons of a round people see an image at most, while there are others that they have not seen."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +134,14 @@ class RewardRounds(Rounds):
             ensemble=self.files.ensemble(pool.round - 1) if pool.round > 1 else None,
             explained=explained,
             keys=pool.keys,
-            settings=self.context.settings.queries,
+            settings=self.queries,
             seed=self.context.settings.seed,
         )
+
+    @property
+    def queries(self) -> QuerySettings:
+        """How comparisons are chosen."""
+        return self.context.settings.queries
 
     def utilities(self, number: int, keys: Sequence[ExplanationKey]) -> Tensor | None:
         """(len(keys),) utilities of explanations, for a reward that is fitted to them; None fits it to the answers."""
@@ -216,6 +225,12 @@ class PeopleRounds(RewardRounds):
         check = partial(check_decided, held_out=self.answers.held_out)
         with self.context.progress.stage(self.title(number, "waiting for answers"), size) as step:
             wait_for_people(self.store, number, overlap=overlap, step=step, check=check)
+
+    @property
+    def queries(self) -> QuerySettings:
+        """As the settings say, and without a word from them, no image five times while others are not asked about."""
+        found = super().queries
+        return found if found.most_per_image is not None else replace(found, most_per_image=MOST_PER_IMAGE)
 
     def comparisons(self, pool: Pool) -> list[Comparison]:
         """With gold ones among them, where it is known what a good reason would be."""
