@@ -114,9 +114,8 @@ def choose_comparisons(
         chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
     else:
         judging = _candidates(pool, pool.held_out, judged * settings.candidates, settings, generator)
-        chosen = _spread(candidates, wanted, settings.most_per_image) + _spread(
-            judging, judged, settings.most_per_image
-        )
+        most = settings.most_per_image
+        chosen = _spread(candidates, wanted, most) + _spread(judging, judged, most)
     if len(chosen) < count:
         raise InputError(
             f"{len(pool.images)} images give {len(chosen)} different comparisons and {count} were asked for; "
@@ -152,7 +151,8 @@ def _spread(candidates: Sequence[Comparison], count: int, most: int) -> list[Com
     Where there are not, those come next whose images were asked least.
     """
     asked: Counter[int] = Counter()
-    chosen, left = [], []
+    chosen: list[Comparison] = []
+    left: list[Comparison] = []
     for candidate in candidates:
         images = {candidate.left.image, candidate.right.image}
         if len(chosen) < count and all(asked[image] < most for image in images):
