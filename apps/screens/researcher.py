@@ -20,7 +20,7 @@ from explainfb.preferences.agreement import (
     left_bias,
     measure_agreement,
 )
-from explainfb.preferences.care import concerns
+from explainfb.preferences.care import concerns, effect_of_leaving_out
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
 from screens import answering, question, style
@@ -244,6 +244,7 @@ def _leave_out(served: ServedStudy, person: Annotator) -> None:
             st.write("Nobody has been invited yet: explainfb annotators --study DIR add NAME.")
             return
         name = st.selectbox("Who", list(people), key="who")
+        style.small(effect_of_leaving_out(served.store.answers(), name, served.store.rounds()))
         reason = st.text_input("Why (kept on record)", key="why")
         label = "Take back in" if people[name].excluded else "Leave out"
         st.button(label, key="decide", on_click=functools.partial(_decide, served, person, people[name], reason))

@@ -4,7 +4,7 @@ import pytest
 
 from crowd_answers import GOLD, LEFT, RIGHT, answered
 from explainfb.core.errors import InputError
-from explainfb.preferences.care import concerns
+from explainfb.preferences.care import concerns, effect_of_leaving_out
 from explainfb.preferences.settings import CareSettings
 from explainfb.store import StoredAnswer
 
@@ -51,3 +51,14 @@ def test_everything_that_is_to_be_said_of_each_is_said() -> None:
 def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         CareSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_what_leaving_someone_out_would_change_is_told_for_open_and_closed_rounds() -> None:
+    answers = [answered(number, LEFT, round=round) for round, count in ((1, 3), (2, 2)) for number in range(count)]
+    answers += [answered(9, LEFT, "Zoë"), answered(8, None), answered(7, LEFT, surplus=True, round=2)]
+    both = effect_of_leaving_out(answers, "Ann", {1: False, 2: True})
+    assert "open rounds (2 in round 2) would be asked of others" in both
+    assert "closed (3 in round 1) have learned from them already" in both
+    assert "open rounds" not in effect_of_leaving_out(answers, "Zoë", {1: False, 2: True})
+    assert "learned" not in effect_of_leaving_out(answers, "Zoë", {1: True})
+    assert "nothing would change" in effect_of_leaving_out(answers, "Bo", {1: True})

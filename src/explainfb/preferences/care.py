@@ -1,6 +1,7 @@
 """Who does not seem to look: known answers missed, a pace nobody reads at, one side again and again."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from explainfb.preferences.agreement import annotator_quality
@@ -39,3 +40,21 @@ def concerns(answers: Sequence[StoredAnswer], settings: CareSettings) -> list[Co
         if reasons:
             found.append(Concern(quality.annotator, tuple(reasons)))
     return found
+
+
+def effect_of_leaving_out(answers: Sequence[StoredAnswer], name: str, rounds: Mapping[int, bool]) -> str:
+    """What leaving `name` out would change, or taking them back, in sentences; `rounds` tells which rounds are open."""
+    mine = [each for each in answers if each.annotator == name and each.current and each.answer and not each.surplus]
+    given = Counter(each.comparison.comparison.round for each in mine)
+    if not given:
+        return f"{name} has no answers that count, so nothing would change."
+    listed = ", ".join(f"{given[each]} in round {each}" for each in sorted(given) if rounds.get(each))
+    closed = ", ".join(f"{given[each]} in round {each}" for each in sorted(given) if not rounds.get(each))
+    said = [f"Of the answers of {name}, those in open rounds ({listed}) would be asked of others."] if listed else []
+    if closed:
+        said.append(
+            f"Rounds that are closed ({closed}) have learned from them already, and their rewards and classifiers "
+            "stay as they are. What would change is agreement, left bias and exports, and the rewards of later rounds, "
+            "which are fitted to the answers of all rounds so far."
+        )
+    return " ".join(said)
