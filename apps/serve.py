@@ -4,8 +4,13 @@ A link is ENTER#TOKEN. What follows the # is sent to no server, so it is in no l
 the token on in the body of a request, and the answer keeps it in a cookie that no script can read.
 """
 
+import logging
+import os
+from functools import cache
+from pathlib import Path
 from urllib.parse import parse_qs
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -14,9 +19,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.starlette import App
 
-from explainfb.labelling.server import COOKIE, ENTER, app_script
+from explainfb.core.errors import InputError
+from explainfb.labelling.recruiting import join
+from explainfb.labelling.server import COOKIE, DATABASE, ENTER, STUDY, app_script
+from explainfb.store import Store
 
-LONGEST_TOKEN = 200
+LONGEST_LINK = 2_000
+LOGGER = logging.getLogger("explainfb.app")
 HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -25,28 +34,43 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'",
 }
 ENTRANCE = """<!doctype html><html><head><meta charset="utf-8"><title>…</title></head><body><script>
-const token = location.hash.slice(1);
+const link = location.hash.slice(1) + location.search;
 history.replaceState(null, "", location.pathname);
-const handedOn = fetch(location.pathname, {method: "POST", body: token, credentials: "same-origin"});
+const handedOn = fetch(location.pathname, {method: "POST", body: link, credentials: "same-origin"});
 handedOn.finally(() => location.replace("./"));
 </script></body></html>"""
 """Takes the token out of the address at once, hands it on, and goes to the app, whether the token is right or not."""
 
 
+@cache
+def database() -> Store:
+    from explainfb.study import folder  # with PyTorch, which the server itself starts without
+
+    return Store(os.environ.get(DATABASE) or Path(os.environ[STUDY]) / folder.DATABASE)
+
+
+def recruit(token: str, query: str, known: str) -> str:
+    """What the browser is to keep: of the open link, a token of its visitor's own."""
+    return join(database(), token, query, known=known)
+
+
 async def enter(request: Request) -> Response:
     if request.method == "GET":
         return HTMLResponse(ENTRANCE, headers={"Cache-Control": "no-store"})
-    token = b""
+    link = b""
     async for part in request.stream():
-        token += part
-        if len(token) > LONGEST_TOKEN:
+        link += part
+        if len(link) > LONGEST_LINK:
             return PlainTextResponse("", status_code=413)
+    token, _, query = link.decode("ascii", "ignore").partition("?")
+    try:
+        token = await run_in_threadpool(recruit, token, query, request.cookies.get(COOKIE, ""))
+    except InputError:  # the database cannot be read: the app itself will say that something is wrong
+        LOGGER.warning("A link could not be looked up.")
     response = PlainTextResponse("")
     proxied = request.headers.get("x-forwarded-proto", request.url.scheme)
     # without a path, so that it is that of the page, also where a web server serves the app under a path of its own
-    response.set_cookie(
-        COOKIE, token.decode("ascii", "ignore"), httponly=True, samesite="lax", secure=proxied == "https", path=None
-    )
+    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=proxied == "https", path=None)
     return response
 
 

@@ -93,7 +93,9 @@ def photograph(browser: Browser, app: App, screen: str) -> Image.Image:
     for scheme in ("light", "dark"):
         for size, mobile in ((DESKTOP, False), (PHONE, True)):
             link = app.invite(f"{screen} {scheme} {mobile}", role, practised=practised)
-            context = browser.new_context(viewport=size, color_scheme=scheme, is_mobile=mobile, device_scale_factor=2)
+            context = browser.new_context(
+                viewport=size, color_scheme=scheme, is_mobile=mobile, has_touch=mobile, device_scale_factor=2
+            )
             visitor = Visitor(context.new_page())
             go(visitor, link)
             visitor.settle()

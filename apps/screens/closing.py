@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from explainfb.labelling.recruiting import OpenLink
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Kind
@@ -10,6 +11,37 @@ from screens.guard import allowed, guarded, guarded_page
 from screens.question import footer
 
 LOOK_AGAIN_SECONDS = 2.0
+
+
+def full() -> None:
+    """For whoever comes by the open link when nobody more is let in."""
+    style.heading(words().closing.full_title)
+    st.write(words().closing.full)
+
+
+def completed(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+    """As many answers as are asked of one person: the quota of the open link, or no more than there are."""
+    style.heading(words().closing.completed_title)
+    st.write(words().closing.completed.format(given=session.outlook().given))
+    _complete(link)
+    if link is not None:  # one who was asked to end has nothing to take back
+        footer(served, session, name="completed")
+    _note_finished(served, session)
+
+
+def _complete(link: OpenLink | None) -> None:
+    """By what whoever came by the open link is known to have taken part, if by anything."""
+    if link is None or link.completion is None:
+        return
+    if link.ends_elsewhere:
+        st.link_button(words().closing.confirm, link.completion, type="primary")
+    else:
+        style.caption("", words().closing.code.format(code=link.completion), left=True, key="code")
+
+
+def _note_finished(served: ServedStudy, session: AnnotationSession) -> None:
+    if not served.store.annotators.visit(session.annotator.name).finished:
+        served.store.annotators.note(session.annotator.name, Kind.FINISHED)
 
 
 def no_link() -> None:
@@ -29,20 +61,21 @@ def paused(served: ServedStudy, session: AnnotationSession) -> None:
     answering.go_on(_resume, (served, session))
 
 
-def waiting(served: ServedStudy, session: AnnotationSession) -> None:
-    """Nothing to ask now; goes on by itself."""
+def waiting(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+    """Nothing to ask now; goes on by itself. Who came by the open link, `link`, need not wait."""
     style.heading(words().closing.waiting_title)
     st.write(words().closing.waiting.format(given=session.outlook().given))
+    _complete(link)
     _watch(served, session)
     footer(served, session, name="waiting")
 
 
-def thanks(served: ServedStudy, session: AnnotationSession) -> None:
+def thanks(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
     """The study needs nothing more."""
     style.heading(words().closing.thanks_title)
     st.write(words().closing.thanks.format(given=session.outlook().given))
-    if not served.store.annotators.visit(session.annotator.name).finished:
-        served.store.annotators.note(session.annotator.name, Kind.FINISHED)
+    _complete(link)
+    _note_finished(served, session)
 
 
 # a fragment, so that only this part is run every few seconds, and the page is drawn anew only if there is news

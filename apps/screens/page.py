@@ -6,12 +6,19 @@ from pathlib import Path
 
 import streamlit as st
 
+from explainfb.labelling.recruiting import FULL, OpenLink, came_by_link, current_link, has_enough
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY
 from explainfb.labelling.session import AnnotationSession
-from explainfb.store import Annotator, Role
+from explainfb.preferences.care import concerns
+from explainfb.store import Annotator, Kind, Role, Visit
 from screens import answering, closing, history, practice, question, researcher, style, welcome
 from screens.guard import guarded_page, show_notice, token_of_page
+
+LATEST = 100
+"""So many of someone's latest answers are looked at while they are at work."""
+PROGRAM = "explainfb"
+"""Who decided, where nobody did."""
 
 
 def show() -> None:
@@ -27,7 +34,7 @@ def _screen() -> None:
     served = served_study()
     person = served.store.annotators.authenticate(token_of_page())  # at every run: a link may be closed meanwhile
     if person is None:
-        closing.no_link()
+        closing.full() if token_of_page() == FULL else closing.no_link()
     elif person.role is Role.RESEARCHER:
         researcher.show(served, person)
     else:
@@ -39,7 +46,9 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
     # from the database at every run, because a session is lost with its connection
     visit = served.store.annotators.visit(person.name)
     session = served.session(person)
+    link = current_link(served.store) if came_by_link(served.store, person) else None
     if visit.consented:
+        visit = _act_on_concerns(served, session, visit)
         st.session_state[answering.SHORTCUTS_OFF] = not visit.shortcuts
     if not visit.consented:
         closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.show(served, person)
@@ -49,18 +58,37 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
         practice.show(served, person, visit.practised)
     elif visit.paused:
         closing.paused(served, session)
+    elif (visit.ended or person.excluded) and visit.consented:
+        closing.completed(served, session, None)
+    elif has_enough(link, session.outlook().given) and not st.session_state.get(question.HISTORY):
+        closing.completed(served, session, link)
     elif st.session_state.get(question.HISTORY):
         history.show(served, session)
     elif served.settings.question == "rate":
         asked = session.next_to_rate()
-        question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session)
+        question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session, link)
     else:
         lease = session.next()
-        question.compare(served, session, lease) if lease else _nothing_to_ask(served, session)
+        question.compare(served, session, lease) if lease else _nothing_to_ask(served, session, link)
 
 
-def _nothing_to_ask(served: ServedStudy, session: AnnotationSession) -> None:
-    closing.thanks(served, session) if served.is_over else closing.waiting(served, session)
+def _act_on_concerns(served: ServedStudy, session: AnnotationSession, visit: Visit) -> Visit:
+    """End the visit of someone whose answers are flagged, where the study wants that; returns how far they are now."""
+    care, people, name = served.settings.care, served.store.annotators, session.annotator.name
+    if care.act == "flag" or visit.ended or visit.taken_back or session.annotator.excluded:
+        return visit
+    found = concerns(session.history(LATEST), care)
+    if not found:
+        return visit
+    reason = "; ".join(found[0].reasons)
+    people.note(name, Kind.ENDED, detail=reason, by=PROGRAM)
+    if care.act == "leave_out":
+        people.exclude(name, by=PROGRAM, reason=reason)
+    return people.visit(name)
+
+
+def _nothing_to_ask(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+    closing.thanks(served, session, link) if served.is_over else closing.waiting(served, session, link)
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,14 +1,17 @@
 """The researchers' page: what has been answered, by whom, how well, and the answers themselves."""
 
 import functools
+from collections import Counter
 from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
-from explainfb.core.types import Interval
+from explainfb.core.errors import InputError
+from explainfb.core.types import Answer, Interval
 from explainfb.export import FORMATS, Format, answers_table, as_bytes, ratings_table
 from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, address, link
 from explainfb.labelling.stimuli import scales
 from explainfb.preferences.agreement import (
     AnnotatorQuality,
@@ -17,19 +20,25 @@ from explainfb.preferences.agreement import (
     left_bias,
     measure_agreement,
 )
+from explainfb.preferences.care import concerns, effect_of_leaving_out
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
 from screens import answering, question, style
 from screens.guard import allowed, guarded, guarded_page, tell, token_of_page
 
 LOOK_AGAIN_SECONDS = 5.0
-SHOWN_DISAGREEMENTS = 5
+SHOWN_DISAGREEMENTS, SHOWN_COMMENTS = 5, 50
+MADE = "made link"
+"""The key of a link that was just made, and whose it is."""
 DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in"}
 
 
 def show(served: ServedStudy, person: Annotator) -> None:
     style.heading("The study so far")
-    st.caption(served.study.describe())
+    style.small(served.study.describe())
+    forgotten = served.store.annotators.forgotten()
+    if forgotten.people:
+        style.small(f"Deleted at their wish: {forgotten.people} people with {forgotten.answers} answers.")
     _rounds(served, person)
     found = served.store.answers()
     left_out = {each.name for each in served.store.annotators.all() if each.excluded}
@@ -38,7 +47,9 @@ def show(served: ServedStudy, person: Annotator) -> None:
     by_round = st.toggle("One row for each round", key="by-round")
     with st.container(key="people"):
         st.dataframe(_people(served, found, by_round=by_round), hide_index=True, width="stretch")
+    _invite(served, person)
     _leave_out(served, person)
+    _comments(found)
     style.heading("Can the answers be trusted?", level=2)
     _trust(fitted, served.settings.seed)
     _reward(served)
@@ -64,6 +75,15 @@ def _rounds(served: ServedStudy, person: Annotator) -> None:
             st.progress(progress.answered / max(progress.asked, 1), text=text)
         if not served.store.rounds():
             st.write("No round has been asked yet.")
+    _flags(served)
+
+
+def _flags(served: ServedStudy) -> None:
+    """Whose answers want a look, as soon as they do."""
+    care, left_out = served.settings.care, {each.name for each in served.store.annotators.all() if each.excluded}
+    for concern in concerns(served.store.answers(), care):
+        if concern.annotator not in left_out:
+            st.warning(style.as_text(str(concern)))
 
 
 def _people(served: ServedStudy, found: list[StoredAnswer], *, by_round: bool) -> pd.DataFrame:
@@ -82,15 +102,15 @@ def _row(quality: AnnotatorQuality, person: Annotator | None) -> dict[str, objec
         "name": quality.annotator,
         "round": quality.round,
         "answers": quality.answers,
-        "seconds each": round(quality.seconds, 1),
+        "seconds an answer": round(quality.seconds, 1),
         "no difference": f"{quality.equal_share:.0%}",
         "both good": f"{quality.both_good_share:.0%}",
         "both bad": f"{quality.both_bad_share:.0%}",
         "can't tell": f"{quality.cant_tell_share:.0%}",
-        "gold right": f"{quality.gold_correct} of {quality.gold_answered}{_between(quality.gold_share)}",
-        "left": _percent(quality.left_share),
+        "known answers right": f"{quality.gold_correct} of {quality.gold_answered}{_between(quality.gold_share)}",
+        "chose left": _percent(quality.left_share),
         "link": _link(person),
-        "in the fit": "no" if person and person.excluded else "yes",
+        "learned from": "no" if person and person.excluded else "yes",
     }
 
 
@@ -111,6 +131,13 @@ def _percent(share: Interval | None) -> str:
 
 def _trust(found: list[StoredAnswer], seed: int) -> None:
     """Agreement and left bias of those who are in the fit, each in a sentence."""
+    said = Counter(answer.answer for answer in found if answer.current and answer.answer is not None)
+    if said:
+        share = said[Answer.BOTH_BAD] / said.total()
+        st.write(
+            f"Both bad: {said[Answer.BOTH_BAD]} of {said.total()} answers ({share:.0%}) say that neither explanation "
+            "is any good. They teach a tie, as no difference and both good do."
+        )
     together = measure_agreement(found, seed=seed)
     if together is None:
         st.write("Agreement: no comparison has been answered by two people yet (see `--overlap`).")
@@ -144,11 +171,11 @@ def _of_round(each: RoundResult) -> dict[str, float | None]:
     accuracy = each.reward_accuracy
     return {
         "round": each.round,
-        "answers": each.answers,
-        "held_out": each.held_out,
-        "reward_accuracy": None if accuracy is None else accuracy.estimate,
-        "low": None if accuracy is None else accuracy.low,
-        "high": None if accuracy is None else accuracy.high,
+        "answers so far": each.answers,
+        "held-out answers": each.held_out,
+        "of them predicted": None if accuracy is None else accuracy.estimate,
+        "95 % from": None if accuracy is None else accuracy.low,
+        "95 % to": None if accuracy is None else accuracy.high,
     }
 
 
@@ -172,6 +199,43 @@ def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
                     style.caption(f"{count} ×", answering.label(answer), left=True) if count else None
 
 
+def _invite(served: ServedStudy, person: Annotator) -> None:
+    """A new personal link, shown once."""
+    with st.expander("Invite someone"):
+        name = st.text_input("Name", key="invited")
+        st.button("Make a personal link", key="invite", on_click=_add, args=(served, person, name))
+        made: tuple[str, str] | None = st.session_state.pop(MADE, None)
+        if made is not None:
+            st.write(style.as_text(f"The link of {made[0]}, shown only now:"))
+            st.code(made[1], language=None, wrap_lines=True)
+
+
+@guarded
+def _add(served: ServedStudy, person: Annotator, name: str) -> None:
+    if not allowed(served, person):
+        return
+    try:
+        token = served.store.annotators.add(name.strip())
+    except InputError as error:
+        tell(str(error))
+        return
+    base = served.store.read_setting(ADDRESS) or address(LOCALHOST, PORT)
+    st.session_state[MADE] = (name.strip(), link(base, token))
+    st.session_state["invited"] = ""
+
+
+def _comments(found: list[StoredAnswer]) -> None:
+    """What people typed, the latest first."""
+    typed = [each for each in reversed(found) if each.comment and each.current]
+    if not typed:
+        return
+    with st.expander(f"Comments ({len(typed)})"):
+        for each in typed[:SHOWN_COMMENTS]:
+            said = answering.label(each.answer) if each.answer is not None else ""
+            asked = each.comparison.comparison
+            style.caption(each.annotator, f"{said}, {asked.left} against {asked.right}: “{each.comment}”", left=True)
+
+
 def _leave_out(served: ServedStudy, person: Annotator) -> None:
     """Leaving someone out of the fit, on record with who decided and why."""
     people = {each.name: each for each in served.store.annotators.all() if each.role is Role.ANNOTATOR}
@@ -180,6 +244,7 @@ def _leave_out(served: ServedStudy, person: Annotator) -> None:
             st.write("Nobody has been invited yet: explainfb annotators --study DIR add NAME.")
             return
         name = st.selectbox("Who", list(people), key="who")
+        style.small(effect_of_leaving_out(served.store.answers(), name, served.store.rounds()))
         reason = st.text_input("Why (kept on record)", key="why")
         label = "Take back in" if people[name].excluded else "Leave out"
         st.button(label, key="decide", on_click=functools.partial(_decide, served, person, people[name], reason))

@@ -5,6 +5,7 @@ one press, and after each answer puts the focus on the new question and has it a
 """
 
 import html
+import re
 from pathlib import Path
 
 import streamlit as st
@@ -32,6 +33,11 @@ def apply() -> None:
 def plain(text: str) -> str:
     """Text that people chose, for use inside HTML."""
     return html.escape(text)
+
+
+def as_text(text: str) -> str:
+    """Text that people chose, for use inside Markdown: nothing in it is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:.-])", r"\\\1", text)
 
 
 def heading(text: str, *, level: int = 1, name: str = "") -> None:

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from explainfb.finetuning.objective import Objective, Penalty
     from explainfb.finetuning.optimisation import optimise
     from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
-    from explainfb.preferences.settings import QuerySettings
+    from explainfb.preferences.random_utility import RandomUtilityAnnotator
+    from explainfb.preferences.settings import CareSettings, QuerySettings, RandomUtilitySettings
     from explainfb.preferences.simulated import SimulatedAnnotator
     from explainfb.results.json_file import read_results
     from explainfb.results.records import StudyResults
@@ -65,6 +66,7 @@ HOMES = {
     "Answer": "core.types",
     "AttackSettings": "robustness.settings",
     "BaselineSettings": "finetuning.settings",
+    "CareSettings": "preferences.settings",
     "Classifier": "classifiers.classifier",
     "Comparison": "core.types",
     "CrossCheck": "core.types",
@@ -83,6 +85,8 @@ HOMES = {
     "Preference": "core.types",
     "PreferenceBatch": "rewards.dataset",
     "QuerySettings": "preferences.settings",
+    "RandomUtilityAnnotator": "preferences.random_utility",
+    "RandomUtilitySettings": "preferences.settings",
     "RewardEnsemble": "rewards.ensemble",
     "RewardSettings": "rewards.settings",
     "RobustAccuracy": "core.types",
@@ -128,6 +132,7 @@ __all__ = [
     "Answer",
     "AttackSettings",
     "BaselineSettings",
+    "CareSettings",
     "Classifier",
     "Comparison",
     "CrossCheck",
@@ -148,6 +153,8 @@ __all__ = [
     "Preference",
     "PreferenceBatch",
     "QuerySettings",
+    "RandomUtilityAnnotator",
+    "RandomUtilitySettings",
     "RewardEnsemble",
     "RewardSettings",
     "RobustAccuracy",

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from app_visitors import NewVisitor, check_that_no_other_host_is_asked, requests_of
+from explainfb.labelling.recruiting import open_link
 from explainfb.store import Role
 from explainfb.testing.app_server import PATIENCE, App, Visitor
 
@@ -78,3 +79,27 @@ def test_no_file_of_the_study_is_served(app: App, path: str) -> None:
         found = error.read()
     for secret in (b"lease_minutes", b"SQLite format"):
         assert secret not in found
+
+
+def test_an_open_link_makes_someone_of_a_visitor_and_ends_with_a_code(new_visitor: NewVisitor, app: App) -> None:
+    with app.store as store:
+        token = open_link(store, most=1, quota=2, id_name="PID", completion="C0DE-7")
+    visitor = new_visitor()
+    visitor.get_ready(f"{app.base}/enter?PID=5f0a#{token}")
+    assert visitor.page.url == f"{app.base}/"
+    visitor.press("1")
+    visitor.wait_for_done(1)
+    visitor.press("5")
+    visitor.read("Your completion code: C0DE-7")
+    assert visitor.find("answers").count() == 0
+    visitor.press("u")
+    visitor.expect("progress")
+    visitor.press("2")
+    visitor.read("C0DE-7")
+    another = new_visitor()
+    another.page.goto(f"{app.base}/enter?PID=77#{token}")
+    another.read("The study is full")
+    with app.store as store:
+        (person,) = [each for each in store.annotators.all() if each.role is Role.ANNOTATOR]
+        assert person.name == "5f0a"
+        assert len(store.history(person)) == 2

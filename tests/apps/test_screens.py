@@ -3,6 +3,7 @@
 import html
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,21 +129,22 @@ def test_a_mistake_of_the_program_is_told_and_logged_without_its_details(
 def test_a_researcher_leaves_someone_out_on_record(study: Path) -> None:
     opened(study, "Ada", practised=True)
     with Store(study / "study.db") as store:
-        (ada,) = store.annotators.all()
+        ada = next(each for each in store.annotators.all() if each.name == "Ada")
         for stored in store.comparisons(1)[:3]:
             store.answer(ada, response(stored, labelling.Answer.LEFT, str(stored.id)), now=_now(), overlap=1)
         assert len(store.preferences(gold=True)) == 3
     app = opened(study, "Rea", Role.RESEARCHER)
     table = app.dataframe[0].value
     assert (
-        table.to_dict("records")[0] | {"name": "Ada", "answers": 3, "in the fit": "yes"} == table.to_dict("records")[0]
+        table.to_dict("records")[0] | {"name": "Ada", "answers": 3, "learned from": "yes"}
+        == table.to_dict("records")[0]
     )
     assert "left was chosen" in said(app)
     app.button("decide").click().run()
     assert "Say why" in said(app)
     app.text_input("why").input("fails gold items").run()
     app.button("decide").click().run()
-    assert app.dataframe[0].value["in the fit"].tolist() == ["no"]
+    assert app.dataframe[0].value["learned from"].tolist() == ["no"]
     with Store(study / "study.db") as store:
         assert store.preferences(gold=True) == []
         (event,) = [event for event in store.annotators.events("Ada") if event.kind is Kind.EXCLUDED]
@@ -166,3 +168,54 @@ def test_an_annotators_link_opens_no_researchers_page(study: Path) -> None:
     app.run()
     assert "The study so far" not in said(app)
     assert not app.dataframe
+
+
+def careless(study: Path, name: str, count: int = 20) -> None:
+    """Always the left one, at a pace that nobody reads at."""
+    with Store(study / "study.db") as store:
+        person = next(each for each in store.annotators.all() if each.name == name)
+        for stored in store.comparisons(1)[:count]:
+            given = response(stored, labelling.Answer.LEFT, str(stored.id))
+            given = replace(given, responded_at=given.shown_at, comment="*dull*" if stored.id % 20 == 0 else None)
+            store.answer(person, given, now=_now(), overlap=1)
+
+
+def test_researchers_are_told_at_once_who_does_not_look(study: Path) -> None:
+    opened(study, "Ada [x](y)", practised=True)
+    careless(study, "Ada [x](y)")
+    app = opened(study, "Rea", Role.RESEARCHER)
+    (warning,) = [str(each.value) for each in app.warning]
+    assert warning.replace("\\", "").startswith("Ada [x](y): 0.0 s an answer, under 1 s; left in 100% of choices")
+    assert "[x](" not in warning  # no link
+    assert "“*dull*”" in said(app)
+    assert "Both bad: 0 of 20" in said(app)
+    app.text_input("invited").input("Bo").run()
+    app.button("invite").click().run()
+    (made,) = [str(each.value) for each in app.code]
+    with Store(study / "study.db") as store:
+        person = store.annotators.authenticate(made.partition("#")[2])
+        assert person is not None
+        assert (person.name, person.role) == ("Bo", Role.ANNOTATOR)
+    app.text_input("invited").input("Bo").run()
+    assert not app.code  # shown once
+    app.button("invite").click().run()
+    assert "has a link already" in said(app)
+
+
+@pytest.mark.parametrize("act", ["flag", "end", "leave_out"])
+def test_a_careless_visit_ends_politely_where_the_study_wants_it(study: Path, act: str) -> None:
+    settings = (study / "study.toml").read_text()
+    (study / "study.toml").write_text(settings.replace('act = "flag"', f'act = "{act}"'))
+    app = opened(study, "Ada", practised=True)
+    careless(study, "Ada")
+    app.run()
+    ended = "Thank you, that is all" in said(app)
+    assert ended == (act != "flag")
+    with Store(study / "study.db") as store:
+        assert len(store.preferences(gold=True)) == (0 if act == "leave_out" else 20)
+        kinds = [event.kind for event in store.annotators.events("Ada")]
+        assert kinds.count(Kind.ENDED) == int(ended)
+        if act == "leave_out":
+            store.annotators.include("Ada", by="Rea", reason="she was tired")
+    app.run()
+    assert ("Thank you, that is all" in said(app)) == (act == "end")

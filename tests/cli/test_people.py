@@ -11,6 +11,7 @@ import pytest
 from command_line import HUMAN, run
 from explainfb.core.types import Answer
 from explainfb.labelling import server as serving
+from explainfb.labelling.recruiting import join
 from explainfb.labelling.server import ADDRESS, DATABASE, STUDY
 from explainfb.labelling.wording_files import wording_of
 from explainfb.store import Forgotten, Kind, Role, Store
@@ -275,3 +276,19 @@ def test_a_wording_is_written_once(say: Say, study: Path) -> None:
     assert run("wording", "--language", "de") == 0
     assert wording_of(Path()).language == "de"
     assert run("wording", "--study", "nowhere") == 2
+
+
+def test_an_open_link_has_the_recruiters_id_before_its_secret(say: Say, study: Path) -> None:
+    status, link, beside = say(
+        "annotators", "open", "--most", "2", "--quota", "30", "--id", "PROLIFIC_PID", "--completion", "C0DE"
+    )
+    assert status == 0
+    assert link.startswith("http://127.0.0.1:8501/enter?PROLIFIC_PID=ID#")
+    assert "{{%PROLIFIC_PID%}}" in beside
+    with Store(study / "study.db") as store:
+        token = join(store, link.strip().partition("#")[2], "PROLIFIC_PID=5f0a")
+        assert store.annotators.authenticate(token) is not None
+    assert say("annotators", "close")[1].startswith("The open link is closed")
+    assert say("annotators", "close")[1].startswith("No link was open")
+    assert say("annotators", "open", "--most", "0")[0] == 2
+    assert "for annotators open" in say("annotators", "list", "--most", "3")[2]

@@ -275,3 +275,19 @@ def test_answers_given_while_the_clock_was_set_back_come_back(tmp_path: Path) ->
     assert stores[1].preferences(gold=True) == [early]
     for store in stores:
         store.close()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_answer_comes_back_as_it_was(copy: Store, format: Format, tmp_path: Path) -> None:
+    """Ties of each kind are kept apart; a file from before there were several is read as it was."""
+    with Store(tmp_path / "given.db") as given:
+        given.add_comparisons(ITEMS, seed=2**62)
+        (ann,) = people(given, "Ann")
+        for stored, answer in zip(given.comparisons(), Answer, strict=False):
+            press(given, ann, stored, answer)
+        path = tmp_path / f"answers.{format}"
+        export_answers(given, path, format)
+        readme = (tmp_path / f"answers.{format}.README.md").read_text()
+    assert import_answers(copy, path) == len(Answer)
+    assert [event.answer for event in copy.answers()] == list(Answer)
+    assert "`both_good`, `both_bad`" in readme

@@ -10,6 +10,7 @@ import pytest
 
 from explainfb.core.errors import InputError
 from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.wording_files import WORDING, write_wording
 from explainfb.store import Store
 from explainfb.study.settings_file import write_settings
 from explainfb.study.study import Study
@@ -121,3 +122,24 @@ def test_the_researchers_own_words_are_read_as_they_are_now(served: ServedStudy,
 def test_a_folder_in_the_place_of_a_text_is_no_text(served: ServedStudy, folder: Path) -> None:
     (folder / "consent.md").mkdir()
     assert served.text("consent.md") is None
+
+
+def test_a_wording_that_lacks_a_line_is_told_before_the_app_starts(folder: Path) -> None:
+    write_wording(folder / WORDING, "fr")
+    with opened(folder) as served:
+        assert served.words.language == "fr"
+        assert "À droite" in served.practice.examples[0].because
+    text = (folder / WORDING).read_text(encoding="utf-8")
+    (folder / WORDING).write_text(text.replace("undo = ", "undoo = "), encoding="utf-8")
+    with pytest.raises(InputError, match=r"unknown buttons\.undoo; missing buttons\.undo"):
+        ServedStudy.open(folder)
+
+
+def test_a_practice_that_names_no_explanation_is_told_before_the_app_starts(folder: Path) -> None:
+    row = 'left = "round-0/1"\nright = "round-0/2"\nanswer = "left"\nbecause = "The beak."\n'
+    (folder / "practice.toml").write_text(f"[[example]]\n{row}")
+    with pytest.raises(InputError, match=r"practice\.toml cannot be used: No explanations at"):
+        ServedStudy.open(folder)
+    (folder / "practice.toml").write_text("practice = false")
+    with opened(folder) as served:
+        assert served.practice.is_over(frozenset())

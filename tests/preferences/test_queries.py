@@ -1,6 +1,7 @@
 """Which comparisons are asked."""
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -104,6 +105,41 @@ def test_those_that_the_members_disagree_on_are_asked() -> None:
     assert touching("random") < 0.6
 
 
+def times_asked(drawn: Pool, chosen: list[Comparison]) -> Counter[int]:
+    """How often each image of the pool is asked about."""
+    found = Counter(dict.fromkeys(map(int, drawn.images), 0))
+    for item in chosen:
+        found.update({item.left.image, item.right.image})
+    return found
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+@pytest.mark.parametrize("round_number", [1, 3])
+def test_no_image_is_asked_again_and_again_while_others_never_are(round_number: int, most: int) -> None:
+    """Although the members disagree on three images alone, on which every comparison of theirs would be asked."""
+    drawn = pool(round_number, 200)
+    weights = torch.zeros(len(drawn.keys), 2)
+    weights[:3, 0] = 5.0
+    given = {"ensemble": RewardEnsemble([Says(0), Says(1)]), "explained": explained(weights)}  # type: ignore[list-item]
+    unbound = times_asked(drawn, choose(drawn, 200, **given))
+    assert max(unbound.values()) > 4
+    settings = dataclasses.replace(SETTINGS, most_per_image=most)
+    chosen = choose(drawn, 200, settings=settings, **given)
+    asked = times_asked(drawn, chosen)
+    assert len(set(chosen)) == 200
+    assert max(asked.values()) <= max(most, 2) or min(asked.values()) > 0
+    disputed = [asked[int(image)] for image in drawn.images[:3]]
+    assert min(disputed) >= most  # what is most worth asking is still asked first
+
+
+def test_where_images_are_few_all_are_asked_before_one_is_asked_too_often() -> None:
+    drawn = draw_pool(1, 8, held_out_images(12, 0.25, 0), SETTINGS, 0, [])
+    settings = dataclasses.replace(SETTINGS, most_per_image=1)
+    asked = times_asked(drawn, choose(drawn, 8, settings=settings))
+    fitted = [asked[int(image)] for image in drawn.fitted]
+    assert max(fitted) - min(fitted) <= 1
+
+
 def test_the_same_seed_asks_the_same_and_another_does_not() -> None:
     assert choose(pool(2), 60) == choose(pool(2), 60)
     assert choose(pool(2), 60) != choose(pool(2, seed=1), 60, seed=1)
@@ -132,6 +168,7 @@ def test_a_task_too_small_is_told_before_work_starts() -> None:
     ("wrong", "message"),
     [
         ({"candidates": 0}, "--queries.candidates must be at least 1; found 0"),
+        ({"most_per_image": 0}, "--queries.most-per-image must be at least 1; found 0"),
         ({"same_image": 7.0}, r"--queries.same-image is a share in \[0, 1\]; found 7.0"),
     ],
 )

@@ -13,6 +13,7 @@ from explainfb.preferences.simulated import (
     Crowd,
     SimulatedAnnotator,
     check_annotator,
+    coin_annotator,
     simulated_annotator,
 )
 from explainfb.tasks.datasets import load_task
@@ -109,11 +110,17 @@ def test_an_impossible_error_rate_is_refused(error_rate: float) -> None:
 RATES = (0.0, 0.3, 1.0)
 
 
+def a_crowd(seed: int) -> Crowd:
+    found = simulated_annotator(split(), seed=seed, error_rate=0.7, crowd=RATES)
+    assert isinstance(found, Crowd)
+    return found
+
+
 def test_a_crowd_shares_the_comparisons_and_each_errs_as_it_should() -> None:
-    crowd, right = simulated_annotator(split(), seed=0, error_rate=0.7, crowd=RATES), {}
+    crowd, right = a_crowd(0), {}
     for image in range(2000):
-        name = crowd.who_answers(comparison(image)).name
-        right.setdefault(name, []).append(crowd.answer(comparison(image), GOOD, BAD) is Answer.LEFT)
+        (person,) = crowd.who_answer(comparison(image))
+        right.setdefault(person.name, []).append(person.answer(comparison(image), GOOD, BAD) is Answer.LEFT)
     assert sorted(right) == ["simulated-1", "simulated-2", "simulated-3"]
     for name, rate in zip(sorted(right), RATES, strict=True):
         assert scipy.stats.binomtest(len(right[name]), 2000, 1 / 3).pvalue > 1e-3
@@ -122,8 +129,7 @@ def test_a_crowd_shares_the_comparisons_and_each_errs_as_it_should() -> None:
 
 def test_who_is_asked_depends_on_the_comparison_and_the_seed_alone() -> None:
     def names(seed: int, images: range) -> dict[int, str]:
-        crowd = simulated_annotator(split(), seed=seed, error_rate=0, crowd=RATES)
-        return {image: crowd.who_answers(comparison(image)).name for image in images}
+        return {image: a_crowd(seed).who_answer(comparison(image))[0].name for image in images}
 
     assert names(0, range(200)) == names(0, range(199, -1, -1))
     assert names(0, range(200)) != names(1, range(200))
@@ -132,8 +138,8 @@ def test_who_is_asked_depends_on_the_comparison_and_the_seed_alone() -> None:
 def test_without_a_crowd_there_is_one_annotator_with_its_old_name() -> None:
     alone = simulated_annotator(split(), seed=0, error_rate=0.2)
     assert alone == SimulatedAnnotator(split=alone.split, seed=0, error_rate=0.2)
-    assert alone.who_answers(comparison(0)).name == "simulated"
-    assert CoinAnnotator(seed=0).who_answers(comparison(0)).name == "coin"
+    assert coin_annotator(seed=0) == CoinAnnotator(seed=0)
+    assert (alone.name, CoinAnnotator(seed=0).name) == ("simulated", "coin")
 
 
 KEYS = [ExplanationKey("round-0", image) for image in range(1000)]
@@ -155,7 +161,20 @@ def test_a_coin_says_any_worth_and_a_crowd_none() -> None:
     said = CoinAnnotator(seed=0).utilities(SHOWN, KEYS)
     assert scipy.stats.kstest(said, "uniform").pvalue > 1e-3
     assert said[:10].tolist() == CoinAnnotator(seed=0).utilities(SHOWN[:10], KEYS[:10]).tolist()
-    crowd = simulated_annotator(split(), seed=0, error_rate=0, crowd=RATES)
-    assert isinstance(crowd, Crowd)
     with pytest.raises(InputError, match="leave --crowd out"):
-        crowd.utilities(SHOWN, KEYS)
+        a_crowd(0).utilities(SHOWN, KEYS)
+
+
+def test_as_many_different_members_answer_as_are_asked() -> None:
+    for overlap in (1, 2, 3):
+        names = [[each.name for each in a_crowd(0).who_answer(comparison(image), overlap)] for image in range(300)]
+        assert {len(set(each)) for each in names} == {overlap}
+        counts = np.unique(np.concatenate(names), return_counts=True)[1]
+        assert counts == pytest.approx(np.full(3, 100 * overlap), rel=0.2)
+    with pytest.raises(InputError, match="4 different simulated annotators"):
+        a_crowd(0).who_answer(comparison(0), 4)
+    assert isinstance(coins := coin_annotator(seed=0, overlap=2), Crowd)
+    assert (
+        len({each.answer(comparison(n), GOOD, BAD) for n in range(9) for each in coins.who_answer(comparison(n), 2)})
+        == 2
+    )

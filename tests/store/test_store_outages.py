@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from explainfb.core.errors import InputError
 from explainfb.preferences import gathering
 from explainfb.preferences.gathering import wait_for_people
-from explainfb.store import Store, database
+from explainfb.store import Store
 from store_backends import BACKENDS, POSTGRESQL, comparisons, fresh_url, preference
 
 ITEMS = comparisons(3)
@@ -66,7 +66,7 @@ class Proxy:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(database, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(safekeeping, "FIRST_WAIT", 0.05)
 
 
 @pytest.fixture

@@ -104,3 +104,17 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(tmp_path: Path, mon
     monkeypatch.undo()
     with Store(file) as store:
         assert len(store.answers()) == 4
+
+
+def test_an_old_database_that_is_only_read_stays_as_it_is(old: str) -> None:
+    def version() -> object:
+        engine = create_engine(parse_url(old))
+        with engine.connect() as connection:
+            found = connection.execute(text("SELECT version FROM explainfb_schema")).scalar()
+        engine.dispose()
+        return found
+
+    with Store(old, read_only=True) as store:
+        assert len(store.answers()) == 4
+    if make_url(old).drivername == "sqlite":  # a server's are brought up to date, since nobody archives a server
+        assert version() == 1

@@ -45,7 +45,7 @@ class Label:
         serve(self.study, database=self.db, data_dir=self.data_dir, host=self.host, port=self.port, url=self.url)
 
     def _say_where(self, console: Console) -> None:
-        old, new, invited = self._record_address()
+        old, new, invited = self._record_address(console)
         alone = self.host in THIS_MACHINE
         reach = "this machine only; --host 0.0.0.0 lets others in" if alone else "all who can reach that address"
         say(console, f"The app listens on {self.host} port {self.port}: {reach}. Stop it with Ctrl+C.")
@@ -55,7 +55,7 @@ class Label:
         if invited and old != new:
             say(console, f"Links given so far may begin with {old}: put {new.rstrip('/')} in its place.")
 
-    def _record_address(self) -> tuple[str, str, bool]:
+    def _record_address(self, console: Console) -> tuple[str, str, bool]:
         """Where the app was served before and is now, and whether anybody has a link.
 
         The study is opened here once, so that what is wrong with it or its data is said in the terminal and not in a
@@ -67,7 +67,9 @@ class Label:
             ServedStudy.open(self.study, database=self.db, data_dir=self.data_dir).store.close()
             old, new = _address_of(store), self.url or address(self.host, self.port)
             store.write_setting(ADDRESS, new)
-            return old, new, any(person.has_link for person in store.annotators.all())
+            invited = any(person.has_link for person in store.annotators.all())
+            say_researchers_link(console, store)
+            return old, new, invited
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,8 @@ class Wording:
         return 0
 
 
+RESEARCHER = "researcher"
+"""Who the first link to the researchers' page is for."""
 FORGOTTEN = (
     "{name} is forgotten: {given} answers, with comments, name and link, are deleted, and only their number is kept. "
     "What was learned from them stays; results.json, the report, exported files and backups made before may still have "
@@ -97,26 +101,43 @@ FORGOTTEN = (
 
 @dataclass(frozen=True, kw_only=True)
 class Annotators:
-    """Who may answer: add someone and print a personal link, list everyone, revoke a link, or forget someone."""
+    """Who may answer: add someone and print a personal link, list everyone, revoke a link, or forget someone.
+
+    open prints a link that makes an annotator of each visitor, and close closes it.
+    """
 
     study: Path
     """Folder of the study."""
-    action: Annotated[Literal["add", "list", "revoke", "forget"], Positional]
+    action: Annotated[Literal["add", "list", "revoke", "forget", "open", "close"], Positional]
     """What is to be done."""
     name: Annotated[str | None, Positional] = None
     """Whom to add, whose link to revoke, or whose answers, comments and name to delete."""
     researcher: bool = False
     """The link opens the researchers' page in place of the questions."""
+    most: int | None = None
+    """With open: how many people it lets in, at least 1; 50 without."""
+    quota: int | None = None
+    """With open: how many answers are asked of one person, at least 1; as many as there are without."""
+    until: str | None = None
+    """With open: the last day, such as 2027-03-31, on which it lets somebody in."""
+    id: str | None = None
+    """With open: what the address calls the participant's id, such as PROLIFIC_PID; people are numbered without."""
+    completion: str | None = None
+    """With open: the code, or the address https://…, that is shown at the end."""
     db: str | None = None
     """The database, as it was given to run."""
 
     def __call__(self, console: Console) -> int:
-        if self.action == "list" and self.name is not None:
-            raise InputError(f"annotators list takes no name; found {self.name!r}.")
-        if self.action != "list" and self.name is None:
-            raise InputError(f"annotators {self.action} needs a name; give one after {self.action}.")
+        self._check()
         with store_of(self.study, self.db, read_only=self.action == "list") as store:
-            if self.name is None:
+            if self.action == "open":
+                self._open(store, console)
+            elif self.action == "close":
+                from explainfb.labelling.recruiting import close_link
+
+                closed = close_link(store)
+                say(console, "The open link is closed; who came by it goes on." if closed else "No link was open.")
+            elif self.name is None:
                 given = Counter(event.annotator for event in store.answers() if event.current and event.answer)
                 console.print(people_table(store.annotators.all(), given))
             elif self.action == "add":
@@ -129,6 +150,33 @@ class Annotators:
                 say(console, "The link is closed; answers stay." if had else f"{self.name} had no open link.")
         return 0
 
+    def _check(self) -> None:
+        """Raise `InputError` for a name or an option that the action does not take, or lacks."""
+        nameless = self.action in ("list", "open", "close")
+        if nameless and self.name is not None:
+            raise InputError(f"annotators {self.action} takes no name; found {self.name!r}.")
+        if not nameless and self.name is None:
+            raise InputError(f"annotators {self.action} needs a name; give one after {self.action}.")
+        given = [name for name in ("most", "quota", "until", "id", "completion") if getattr(self, name) is not None]
+        if given and self.action != "open":
+            raise InputError(f"--{given[0]} is for annotators open; found annotators {self.action}.")
+
+    def _open(self, store: "Store", console: Console) -> None:
+        from explainfb.labelling.recruiting import open_link
+
+        token = open_link(
+            store,
+            most=50 if self.most is None else self.most,
+            quota=self.quota,
+            until=self.until,
+            id_name=self.id,
+            completion=self.completion,
+        )
+        sent = "" if self.id is None else f"?{self.id}=ID"
+        say(console, link(_address_of(store), token).replace("#", f"{sent}#"))
+        if self.id is not None:
+            say(Console(stderr=True), f"Put what your recruiter calls the id, such as {{{{%{self.id}%}}}}, for ID.")
+
     def _add(self, name: str, store: "Store", console: Console) -> None:
         from explainfb.store import Role
 
@@ -140,6 +188,20 @@ class Annotators:
                 "The app was not served yet: if explainfb label is given --port, --host or --url, only what stands "
                 "before /enter# changes.",
             )
+
+
+def say_researchers_link(console: Console, store: "Store") -> None:
+    """Print a link to the researchers' page where nobody has one yet; links are told only once."""
+    from explainfb.store import Role
+
+    people = store.annotators.all()
+    if any(person.role is Role.RESEARCHER and person.has_link for person in people):
+        say(
+            console, "Researchers' page: with the link of a researcher; annotators add NAME --researcher gives another."
+        )
+    elif all(person.name != RESEARCHER or person.role is Role.RESEARCHER for person in people):
+        token = store.annotators.add(RESEARCHER, role=Role.RESEARCHER)
+        say(console, f"Researchers' page, shown only now: {link(_address_of(store), token)}")
 
 
 def _address_of(store: "Store") -> str:

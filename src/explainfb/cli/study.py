@@ -41,7 +41,9 @@ class Run:
     """Processes that share the arms beside feedback, each with one thread and some 1 GB; the numbers are the same."""
 
     def __call__(self, console: Console) -> int:
+        from explainfb.cli.people import say_researchers_link
         from explainfb.core.progress import Progress
+        from explainfb.store import Store
         from explainfb.study.folder import check_new, locked, new_folder
 
         use_one_thread()
@@ -55,6 +57,8 @@ class Run:
                 same = "" if self.db is None else " (and the same --db)"
                 say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")
                 say(console, f"Personal links: {how_to_invite(folder, self.db)}")
+                with Store(study.database) as store:
+                    say_researchers_link(console, store)
             with Progress(console, study.cost) as progress:
                 if self.jobs > 1:
                     self._run_apart(study, progress)

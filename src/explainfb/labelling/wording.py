@@ -173,6 +173,12 @@ class ClosingWords:
     waiting: str
     thanks_title: str
     thanks: str
+    completed_title: str
+    completed: str
+    code: str
+    confirm: str
+    full_title: str
+    full: str
 
 
 @dataclass(frozen=True, kw_only=True)

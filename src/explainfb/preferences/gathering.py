@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from explainfb.core.progress import Step
 from explainfb.core.types import ExplanationKey, Preference
 from explainfb.explanations.explanation import Explanation
-from explainfb.preferences.simulated import Annotator
+from explainfb.preferences.random_utility import RandomUtilityAnnotator
+from explainfb.preferences.simulated import Annotator, Crowd
 from explainfb.store import Store
 
 POLL_SECONDS = 1.0
@@ -21,14 +22,23 @@ def ask_annotator(
     explanations: Mapping[ExplanationKey, Explanation],
     *,
     seed: int,
+    overlap: int = 1,
 ) -> None:
-    """Record the annotator's answer to every comparison of the round; a second call changes nothing."""
+    """Record the annotator's answer to every comparison of the round; a second call changes nothing.
+
+    Of a crowd `overlap` different members answer each. One who takes time has looked for so long before answering.
+    """
     preferences = []
     for stored in store.comparisons(round_number):
-        comparison, shown_at = stored.comparison, datetime.now(UTC)
-        answer = annotator.answer(comparison, explanations[comparison.left], explanations[comparison.right])
-        name = annotator.who_answers(comparison).name
-        preferences.append(Preference(comparison, answer, name, seed, shown_at, datetime.now(UTC)))
+        comparison = stored.comparison
+        sides = explanations[comparison.left], explanations[comparison.right]
+        people = annotator.who_answer(comparison, overlap) if isinstance(annotator, Crowd) else [annotator]
+        for person in people:
+            shown_at = datetime.now(UTC)
+            if isinstance(person, RandomUtilityAnnotator):
+                shown_at -= timedelta(seconds=person.seconds(comparison, *sides))
+            answer = person.answer(comparison, *sides)
+            preferences.append(Preference(comparison, answer, person.name, seed, shown_at, datetime.now(UTC)))
     store.record(preferences)
 
 

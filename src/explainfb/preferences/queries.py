@@ -1,5 +1,6 @@
 """Which comparisons to ask: candidates, and the choice among them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,6 +98,7 @@ def choose_comparisons(
 ) -> list[Comparison]:
     """`count` comparisons of the pool, held-out ones among them, in a random order.
 
+    With a bound on how often an image is asked, candidates above it wait for images that were asked less.
     `explained` are the pool's explanations in the order of `keys`. Held-out comparisons are never filtered; the others
     are the candidates on which the ensemble's members disagree most, or the first ones where there is no ensemble yet.
     """
@@ -108,7 +110,12 @@ def choose_comparisons(
         # stable, because NumPy's default sort may order equal values differently on another processor
         order = np.argsort(-_disagreement(ensemble, explained, keys, candidates), kind="stable")
         candidates = [candidates[index] for index in order]
-    chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
+    if settings.most_per_image is None:
+        chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
+    else:
+        judging = _candidates(pool, pool.held_out, judged * settings.candidates, settings, generator)
+        most = settings.most_per_image
+        chosen = _spread(candidates, wanted, most) + _spread(judging, judged, most)
     if len(chosen) < count:
         raise InputError(
             f"{len(pool.images)} images give {len(chosen)} different comparisons and {count} were asked for; "
@@ -136,6 +143,29 @@ def _candidates(
         # the same pair with its sides exchanged is the same question
         found.setdefault(frozenset(pair), Comparison(pair[left], pair[1 - left], pool.round))
     return list(found.values())
+
+
+def _spread(candidates: Sequence[Comparison], count: int, most: int) -> list[Comparison]:
+    """The first `count` candidates in which no image is for more than the `most`-th time, while there are such.
+
+    Where there are not, those come next whose images were asked least.
+    """
+    asked: Counter[int] = Counter()
+    chosen: list[Comparison] = []
+    left: list[Comparison] = []
+    for candidate in candidates:
+        images = {candidate.left.image, candidate.right.image}
+        if len(chosen) < count and all(asked[image] < most for image in images):
+            chosen.append(candidate)
+            asked.update(images)
+        else:
+            left.append(candidate)
+    while len(chosen) < count and left:
+        uses = [sorted(asked[image] for image in {each.left.image, each.right.image}) for each in left]
+        least = left.pop(min(range(len(left)), key=uses.__getitem__))
+        chosen.append(least)
+        asked.update({least.left.image, least.right.image})
+    return chosen
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ The masks stand in for a person's judgement; nothing else that learns may read t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer, Comparison, ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
+from explainfb.preferences.random_utility import RandomUtilityAnnotator
+from explainfb.preferences.settings import RandomUtilitySettings
 from explainfb.tasks.task import Split, Task
 
 
@@ -50,10 +52,6 @@ class SimulatedAnnotator:
         if not 0 <= self.error_rate <= 1:
             raise InputError(f"An error rate lies in [0, 1]; found {self.error_rate}.")
 
-    def who_answers(self, comparison: Comparison) -> "SimulatedAnnotator":
-        """Who answers the comparison."""
-        return self
-
     def utility(self, explanation: Explanation, image: int) -> float:
         assert self.split.relevance is not None
         return relevance_mass(explanation, self.split.relevance[image].numpy())
@@ -89,10 +87,6 @@ class CoinAnnotator:
     seed: int
     name: str = "coin"
 
-    def who_answers(self, comparison: Comparison) -> "CoinAnnotator":
-        """Who answers the comparison."""
-        return self
-
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
         """(E,) a utility in [0, 1] for each explanation, drawn at random."""
         return np.array([numpy_generator(self.seed, "annotator", self.name, "utility", key).random() for key in keys])
@@ -102,40 +96,74 @@ class CoinAnnotator:
         return Answer.LEFT if coin < 0.5 else Answer.RIGHT
 
 
+Person = SimulatedAnnotator | RandomUtilityAnnotator | CoinAnnotator
+"""One who answers."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Crowd:
-    """Several simulated annotators, who share the comparisons: each goes to one of them, drawn at random."""
+    """Several simulated annotators, who share the comparisons: each goes to one or more of them, drawn at random."""
 
-    members: tuple[SimulatedAnnotator, ...]
+    members: tuple[Person, ...]
     seed: int
 
-    def who_answers(self, comparison: Comparison) -> SimulatedAnnotator:
-        """Who answers the comparison; the same one in whatever order comparisons are asked."""
-        generator = numpy_generator(self.seed, "crowd", comparison.left, comparison.right)
-        return self.members[generator.integers(len(self.members))]
+    def who_answer(self, comparison: Comparison, overlap: int = 1) -> list[Person]:
+        """The `overlap` different members who answer the comparison, whatever the order in which comparisons are asked.
 
-    def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:
-        return self.who_answers(comparison).answer(comparison, left, right)
+        Raises `InputError` where there are fewer members.
+        """
+        if overlap > len(self.members):
+            raise InputError(
+                f"{overlap} different simulated annotators are to answer each comparison and there are "
+                f"{len(self.members)}; give --crowd as many error rates as --overlap asks for."
+            )
+        generator = numpy_generator(self.seed, "crowd", comparison.left, comparison.right)
+        first = int(generator.integers(len(self.members)))
+        others = [member for place, member in enumerate(self.members) if place != first]
+        chosen = generator.permutation(len(others))[: overlap - 1]
+        return [self.members[first], *(others[place] for place in chosen)]
 
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
         """A crowd is only asked to compare. Raises `InputError`."""
         raise InputError("A reward is learned from the utilities of one simulated annotator; leave --crowd out.")
 
 
-Annotator = SimulatedAnnotator | CoinAnnotator | Crowd
+Annotator = Person | Crowd
 
 
 def simulated_annotator(
-    split: Split, *, seed: int, error_rate: float, crowd: Sequence[float] = (), name: str = "simulated"
+    split: Split,
+    *,
+    seed: int,
+    error_rate: float,
+    crowd: Sequence[float] = (),
+    name: str = "simulated",
+    random_utility: RandomUtilitySettings | None = None,
 ) -> Annotator:
-    """One simulated annotator called `name`, or a crowd, NAME-1 and so on, with an error rate each."""
+    """One simulated annotator called `name`, or a crowd, NAME-1 and so on, with an error rate each.
+
+    With `random_utility` they judge as people do, and the rates of a crowd are those of their lapses.
+    """
+
+    def person(name: str, rate: float | None = None) -> Person:
+        if random_utility is None:
+            return SimulatedAnnotator(
+                split=split, seed=seed, error_rate=error_rate if rate is None else rate, name=name
+            )
+        settings = random_utility if rate is None else replace(random_utility, lapse_rate=rate)
+        return RandomUtilityAnnotator(split=split, seed=seed, settings=settings, name=name)
+
     if not crowd:
-        return SimulatedAnnotator(split=split, seed=seed, error_rate=error_rate, name=name)
-    members = [
-        SimulatedAnnotator(split=split, seed=seed, error_rate=rate, name=f"{name}-{number}")
-        for number, rate in enumerate(crowd, 1)
-    ]
+        return person(name)
+    members = [person(f"{name}-{number}", rate) for number, rate in enumerate(crowd, 1)]
     return Crowd(members=tuple(members), seed=seed)
+
+
+def coin_annotator(*, seed: int, overlap: int = 1) -> Annotator:
+    """As many coins as answers are wanted of each comparison."""
+    if overlap == 1:
+        return CoinAnnotator(seed=seed)
+    return Crowd(members=tuple(CoinAnnotator(seed=seed, name=f"coin-{n}") for n in range(1, overlap + 1)), seed=seed)
 
 
 def check_annotator(task: Task) -> None:

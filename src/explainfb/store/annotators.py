@@ -200,12 +200,15 @@ class Annotators:
         events = self.events(name)
         kinds = [event.kind for event in events]
         pauses = [kind for kind in kinds if kind in (Kind.PAUSED, Kind.RESUMED)]
+        verdicts = [kind for kind in kinds if kind in (Kind.ENDED, Kind.INCLUDED)]
         switches = [kind for kind in kinds if kind in (Kind.SHORTCUTS_ON, Kind.SHORTCUTS_OFF)]
         return Visit(
             consented=Kind.CONSENTED in kinds,
             practised=frozenset(event.detail for event in events if event.kind == Kind.PRACTISED),
             paused=pauses[-1:] == [Kind.PAUSED],
             finished=Kind.FINISHED in kinds,
+            ended=verdicts[-1:] == [Kind.ENDED],
+            taken_back=Kind.INCLUDED in kinds,
             shortcuts=switches[-1:] != [Kind.SHORTCUTS_OFF],
         )
 

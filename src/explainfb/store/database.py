@@ -5,11 +5,10 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text, update
@@ -20,14 +19,11 @@ from explainfb.core.errors import InputError
 from explainfb.core.files import make_private
 from explainfb.store.schema import SCHEMA_VERSION, UPGRADES, metadata, versions
 
-T = TypeVar("T")
 POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "max_overflow": 0}
 """Pinged, because a server may have been restarted; few, because a server has a hundred connections for all of its
 users, and a study has several processes."""
 SERVER = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 """Of a server whose machine has gone, nothing comes, not even an error: it is asked every so many seconds."""
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds before a database that was away is tried again: at first, and at most, doubled from time to time."""
 ADVISORY_LOCK = 0x6578706C61696E
 """The key under which writers on PostgreSQL queue: `explain` in ASCII."""
 
@@ -54,26 +50,6 @@ def parse_url(url: str | Path) -> URL:
 
 class UnreachableError(InputError):
     """The database is away or held by others, and may be there again in a moment."""
-
-
-def through_outages(call: Callable[[], T], say: Callable[[str], None] | None) -> T:
-    """Call until the database is there, however long it takes; without `say`, which is told once, just call."""
-    wait, told = FIRST_WAIT, False
-    while True:
-        try:
-            found = call()
-        except UnreachableError as error:
-            if say is None:
-                raise
-            if not told:
-                say(f"{error} It is waited for; what is under way goes on when it is there again.")
-            told = True
-            time.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
-        else:
-            if told and say is not None:
-                say("The database is there again.")
-            return found
 
 
 class Database:
@@ -187,12 +163,25 @@ class Database:
                     connection.execute(insert(versions).values(version=SCHEMA_VERSION))
                 found = SCHEMA_VERSION
         if found in UPGRADES:
+            if self._read_only and self.is_sqlite:
+                self._read_a_copy()
             found = self._upgrade()
         if found != SCHEMA_VERSION:
             raise InputError(
                 f"The database {self.place} has schema {found} and this explainfb reads schema {SCHEMA_VERSION}; "
                 "use the explainfb that wrote it, or start a new study."
             )
+
+    def _read_a_copy(self) -> None:
+        """From here on read a copy that can be brought up to this schema; the file itself stays as it is."""
+        self._copy = self._copy or tempfile.TemporaryDirectory()
+        copy = Path(self._copy.name) / "upgraded.db"
+        with self.engine.connect() as connection, closing(sqlite3.connect(copy)) as target:
+            connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
+        self.engine.dispose()
+        self.engine = create_engine(URL.create("sqlite", database=str(copy)), hide_parameters=True, **POOL)
+        event.listen(self.engine, "connect", _prepare_sqlite)
+        event.listen(self.engine, "begin", _begin_sqlite)
 
     def _upgrade(self) -> int | None:
         """Bring a database of an earlier schema up to this one, whole or not at all; returns the schema it has then."""

@@ -30,6 +30,10 @@ class Kind(StrEnum):
     EXCLUDED = "excluded"
     """Left out of the fit; the detail says why, `by` says who decided."""
     INCLUDED = "included"
+    ENDED = "ended"
+    """Asked no more, with thanks; the detail says why."""
+    JOINED = "joined"
+    """Came by the open link."""
     SHORTCUTS_OFF = "shortcuts off"
     """Single keys are to do nothing."""
     SHORTCUTS_ON = "shortcuts on"
@@ -76,6 +80,10 @@ class Visit:
     """The practice comparisons answered."""
     paused: bool
     finished: bool
+    ended: bool
+    """Asked no more, unless a researcher took the person back since."""
+    taken_back: bool
+    """Whether a researcher ever took the person back: nothing is decided without one any more."""
     shortcuts: bool
     """Whether single keys answer."""
 

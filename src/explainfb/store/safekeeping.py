@@ -1,18 +1,24 @@
-"""What is on record, kept: fingerprints, by which rows that changed are seen, for none ever does; and copies."""
+"""What is on record, kept: fingerprints, by which rows that changed are seen; copies; outages that are waited out."""
 
 import hashlib
 import sqlite3
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Table, create_engine, func, insert, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import make_private, write_whole
 from explainfb.store import schema
-from explainfb.store.database import Database
+from explainfb.store.database import Database, UnreachableError
+
+T = TypeVar("T")
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+"""Seconds before a database that was away is tried again: at first, and at most, doubled from time to time."""
 
 APPENDED = (schema.annotators, schema.events, schema.answers, schema.ratings)
 """Tables whose rows are numbered as they are appended, and never changed."""
@@ -92,3 +98,23 @@ def _copy_rows(connection: Connection, file: Path) -> None:
                     into.execute(insert(table), [dict(row) for row in rows])
     finally:
         target.dispose()
+
+
+def through_outages(call: Callable[[], T], say: Callable[[str], None] | None) -> T:
+    """Call until the database is there, however long it takes; without `say`, which is told once, just call."""
+    wait, told = FIRST_WAIT, False
+    while True:
+        try:
+            found = call()
+        except UnreachableError as error:
+            if say is None:
+                raise
+            if not told:
+                say(f"{error} It is waited for; what is under way goes on when it is there again.")
+            told = True
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+        else:
+            if told and say is not None:
+                say("The database is there again.")
+            return found

@@ -14,7 +14,7 @@ from explainfb.core.types import Comparison, Preference
 from explainfb.store import answers, comparisons, imports, leases, ratings, safekeeping, schema
 from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
-from explainfb.store.database import Database, through_outages
+from explainfb.store.database import Database
 from explainfb.store.ratings import Rating
 from explainfb.store.records import Annotator, Lease, Outlook, Progress, StoredAnswer, StoredComparison
 
@@ -27,7 +27,7 @@ def _patient(method: Callable[Concatenate["Store", P], T]) -> Callable[Concatena
 
     @wraps(method)
     def ask(store: "Store", /, *given: P.args, **named: P.kwargs) -> T:
-        return through_outages(lambda: method(store, *given, **named), store._on_outage)
+        return safekeeping.through_outages(lambda: method(store, *given, **named), store._on_outage)
 
     return ask
 

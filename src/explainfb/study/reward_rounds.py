@@ -6,7 +6,7 @@ file is not done again.
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from explainfb.finetuning.optimisation import Method, no_update
 from explainfb.preferences.gathering import ask_annotator, wait_for_people
 from explainfb.preferences.gold import gold_comparisons
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images
+from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import Annotator, simulated_annotator
 from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
@@ -33,6 +34,11 @@ from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.context import StudyContext
 from explainfb.study.explaining import explain_pool, rounds_that_differ
 from explainfb.study.rounds import Rounds
+from explainfb.study.settings import StudySettings
+from explainfb.tasks.task import Split
+
+MOST_PER_IMAGE = 4
+"""In so many comparisons of a round people see an image at most, while there are others that they have not seen."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +135,14 @@ class RewardRounds(Rounds):
             ensemble=self.files.ensemble(pool.round - 1) if pool.round > 1 else None,
             explained=explained,
             keys=pool.keys,
-            settings=self.context.settings.queries,
+            settings=self.queries,
             seed=self.context.settings.seed,
         )
+
+    @property
+    def queries(self) -> QuerySettings:
+        """How comparisons are chosen."""
+        return self.context.settings.queries
 
     def utilities(self, number: int, keys: Sequence[ExplanationKey]) -> Tensor | None:
         """(len(keys),) utilities of explanations, for a reward that is fitted to them; None fits it to the answers."""
@@ -196,7 +207,8 @@ class SimulatedRounds(RewardRounds):
 
     def gather(self, number: int) -> None:
         explanations = load_explanations(self.files.explanations_path(number))
-        ask_annotator(self.store, number, self.annotator, explanations, seed=self.context.settings.seed)
+        settings = self.context.settings
+        ask_annotator(self.store, number, self.annotator, explanations, seed=settings.seed, overlap=settings.overlap)
 
     def utilities(self, number: int, keys: Sequence[ExplanationKey]) -> Tensor | None:
         if self.context.settings.reward.learned_from == "comparisons":
@@ -217,6 +229,12 @@ class PeopleRounds(RewardRounds):
         with self.context.progress.stage(self.title(number, "waiting for answers"), size) as step:
             wait_for_people(self.store, number, overlap=overlap, step=step, check=check)
 
+    @property
+    def queries(self) -> QuerySettings:
+        """As the settings say, and without a word from them, no image five times while others are not asked about."""
+        found = super().queries
+        return found if found.most_per_image is not None else replace(found, most_per_image=MOST_PER_IMAGE)
+
     def comparisons(self, pool: Pool) -> list[Comparison]:
         """With gold ones among them, where it is known what a good reason would be."""
         asked = super().comparisons(pool)
@@ -227,12 +245,22 @@ class PeopleRounds(RewardRounds):
         return [mixed[index] for index in numpy_generator(seed, "mixing", pool.round).permutation(len(mixed))]
 
 
+def annotator_of(settings: StudySettings, split: Split, name: str = "simulated") -> Annotator:
+    """The simulated annotator that the settings describe, who takes the masks of `split` for the truth."""
+    return simulated_annotator(
+        split,
+        seed=settings.seed,
+        error_rate=settings.error_rate,
+        crowd=settings.crowd,
+        name=name,
+        random_utility=settings.random_utility if settings.judgement == "random_utility" else None,
+    )
+
+
 def feedback_rounds(context: StudyContext, store: Store) -> RewardRounds:
     """The rounds of feedback itself: the study's own annotator is asked."""
     settings, files = context.settings, context.feedback_folder
     if settings.annotator == "human":
         return PeopleRounds(context=context, name=FEEDBACK, files=files, store=store)
-    annotator = simulated_annotator(
-        context.task.train, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd
-    )
+    annotator = annotator_of(settings, context.task.train)
     return SimulatedRounds(context=context, name=FEEDBACK, files=files, store=store, annotator=annotator)

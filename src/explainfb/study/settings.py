@@ -12,7 +12,7 @@ from explainfb.core.fields import check_fields
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
-from explainfb.preferences.settings import QuerySettings
+from explainfb.preferences.settings import CareSettings, QuerySettings, RandomUtilitySettings
 from explainfb.rewards.settings import RewardSettings
 from explainfb.tasks.settings import Kind
 
@@ -56,7 +56,7 @@ class StudySettings:
     question: Literal["compare", "rate"] = "compare"
     """What people are asked: which of two explanations is better, or how good each is from 1 to 5."""
     overlap: int = 1
-    """How many different people answer each comparison, at least 1."""
+    """How many different people, or members of a --crowd, answer each comparison, at least 1."""
     gold: float = 0.1
     """With people, this share of comparisons, in [0, 1), is added whose answer is known, to see who answers with care;
     none where the task has no relevance masks. The reward is not fitted to them."""
@@ -82,6 +82,9 @@ class StudySettings:
     error_rate: float = 0.1
     """The share of the simulated annotator's answers, in [0, 1], that are turned round; those that call both alike are
     not."""
+    judgement: Literal["fixed_error", "random_utility"] = "fixed_error"
+    """How a simulated annotator judges: at `fixed_error` as wrong whatever is compared, at `random_utility` as people
+    do, surely where two explanations are far apart (`random_utility.*`), with time taken for each answer."""
     crowd: tuple[float, ...] = ()
     """Error rates, each in [0, 1], of several simulated annotators, who share the comparisons, in place of one with
     error_rate; those of the arm wrong_masks err as often."""
@@ -95,8 +98,12 @@ class StudySettings:
     """How the classifier is trained before any feedback."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=720, control_variate=True))
     """How the explanations that are compared are made."""
+    random_utility: RandomUtilitySettings = field(default_factory=RandomUtilitySettings)
+    """What a simulated annotator with judgement random_utility is like."""
     queries: QuerySettings = field(default_factory=QuerySettings)
     """Which comparisons are asked."""
+    care: CareSettings = field(default_factory=CareSettings)
+    """When people's answers are flagged, and what follows."""
     reward: RewardSettings = field(default_factory=RewardSettings)
     """How the reward is learned from the answers."""
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
@@ -123,6 +130,11 @@ class StudySettings:
             raise InputError(
                 "reward.learned_from utilities needs one simulated annotator, who can give explanations a utility; "
                 "leave out --annotator human and --crowd, or learn from comparisons."
+            )
+        if self.crowd and self.overlap > len(self.crowd):
+            raise InputError(
+                f"--overlap asks {self.overlap} different annotators for each comparison, and --crowd has "
+                f"{len(self.crowd)}; give it as many error rates."
             )
         if self.overlap < 1:
             raise InputError(f"--overlap is the number of people who answer a comparison; found {self.overlap}.")

@@ -9,22 +9,22 @@ from explainfb.finetuning import baselines
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method, OnStep
 from explainfb.finetuning.settings import FinetuneSettings
-from explainfb.preferences.simulated import Annotator, CoinAnnotator, simulated_annotator
+from explainfb.preferences.simulated import Annotator, coin_annotator
 from explainfb.rewards.dataset import as_seen_by_reward
 from explainfb.study.context import StudyContext
+from explainfb.study.reward_rounds import annotator_of
 from explainfb.tasks.task import Split
 
 
 def coin(context: StudyContext) -> Annotator:
-    return CoinAnnotator(seed=context.settings.seed)
+    settings = context.settings
+    return coin_annotator(seed=settings.seed, overlap=settings.overlap if settings.crowd else 1)
 
 
 def wrong_masks(context: StudyContext) -> Annotator:
     settings = context.settings
     wrong = baselines.wrong_reasons(context.task.train, region=settings.baselines.wrong_masks, seed=settings.seed)
-    return simulated_annotator(
-        wrong, seed=settings.seed, error_rate=settings.error_rate, crowd=settings.crowd, name="wrong_masks"
-    )
+    return annotator_of(settings, wrong, "wrong_masks")
 
 
 def cross_entropy(context: StudyContext) -> Method:

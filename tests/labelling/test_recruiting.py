@@ -1,0 +1,105 @@
+"""The open link: whom it lets in, under what name, and when it lets nobody in any more."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from explainfb.core.errors import InputError
+from explainfb.labelling.recruiting import (
+    FULL,
+    OpenLink,
+    close_link,
+    current_link,
+    has_enough,
+    join,
+    joined,
+    open_link,
+)
+from explainfb.store import Kind, Store
+
+
+def name_of(store: Store, token: str) -> str | None:
+    person = store.annotators.authenticate(token)
+    return None if person is None else person.name
+
+
+def test_each_visitor_becomes_someone_and_stays_the_same(store: Store) -> None:
+    link = open_link(store, most=3)
+    first, second = join(store, link, ""), join(store, link, "")
+    assert [name_of(store, token) for token in (first, second)] == ["visitor 1", "visitor 2"]
+    assert join(store, link, "", known=first) == first
+    assert joined(store) == {"visitor 1", "visitor 2"}
+    assert name_of(store, link) is None
+    assert link not in (store.read_setting("open link") or "")
+
+
+def test_an_id_in_the_address_names_the_person_wherever_they_come_from(store: Store) -> None:
+    link = open_link(store, most=2, id_name="PROLIFIC_PID")
+    first = join(store, link, "?PROLIFIC_PID=5f0a&STUDY_ID=7")
+    again = join(store, link, "STUDY_ID=7&PROLIFIC_PID=5f0a", known="another's")
+    assert name_of(store, again) == "5f0a"
+    assert name_of(store, first) is None  # one link at a time
+    assert name_of(store, join(store, link, "PROLIFIC_PID=b%20c")) == "b c"
+    for nobody in ("", "PROLIFIC_PID=", "prolific_pid=x"):
+        assert name_of(store, join(store, link, nobody)) is None
+    assert joined(store) == {"5f0a", "b c"}
+
+
+def test_nobody_takes_the_name_of_someone_who_was_invited(store: Store) -> None:
+    store.annotators.add("Ada")
+    link = open_link(store, most=5, id_name="pid")
+    for name in ("Ada", "x" * 300, "a%00b"):
+        assert name_of(store, join(store, link, f"pid={name}")) is None
+    assert joined(store) == set()
+    assert [person.name for person in store.annotators.all()] == ["Ada"]
+
+
+def test_it_is_full_after_so_many_and_over_after_its_day(store: Store) -> None:
+    link = open_link(store, most=1, until="2026-05-04", id_name="pid")
+    at = datetime(2026, 5, 4, 23, 59, tzinfo=UTC)
+    assert join(store, link, "pid=late", now=datetime(2026, 5, 5, tzinfo=UTC)) == FULL
+    assert name_of(store, join(store, link, "pid=a", now=at)) == "a"
+    assert join(store, link, "pid=b", now=at) == FULL
+    assert name_of(store, join(store, link, "pid=a", now=at)) == "a"  # who is in stays in
+    store.annotators.forget("a")
+    assert name_of(store, join(store, link, "pid=b", now=at)) == "b"
+
+
+def test_a_closed_link_and_one_that_was_replaced_let_nobody_in(store: Store) -> None:
+    old = open_link(store, most=5)
+    new = open_link(store, most=5, quota=7, completion="C0DE")
+    assert name_of(store, join(store, old, "")) is None
+    assert name_of(store, join(store, new, "")) == "visitor 1"
+    assert close_link(store)
+    assert not close_link(store)
+    for token in (old, new, ""):
+        assert name_of(store, join(store, token, "")) is None
+    left = current_link(store)
+    assert left is not None
+    assert (left.quota, left.completion) == (7, "C0DE")  # who came by it is still told how the visit ends
+
+
+def test_a_personal_link_is_what_it_was(store: Store) -> None:
+    token = store.annotators.add("Ada")
+    assert join(store, token, "pid=x") == token
+    open_link(store, most=5)
+    assert join(store, token, "pid=x", known="other") == token
+    assert [event.kind for event in store.annotators.events()] == []
+
+
+def test_the_quota_is_of_those_who_came_by_the_link() -> None:
+    link = OpenLink(token_sha256="", most=1, quota=3)
+    assert [has_enough(link, given) for given in (0, 2, 3, 4)] == [False, False, True, True]
+    assert not has_enough(None, 100)
+    assert not has_enough(OpenLink(token_sha256="", most=1), 100)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"),
+    [({"most": 0}, "--most"), ({"quota": 0}, "--quota"), ({"until": "soon"}, "--until"), ({"id_name": "a b"}, "--id")],
+)
+def test_what_cannot_be_is_refused(store: Store, wrong: dict[str, object], option: str) -> None:
+    with pytest.raises(InputError, match=option):
+        open_link(store, **({"most": 5} | wrong))  # type: ignore[arg-type]
+    assert current_link(store) is None
+    assert Kind.JOINED.value == "joined"
