@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from explainfb.core.errors import InputError
 from explainfb.preferences import gathering
 from explainfb.preferences.gathering import wait_for_people
-from explainfb.store import Store
+from explainfb.store import Store, safekeeping
 from store_backends import BACKENDS, POSTGRESQL, comparisons, fresh_url, preference
 
 ITEMS = comparisons(3)
