@@ -202,6 +202,10 @@ class Study:
         return self.context.task
 
     @property
+    def device(self) -> torch.device:
+        return self.context.device
+
+    @property
     def results_path(self) -> Path:
         return self.folder / RESULTS
 
