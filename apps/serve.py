@@ -6,6 +6,7 @@ the token on in the body of a request, and the answer keeps it in a cookie that 
 
 import logging
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -21,7 +22,7 @@ from streamlit.starlette import App
 
 from explainfb.core.errors import InputError
 from explainfb.labelling.recruiting import join
-from explainfb.labelling.server import COOKIE, DATABASE, ENTER, STUDY, app_script
+from explainfb.labelling.server import COOKIE_SECONDS, DATABASE, ENTER, STUDY, app_script, cookie_of
 from explainfb.store import Store
 
 LONGEST_LINK = 2_000
@@ -49,9 +50,14 @@ def database() -> Store:
     return Store(os.environ.get(DATABASE) or Path(os.environ[STUDY]) / folder.DATABASE)
 
 
-def recruit(token: str, query: str, known: str) -> str:
+@cache
+def cookie() -> str:
+    return cookie_of(database())
+
+
+def recruit(token: str, query: str, cookies: Mapping[str, str]) -> str:
     """What the browser is to keep: of the open link, a token of its visitor's own."""
-    return join(database(), token, query, known=known)
+    return join(database(), token, query, known=cookies.get(cookie(), ""))
 
 
 async def enter(request: Request) -> Response:
@@ -64,13 +70,22 @@ async def enter(request: Request) -> Response:
             return PlainTextResponse("", status_code=413)
     token, _, query = link.decode("ascii", "ignore").partition("?")
     try:
-        token = await run_in_threadpool(recruit, token, query, request.cookies.get(COOKIE, ""))
-    except InputError:  # the database cannot be read: the app itself will say that something is wrong
+        token = await run_in_threadpool(recruit, token, query, request.cookies)
+    except InputError:  # the app itself will say that something is wrong; what the browser kept may be right
         LOGGER.warning("A link could not be looked up.")
+        return PlainTextResponse("", status_code=503)
     response = PlainTextResponse("")
     proxied = request.headers.get("x-forwarded-proto", request.url.scheme)
     # without a path, so that it is that of the page, also where a web server serves the app under a path of its own
-    response.set_cookie(COOKIE, token, httponly=True, samesite="lax", secure=proxied == "https", path=None)
+    response.set_cookie(
+        cookie(),
+        token,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=proxied == "https",
+        path=None,
+    )
     return response
 
 

@@ -22,16 +22,17 @@ def full() -> None:
 def completed(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
     """As many answers as are asked of one person: the quota of the open link, or no more than there are."""
     style.heading(words().closing.completed_title)
-    st.write(words().closing.completed.format(given=session.outlook().given))
-    _complete(link)
+    given = session.outlook().given
+    st.write(words().closing.completed.format(given=given))
+    _complete(link, given)
     if link is not None:  # one who was asked to end has nothing to take back
         footer(served, session, name="completed")
     _note_finished(served, session)
 
 
-def _complete(link: OpenLink | None) -> None:
-    """By what whoever came by the open link is known to have taken part, if by anything."""
-    if link is None or link.completion is None:
+def _complete(link: OpenLink | None, given: int) -> None:
+    """By what whoever came by the open link is known to have taken part, if by anything and with any answer."""
+    if link is None or link.completion is None or given == 0:
         return
     if link.ends_elsewhere:
         st.link_button(words().closing.confirm, link.completion, type="primary")
@@ -64,8 +65,9 @@ def paused(served: ServedStudy, session: AnnotationSession) -> None:
 def waiting(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
     """Nothing to ask now; goes on by itself. Who came by the open link, `link`, need not wait."""
     style.heading(words().closing.waiting_title)
-    st.write(words().closing.waiting.format(given=session.outlook().given))
-    _complete(link)
+    given = session.outlook().given
+    st.write(words().closing.waiting.format(given=given))
+    _complete(link, given)
     _watch(served, session)
     footer(served, session, name="waiting")
 
@@ -73,8 +75,9 @@ def waiting(served: ServedStudy, session: AnnotationSession, link: OpenLink | No
 def thanks(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
     """The study needs nothing more."""
     style.heading(words().closing.thanks_title)
-    st.write(words().closing.thanks.format(given=session.outlook().given))
-    _complete(link)
+    given = session.outlook().given
+    st.write(words().closing.thanks.format(given=given))
+    _complete(link, given)
     _note_finished(served, session)
 
 

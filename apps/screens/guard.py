@@ -10,7 +10,6 @@ import streamlit as st
 
 from explainfb.core.errors import InputError
 from explainfb.labelling.served_study import ServedStudy
-from explainfb.labelling.server import COOKIE
 from explainfb.store import Annotator
 from screens import words
 
@@ -20,9 +19,9 @@ NOTICE = "notice"
 logger = logging.getLogger("explainfb.app")
 
 
-def token_of_page() -> str:
+def token_of_page(served: ServedStudy) -> str:
     """What the page's link says, right or wrong: the browser keeps it in a cookie, so that no address holds it."""
-    return st.context.cookies.get(COOKIE, "")
+    return st.context.cookies.get(served.cookie, "")
 
 
 def allowed(served: ServedStudy, person: Annotator, token: str | None = None) -> bool:
@@ -30,7 +29,7 @@ def allowed(served: ServedStudy, person: Annotator, token: str | None = None) ->
 
     `token` is the link's where no page is being drawn.
     """
-    reader = served.store.annotators.authenticate(token_of_page() if token is None else token)
+    reader = served.store.annotators.authenticate(token_of_page(served) if token is None else token)
     return reader is not None and reader.id == person.id
 
 

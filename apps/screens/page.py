@@ -32,9 +32,12 @@ def show() -> None:
 @guarded_page
 def _screen() -> None:
     served = served_study()
-    person = served.store.annotators.authenticate(token_of_page())  # at every run: a link may be closed meanwhile
-    if person is None:
-        closing.full() if token_of_page() == FULL else closing.no_link()
+    token = token_of_page(served)
+    person = served.store.annotators.authenticate(token)  # at every run: a link may be closed meanwhile
+    if person is None and st.session_state.get(welcome.DECLINED):  # and was forgotten
+        closing.declined()
+    elif person is None:
+        closing.full() if token == FULL else closing.no_link()
     elif person.role is Role.RESEARCHER:
         researcher.show(served, person)
     else:

@@ -30,7 +30,7 @@ LOOK_AGAIN_SECONDS = 5.0
 SHOWN_DISAGREEMENTS, SHOWN_COMMENTS = 5, 50
 MADE = "made link"
 """The key of a link that was just made, and whose it is."""
-DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in"}
+DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in", Kind.ENDED: "asked no more"}
 
 
 def show(served: ServedStudy, person: Annotator) -> None:
@@ -246,8 +246,9 @@ def _leave_out(served: ServedStudy, person: Annotator) -> None:
         name = st.selectbox("Who", list(people), key="who")
         style.small(effect_of_leaving_out(served.store.answers(), name, served.store.rounds()))
         reason = st.text_input("Why (kept on record)", key="why")
-        label = "Take back in" if people[name].excluded else "Leave out"
-        st.button(label, key="decide", on_click=functools.partial(_decide, served, person, people[name], reason))
+        out = people[name].excluded or served.store.annotators.visit(name).ended
+        decide = functools.partial(_decide, served, person, name, reason, back=out)
+        st.button("Take back in" if out else "Leave out", key="decide", on_click=decide)
         for event in served.store.annotators.events():
             if event.kind in DECISIONS:
                 style.caption(
@@ -258,19 +259,19 @@ def _leave_out(served: ServedStudy, person: Annotator) -> None:
 
 
 @guarded
-def _decide(served: ServedStudy, person: Annotator, about: Annotator, reason: str) -> None:
+def _decide(served: ServedStudy, person: Annotator, name: str, reason: str, *, back: bool) -> None:
     if not allowed(served, person):
         return
     if not reason.strip():
         tell("Say why, so that it can be judged later; nothing was changed.")
         return
-    decide = served.store.annotators.include if about.excluded else served.store.annotators.exclude
-    decide(about.name, by=person.name, reason=reason.strip())
+    decide = served.store.annotators.include if back else served.store.annotators.exclude
+    decide(name, by=person.name, reason=reason.strip())
     st.session_state["why"] = ""  # or the reason would stand there for the next person
 
 
 def _downloads(served: ServedStudy, person: Annotator) -> None:
-    token = token_of_page()  # taken now: a download is made later, when there is no page to ask
+    token = token_of_page(served)  # taken now: a download is made later, when there is no page to ask
     with st.container(key="downloads"):
         for column, format in zip(st.columns(len(FORMATS)), FORMATS, strict=True):
             column.download_button(

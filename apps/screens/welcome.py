@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from explainfb.labelling.recruiting import came_by_link
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.store import Annotator, Kind
 from screens import answering, practice, style, words
@@ -27,7 +28,14 @@ def show(served: ServedStudy, person: Annotator) -> None:
         args=(served, person),
         width="stretch",
     )
-    decline.button(said.decline, key="decline", shortcut=answering.shortcut("N"), on_click=_decline, width="stretch")
+    decline.button(
+        said.decline,
+        key="decline",
+        shortcut=answering.shortcut("N"),
+        on_click=_decline,
+        args=(served, person),
+        width="stretch",
+    )
 
 
 def instructions(served: ServedStudy, person: Annotator) -> None:
@@ -80,5 +88,10 @@ def _agree(served: ServedStudy, person: Annotator) -> None:
             _note_shortcuts(served, person, on=False)
 
 
-def _decline() -> None:
-    st.session_state[DECLINED] = True  # not in the database: nothing is stored of those who say no
+@guarded
+def _decline(served: ServedStudy, person: Annotator) -> None:
+    """Not in the database: nothing is stored of those who say no, and who came by the open link is taken out of it."""
+    people = served.store.annotators
+    if allowed(served, person) and came_by_link(served.store, person) and not people.visit(person.name).consented:
+        people.forget(person.name, counted=False)
+    st.session_state[DECLINED] = True

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser
 
 from app_visitors import NewVisitor
 from explainfb.core.types import Answer
-from explainfb.labelling.server import COOKIE
+from explainfb.labelling.server import COOKIE_SECONDS, cookie_of
 from explainfb.store import Kind
 from explainfb.testing.app_server import App, Visitor
 
@@ -118,9 +119,11 @@ def test_a_link_is_in_no_address_and_no_log(new_visitor: NewVisitor, app: App) -
     assert [address for address in asked if token in address] == []
     assert token not in app.log.read_text()
     assert token not in visitor.page.evaluate("document.cookie + JSON.stringify({...localStorage, ...sessionStorage})")
-    (cookie,) = [each for each in visitor.page.context.cookies() if each["name"] == COOKIE]
+    with app.store as store:
+        name = cookie_of(store)
+    (cookie,) = [each for each in visitor.page.context.cookies() if each["name"] == name]
     assert (cookie["value"], cookie["httpOnly"], cookie["sameSite"]) == (token, True, "Lax")
-    assert cookie["expires"] == -1  # with the browser
+    assert cookie["expires"] == pytest.approx(time.time() + COOKIE_SECONDS, abs=300)
 
 
 def ask(app: App, method: str, path: str, body: bytes = b"") -> http.client.HTTPResponse:

@@ -5,6 +5,7 @@ import logging
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import streamlit as st
@@ -13,9 +14,11 @@ from streamlit.testing.v1.element_tree import Button
 
 from explainfb.labelling import session as labelling
 from explainfb.labelling.practice import NAMES
-from explainfb.labelling.server import COOKIE, DATA_DIR, DATABASE, STUDY, app_script
+from explainfb.labelling.recruiting import current_link, join, joined, open_link
+from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY, app_script, cookie_of
 from explainfb.labelling.wording_files import wording_in
 from explainfb.store import Kind, Role, Store
+from explainfb.study.settings_file import read_settings, write_settings
 from explainfb.testing.app_server import copy_study
 from store_backends import response
 
@@ -45,8 +48,13 @@ def opened(study: Path, name: str, role: Role = Role.ANNOTATOR, *, practised: bo
             store.annotators.note(name, Kind.CONSENTED)
             for example in NAMES:
                 store.annotators.note(name, Kind.PRACTISED, detail=example)
+    return opened_with(study, token)
+
+
+def opened_with(study: Path, token: str) -> AppTest:
     app = AppTest.from_file(str(app_script()), default_timeout=PATIENCE)
-    COOKIES[COOKIE] = token
+    with Store(study / "study.db") as store:
+        COOKIES[cookie_of(store)] = token
     app.run()
     assert not app.exception
     return app
@@ -68,6 +76,42 @@ def test_nothing_is_stored_without_consent(study: Path) -> None:
     assert "Thank you for having a look" in said(app)
     with Store(study / "study.db") as store:
         assert store.annotators.events("Ada") == []
+
+
+def test_who_came_by_the_open_link_and_says_no_is_forgotten(study: Path) -> None:
+    with Store(study / "study.db") as store:
+        link = open_link(store, most=1)
+        token = join(store, link, "")
+    app = opened_with(study, token)
+    app.button("decline").click().run()
+    assert "Nothing was stored. If you change your mind, open your link again." in said(app)
+    with Store(study / "study.db") as store:
+        assert joined(store) == set()
+        assert "visitor 1" not in {person.name for person in store.annotators.all()}
+        assert store.annotators.forgotten().people == 0
+        again = join(store, link, "", known=token)  # the place is free again
+    app = opened_with(study, again)
+    app.button("agree").click().run()
+    with Store(study / "study.db") as store:
+        assert joined(store) == {"visitor 1"}
+
+
+def test_no_code_is_shown_before_the_first_answer(study: Path) -> None:
+    with Store(study / "study.db") as store:
+        token = join(store, open_link(store, most=1, completion="C0DE"), "")
+        for kind, detail in [(Kind.CONSENTED, ""), *((Kind.PRACTISED, name) for name in NAMES)]:
+            store.annotators.note("visitor 1", kind, detail=detail)
+        asked = store.comparisons(1)
+        store.close_round(1)
+    app = opened_with(study, token)
+    assert "Nothing to compare just now" in said(app) or "Thank you!" in said(app)
+    assert "C0DE" not in said(app)
+    with Store(study / "study.db") as store:
+        assert current_link(store) is not None
+        visitor = store.annotators.all()[-1]
+        store.answer(visitor, response(asked[0], labelling.Answer.LEFT, "first"), now=_now(), overlap=1)
+    app.run()
+    assert "C0DE" in said(app)
 
 
 def test_the_studys_own_consent_and_instructions_take_their_place(study: Path) -> None:
@@ -203,9 +247,11 @@ def test_researchers_are_told_at_once_who_does_not_look(study: Path) -> None:
 
 
 @pytest.mark.parametrize("act", ["flag", "end", "leave_out"])
-def test_a_careless_visit_ends_politely_where_the_study_wants_it(study: Path, act: str) -> None:
-    settings = (study / "study.toml").read_text()
-    (study / "study.toml").write_text(settings.replace('act = "flag"', f'act = "{act}"'))
+def test_a_careless_visit_ends_politely_where_the_study_wants_it(
+    study: Path, act: Literal["flag", "end", "leave_out"]
+) -> None:
+    settings = read_settings(study / "study.toml")
+    write_settings(replace(settings, care=replace(settings.care, act=act)), study / "study.toml")
     app = opened(study, "Ada", practised=True)
     careless(study, "Ada")
     app.run()
@@ -219,3 +265,18 @@ def test_a_careless_visit_ends_politely_where_the_study_wants_it(study: Path, ac
             store.annotators.include("Ada", by="Rea", reason="she was tired")
     app.run()
     assert ("Thank you, that is all" in said(app)) == (act == "end")
+
+
+def test_a_visit_that_ended_of_itself_is_taken_back_by_a_researcher(study: Path) -> None:
+    opened(study, "Ada", practised=True)
+    careless(study, "Ada")
+    with Store(study / "study.db") as store:
+        store.annotators.note("Ada", Kind.ENDED, detail="0.0 s an answer", by="explainfb")
+    app = opened(study, "Rea", Role.RESEARCHER)
+    assert "Ada asked no more" in said(app)
+    assert app.button("decide").label == "Take back in"
+    app.text_input("why").input("a slow network").run()
+    app.button("decide").click().run()
+    assert app.button("decide").label == "Leave out"
+    with Store(study / "study.db") as store:
+        assert not store.annotators.visit("Ada").ended

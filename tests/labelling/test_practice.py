@@ -137,6 +137,9 @@ def test_a_study_may_have_examples_of_its_own_or_none(digits: Task, tmp_path: Pa
         ("[[example]]\nleft = 'a/1'\nright = 'b/2'\nanswer = 'splendid'\nbecause = ''", "an answer is one of left"),
         ("[[example]]\nleft = 'a'\nright = 'b/2'\nanswer = 'left'\nbecause = ''", "such as round-0/12"),
         ("[[example]]\nleft = 'a/10'\nright = 'b/2'\nanswer = 'left'\nbecause = ''", "no explanation a/10"),
+        ("example = 'x'", "[[example]], in double brackets"),
+        ("example = ['a']", "[[example]], in double brackets"),
+        ("[example]\nleft = 'round-0/1'", "[[example]], in double brackets"),
         ("[[example", "practice.toml cannot be used"),
     ],
 )

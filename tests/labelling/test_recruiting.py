@@ -16,6 +16,7 @@ from explainfb.labelling.recruiting import (
     open_link,
 )
 from explainfb.store import Kind, Store
+from explainfb.store.database import UnreachableError
 
 
 def name_of(store: Store, token: str) -> str | None:
@@ -77,6 +78,73 @@ def test_a_closed_link_and_one_that_was_replaced_let_nobody_in(store: Store) -> 
     left = current_link(store)
     assert left is not None
     assert (left.quota, left.completion) == (7, "C0DE")  # who came by it is still told how the visit ends
+
+
+def test_what_opens_nothing_takes_no_ones_place_away(store: Store) -> None:
+    """A second press on a link that was closed, replaced or garbled."""
+    old = open_link(store, most=5)
+    mine = join(store, old, "")
+    personal = store.annotators.add("Ada")
+    for garbled in ("", old[:-1], "x"):
+        assert join(store, garbled, "", known=mine) == mine
+    assert join(store, personal, "", known=mine) == personal
+    new = open_link(store, most=5)
+    assert join(store, old, "", known=mine) == join(store, new, "", known=mine) == mine
+    close_link(store)
+    assert join(store, new, "", known=mine) == join(store, old, "", known=mine) == mine
+    assert join(store, personal, "", known=mine) == personal
+    assert joined(store) == {"visitor 1"}
+
+
+def test_by_a_closed_link_known_ids_come_in_again_and_no_others(store: Store) -> None:
+    first = open_link(store, most=5, id_name="pid")
+    mine = join(store, first, "pid=a")
+    second = open_link(store, most=5, id_name="pid")
+    close_link(store)
+    for link in (first, second):
+        assert name_of(store, join(store, link, "pid=a")) == "a"
+        assert name_of(store, join(store, link, "pid=b")) is None
+    assert name_of(store, join(store, "another", "pid=a")) is None
+    assert name_of(store, mine) is None  # one link at a time
+    assert joined(store) == {"a"}
+
+
+def test_who_was_revoked_stays_out(store: Store) -> None:
+    by_cookie = open_link(store, most=5)
+    mine = join(store, by_cookie, "")
+    store.annotators.revoke("visitor 1")
+    assert name_of(store, join(store, by_cookie, "", known=mine)) is None
+    by_id = open_link(store, most=5, id_name="pid")
+    join(store, by_id, "pid=a")
+    store.annotators.revoke("a")
+    assert name_of(store, join(store, by_id, "pid=a")) is None
+    close_link(store)
+    assert name_of(store, join(store, by_id, "pid=a")) is None
+    assert len(store.annotators.all()) == 2
+    store.annotators.add("a")  # a researcher lets them in again
+    assert name_of(store, join(store, by_id, "pid=a")) == "a"
+
+
+@pytest.mark.parametrize("name", ["Bob", "Cy", "researcher", "Researcher", "visitor 1", "visitor 7"])
+def test_an_id_is_no_way_into_what_is_another_persons(store: Store, name: str) -> None:
+    join(store, open_link(store, most=5), "")
+    store.annotators.add("Bob")
+    store.annotators.add("Cy")
+    store.annotators.revoke("Cy")
+    link = open_link(store, most=5, id_name="pid")
+    before = store.annotators.all()
+    assert name_of(store, join(store, link, f"pid={name}")) is None
+    assert store.annotators.all() == before
+
+
+def test_a_database_that_is_away_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*given: object, **named: object) -> str:
+        raise UnreachableError("away")
+
+    link = open_link(store, most=5, id_name="pid")
+    monkeypatch.setattr(type(store.annotators), "add", away)
+    with pytest.raises(UnreachableError):
+        join(store, link, "pid=a")
 
 
 def test_a_personal_link_is_what_it_was(store: Store) -> None:

@@ -124,10 +124,19 @@ def test_utilities_are_noisy_where_answers_are() -> None:
     assert said.std() == pytest.approx(0.2 / np.sqrt(2), rel=0.1)  # so that of two, the difference has the noise
 
 
-@pytest.mark.parametrize("wrong", [{"noise": -1}, {"lapse_rate": 1.2}, {"left_bias": float("nan")}, {"seconds": -1}])
-def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(InputError, match=next(iter(wrong))):
+@pytest.mark.parametrize(
+    "wrong",
+    [{"noise": -1}, {"lapse_rate": 1.2}, {"left_bias": float("nan")}, {"seconds": -1}, {"good": "0.7"}, {"bad": None}],
+)
+def test_what_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=f"random_utility.{next(iter(wrong))}"):
         RandomUtilitySettings(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"seed": 1.5}, {"settings": 0.3}, {"name": 7}])
+def test_an_annotator_of_something_else_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=f"RandomUtilityAnnotator.{next(iter(wrong))}"):
+        RandomUtilityAnnotator(**{"split": split(), "seed": 0} | wrong)  # type: ignore[arg-type]
 
 
 def test_nobody_judges_where_nobody_knows() -> None:

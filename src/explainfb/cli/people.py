@@ -13,7 +13,17 @@ from explainfb.cli.database import store_of
 from explainfb.cli.printing import how_to_invite, say
 from explainfb.core.errors import InputError
 from explainfb.core.names import printable
-from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, THIS_MACHINE, address, check_address, link, serve
+from explainfb.labelling.server import (
+    ADDRESS,
+    LOCALHOST,
+    PORT,
+    RESEARCHER,
+    THIS_MACHINE,
+    address,
+    check_address,
+    link,
+    serve,
+)
 from explainfb.labelling.wording_files import WORDING, Language, write_wording
 
 if TYPE_CHECKING:
@@ -90,8 +100,6 @@ class Wording:
         return 0
 
 
-RESEARCHER = "researcher"
-"""Who the first link to the researchers' page is for."""
 FORGOTTEN = (
     "{name} is forgotten: {given} answers, with comments, name and link, are deleted, and only their number is kept. "
     "What was learned from them stays; results.json, the report, exported files and backups made before may still have "
@@ -191,17 +199,36 @@ class Annotators:
 
 
 def say_researchers_link(console: Console, store: "Store") -> None:
-    """Print a link to the researchers' page where nobody has one yet; links are told only once."""
+    """Print a link to the researchers' page where there never was one; links are told only once."""
     from explainfb.store import Role
 
-    people = store.annotators.all()
-    if any(person.role is Role.RESEARCHER and person.has_link for person in people):
+    token = _first_researcher(store)
+    if token is not None:
+        say(console, f"Researchers' page, shown only now: {link(_address_of(store), token)}")
+    elif any(person.role is Role.RESEARCHER and person.has_link for person in store.annotators.all()):
         say(
             console, "Researchers' page: with the link of a researcher; annotators add NAME --researcher gives another."
         )
-    elif all(person.name != RESEARCHER or person.role is Role.RESEARCHER for person in people):
-        token = store.annotators.add(RESEARCHER, role=Role.RESEARCHER)
-        say(console, f"Researchers' page, shown only now: {link(_address_of(store), token)}")
+    else:
+        say(console, "Researchers' page: nobody has a link to it; annotators add NAME --researcher gives one.")
+
+
+def _first_researcher(store: "Store") -> str | None:
+    """The token of a link for `RESEARCHER`; None where a researcher has one, or that person is there already."""
+    from explainfb.store import Role
+
+    def there() -> bool:
+        people = store.annotators.all()
+        return any(each.name == RESEARCHER or (each.role is Role.RESEARCHER and each.has_link) for each in people)
+
+    if there():
+        return None
+    try:
+        return store.annotators.add(RESEARCHER, role=Role.RESEARCHER)
+    except InputError:
+        if there():  # since just now, by another start
+            return None
+        raise
 
 
 def _address_of(store: "Store") -> str:

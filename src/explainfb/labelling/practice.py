@@ -131,6 +131,8 @@ def _examples_of(found: dict[str, Any], usual: Practice, find: Find) -> tuple[Ex
     rows = found.get("example")
     if rows is None:
         return usual.examples
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"each example begins with a line [[example]], in double brackets; found example = {rows!r}.")
     return tuple(_example_of(number, row, find) for number, row in enumerate(rows, 1))
 
 

@@ -1,20 +1,24 @@
 """An open link: it makes an annotator of each visitor, for recruiting where nobody can be invited by name."""
 
-import hashlib
 import json
+import re
 import secrets
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from urllib.parse import parse_qs
 
 from explainfb.core.errors import InputError
+from explainfb.labelling.server import RESEARCHER
 from explainfb.store import Annotator, Kind, Store
+from explainfb.store.annotators import checked_name, token_hash
 
 SETTING = "open link"
 """The setting under which a study's database keeps it."""
 FULL = "full"
 """What the browser keeps in place of a token where the study takes nobody more."""
+NO_ID = re.compile(rf"{RESEARCHER}|visitor \d+", re.IGNORECASE)
+"""What no id may be: the name of the first researcher, or of someone whom a browser's cookie tells and no id does."""
 JOINING = threading.Lock()
 """One visitor after the other, or two might take the last place."""
 
@@ -34,6 +38,8 @@ class OpenLink:
     """What the address calls the participant's id, such as PROLIFIC_PID; None where nobody sends one."""
     completion: str | None = None
     """What is shown at the end: a code, or an address to go back to."""
+    closed: tuple[str, ...] = ()
+    """The SHA-256 of links that let nobody new in any more, by which those who are in come back."""
 
     def __post_init__(self) -> None:
         if self.most < 1:
@@ -64,9 +70,15 @@ def open_link(
     completion: str | None = None,
 ) -> str:
     """Open the study to whoever has the link; returns its token. A link opened before is closed, its people stay."""
-    token = secrets.token_urlsafe(16)
+    token, before = secrets.token_urlsafe(16), current_link(store)
     made = OpenLink(
-        token_sha256=_hash(token), most=most, quota=quota, until=until, id_name=id_name, completion=completion
+        token_sha256=token_hash(token),
+        most=most,
+        quota=quota,
+        until=until,
+        id_name=id_name,
+        completion=completion,
+        closed=_with_closed(before) if before else (),
     )
     store.write_setting(SETTING, json.dumps(asdict(made)))
     return token
@@ -77,14 +89,17 @@ def close_link(store: Store) -> bool:
     found = current_link(store)
     if found is None or not found.token_sha256:
         return False
-    store.write_setting(SETTING, json.dumps(asdict(found) | {"token_sha256": ""}))
+    store.write_setting(SETTING, json.dumps(asdict(replace(found, token_sha256="", closed=_with_closed(found)))))
     return True
 
 
 def current_link(store: Store) -> OpenLink | None:
     """The open link, also after it was closed; None where there never was one."""
     found = store.read_setting(SETTING)
-    return OpenLink(**json.loads(found)) if found else None
+    if not found:
+        return None
+    values = json.loads(found)
+    return OpenLink(**values | {"closed": tuple(values.get("closed", ()))})
 
 
 def joined(store: Store, name: str | None = None) -> set[str]:
@@ -95,31 +110,54 @@ def joined(store: Store, name: str | None = None) -> set[str]:
 def join(store: Store, token: str, query: str, *, known: str = "", now: datetime | None = None) -> str:
     """What the browser is to keep of whoever follows a link: a token, or `FULL` where nobody more is let in.
 
-    A personal link's token comes back as it is. By the open link an annotator is added: called by the id that `query`,
+    A personal link's token comes back as it is; where the token is of no link that is open, `known`, the token that the
+    browser kept, stays if it opens anything. By the open link an annotator is added: called by the id that `query`,
     what follows the ? of the address, has under `id_name`, or else `visitor N`. Whoever comes again is the same person,
-    by that id, or by `known`, the token that the browser kept. Without an id that is wanted the token comes back, which
-    opens nothing.
+    by that id or by `known`, also when the link was closed meanwhile, unless their own was revoked. A token that opens
+    nothing comes back without an id that is wanted, and for one that is the name of somebody who did not come by the
+    link.
     """
-    found = current_link(store)
-    if found is None or not token or _hash(token) != found.token_sha256:
-        return token
+    found, followed = current_link(store), token_hash(token)
+    is_open = found is not None and followed == found.token_sha256
+    if found is None or (not is_open and (found.id_name is None or followed not in found.closed)):
+        return _kept(store, token, known)
     with JOINING:
-        people = joined(store)
         if found.id_name is None:
-            reader = store.annotators.authenticate(known)
-            if reader is not None and reader.name in people:
-                return known
+            reader = store.annotators.recognize(known)
+            if reader is not None and came_by_link(store, reader):
+                return known  # which opens nothing if it was revoked
+            name = _next_name(store)
         else:
-            sent = parse_qs(query.removeprefix("?")).get(found.id_name, [""])[0].strip()
-            if not sent:
+            name = parse_qs(query.removeprefix("?")).get(found.id_name, [""])[0].strip()
+            if name in {person.name for person in store.annotators.all()}:
+                return _come_back(store, name, token)
+            if not is_open or not name:
+                return _kept(store, token, known)
+            if not _is_id(name):
                 return token
-            if sent in people:
-                store.annotators.revoke(sent)
-                return store.annotators.add(sent)
         over = found.until is not None and (now or datetime.now(UTC)).date() > date.fromisoformat(found.until)
-        if over or len(people) >= found.most:
-            return FULL
-        return _add(store, _next_name(store) if found.id_name is None else sent, token)
+        return FULL if over or len(joined(store)) >= found.most else store.annotators.add(name, joined=True)
+
+
+def _kept(store: Store, token: str, known: str) -> str:
+    """The token of a link that may open nothing; `known` where it does not and `known` does."""
+    people = store.annotators
+    return known if people.authenticate(token) is None and people.authenticate(known) is not None else token
+
+
+def _come_back(store: Store, name: str, token: str) -> str:
+    """A new token of `name`; `token`, which opens nothing, where no id may tell them or their link was revoked."""
+    person = next(each for each in store.annotators.all() if each.name == name)
+    allowed = person.has_link and not NO_ID.fullmatch(name) and came_by_link(store, person)
+    return store.annotators.renew(name) if allowed else token
+
+
+def _is_id(sent: str) -> bool:
+    """Whether someone new may be called that."""
+    try:
+        return not NO_ID.fullmatch(checked_name(sent))
+    except InputError:
+        return False
 
 
 def has_enough(link: OpenLink | None, given: int) -> bool:
@@ -127,13 +165,9 @@ def has_enough(link: OpenLink | None, given: int) -> bool:
     return link is not None and link.quota is not None and given >= link.quota
 
 
-def _add(store: Store, name: str, token: str) -> str:
-    try:
-        own = store.annotators.add(name)
-    except InputError:  # no name, or that of somebody who was invited: the link opens nothing
-        return token
-    store.annotators.note(name, Kind.JOINED)
-    return own
+def _with_closed(link: OpenLink) -> tuple[str, ...]:
+    """The links that are closed when `link` is."""
+    return (*link.closed, link.token_sha256) if link.token_sha256 else link.closed
 
 
 def _next_name(store: Store) -> str:
@@ -142,10 +176,6 @@ def _next_name(store: Store) -> str:
     while f"visitor {number}" in names:
         number += 1
     return f"visitor {number}"
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def came_by_link(store: Store, person: Annotator) -> bool:

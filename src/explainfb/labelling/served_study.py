@@ -1,12 +1,14 @@
 """A study as the annotators' app opens it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from explainfb.core.errors import InputError
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import explanations_path, load_explanations
 from explainfb.labelling.practice import Practice, make_practice, read_practice
+from explainfb.labelling.server import cookie_of
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
 from explainfb.labelling.wording import Wording
@@ -46,6 +48,11 @@ class ServedStudy:
     @property
     def settings(self) -> StudySettings:
         return self.study.settings
+
+    @cached_property
+    def cookie(self) -> str:
+        """In which cookie browsers keep the token of a personal link."""
+        return cookie_of(self.store)
 
     def session(self, annotator: Annotator) -> AnnotationSession:
         """Where `annotator` is asked."""

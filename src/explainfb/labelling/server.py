@@ -1,14 +1,18 @@
 """Serving the annotators' app with Streamlit, from a checkout or from an installed wheel."""
 
+import hashlib
 import os
 import socket
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 import explainfb
 from explainfb.core.errors import InputError
+
+if TYPE_CHECKING:
+    from explainfb.store import Store
 
 STUDY, DATABASE, DATA_DIR = "EXPLAINFB_STUDY", "EXPLAINFB_DB", "EXPLAINFB_DATA_DIR"
 """The environment variables by which the app learns what to serve; a database's password is in no command line."""
@@ -16,7 +20,11 @@ LOCALHOST = "127.0.0.1"
 THIS_MACHINE = {LOCALHOST, "::1", "localhost"}
 PORT = 8501
 COOKIE = "explainfb_link"
-"""The cookie in which a browser keeps the token of its personal link."""
+"""How the cookie's name begins in which a browser keeps the token of its personal link."""
+COOKIE_SECONDS = 30 * 24 * 60 * 60
+"""For how long; a visitor whom nothing else tells comes back as the same person until then."""
+RESEARCHER = "researcher"
+"""Who the first link to the researchers' page is for."""
 ENTER = "enter"
 """The page that personal links lead to."""
 ADDRESS = "address of the app"
@@ -47,6 +55,14 @@ def app_script() -> Path:
 def server_script() -> Path:
     """What serves the app, beside its first file."""
     return app_script().with_name("serve.py")
+
+
+def cookie_of(store: "Store") -> str:
+    """The cookie's name, of the study's own: a host's cookies are sent to all of its ports, on each maybe a study."""
+    from explainfb.study import folder  # with PyTorch, which the command line starts without
+
+    identity = store.read_setting(folder.STUDY) or ""
+    return f"{COOKIE}_{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def address(host: str, port: int) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import check_fields
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer, Comparison, ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
@@ -43,6 +44,7 @@ class RandomUtilityAnnotator:
     name: str = "simulated"
 
     def __post_init__(self) -> None:
+        check_fields(self, "RandomUtilityAnnotator.")
         if self.split.relevance is None:
             raise InputError(
                 "A simulated annotator needs to know where the reason should be, and this task has no relevance masks; "

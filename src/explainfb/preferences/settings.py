@@ -80,14 +80,12 @@ class RandomUtilitySettings:
     """How far the time varies from answer to answer: the standard deviation of its logarithm, at least 0."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "random_utility.")
         for name in ("noise", "threshold", "seconds", "hesitation", "seconds_spread"):
-            if not 0 <= getattr(self, name) < float("inf"):
+            if getattr(self, name) < 0:
                 raise InputError(f"random_utility.{name} is a number of at least 0; found {getattr(self, name)}.")
         if not 0 <= self.lapse_rate <= 1:
             raise InputError(f"random_utility.lapse_rate is a share in [0, 1]; found {self.lapse_rate}.")
-        for name in ("good", "bad", "left_bias", "tidy_bias", "bright_bias", "middle_bias"):
-            if not abs(getattr(self, name)) < float("inf"):
-                raise InputError(f"random_utility.{name} is a finite number; found {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

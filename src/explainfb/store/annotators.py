@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 
 from explainfb.core.errors import InputError
 from explainfb.core.names import is_fit
@@ -39,7 +39,7 @@ def excluded_ids() -> Select[tuple[int]]:
 def id_of(connection: Connection, name: str) -> int:
     """Raises `InputError` for a name that is not in the study."""
     found: int | None = connection.execute(
-        select(schema.annotators.c.id).where(schema.annotators.c.name == _checked(name))
+        select(schema.annotators.c.id).where(schema.annotators.c.name == checked_name(name))
     ).scalar()
     if found is None:
         raise InputError(f"No annotator is called {name!r}; list the annotators to see who there is.")
@@ -49,7 +49,7 @@ def id_of(connection: Connection, name: str) -> int:
 def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
     """The id of whoever is called `name`, who is added when new; raises `InputError` where another role holds it."""
     people = schema.annotators.c
-    found = connection.execute(select(people.id, people.role).where(people.name == _checked(name))).first()
+    found = connection.execute(select(people.id, people.role).where(people.name == checked_name(name))).first()
     if found is None:
         return append(connection, schema.annotators, {"name": name, "role": role, "added_at": now})
     if found.role != role:
@@ -57,7 +57,8 @@ def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
     return int(found.id)
 
 
-def _checked(name: str) -> str:
+def checked_name(name: str) -> str:
+    """`name`. Raises `InputError` where nobody can be called that."""
     if not 0 < len(name) <= NAME_LENGTH or not is_fit(name) or name != name.strip():
         raise InputError(
             f"A name is 1 to {NAME_LENGTH} characters without spaces at its ends and without control characters; "
@@ -66,13 +67,35 @@ def _checked(name: str) -> str:
     return name
 
 
-def _hash(token: str) -> str:
+def token_hash(token: str) -> str:
+    """What is kept of a link's token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()  # a link may be typed with any characters
+
+
+def _new_link(connection: Connection, annotator: int, now: datetime) -> str:
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    values = {"token_sha256": token_hash(token), "annotator_id": annotator, "issued_at": now}
+    connection.execute(insert(schema.links).values(**values))
+    return token
+
+
+def _close_links(connection: Connection, annotator: int, now: datetime) -> bool:
+    """Whether any was open."""
+    links = schema.links.c
+    change = update(schema.links).where(links.annotator_id == annotator, links.revoked_at.is_(None))
+    return connection.execute(change.values(revoked_at=now)).rowcount > 0
 
 
 def _forgotten(connection: Connection) -> Forgotten:
     found = connection.execute(select(schema.settings.c.value).where(schema.settings.c.name == FORGOTTEN)).scalar()
     return Forgotten(**json.loads(found)) if found else Forgotten(0, 0)
+
+
+def _count_forgotten(connection: Connection, answers: int) -> None:
+    before = _forgotten(connection)
+    now = json.dumps({"people": before.people + 1, "answers": before.answers + answers})
+    connection.execute(delete(schema.settings).where(schema.settings.c.name == FORGOTTEN))
+    connection.execute(insert(schema.settings).values(name=FORGOTTEN, value=now))
 
 
 def _given(connection: Connection, annotator: int) -> int:
@@ -93,14 +116,14 @@ class Annotators:
         self._database = database
         self._recount = recount
 
-    def add(self, name: str, *, role: Role = Role.ANNOTATOR) -> str:
+    def add(self, name: str, *, role: Role = Role.ANNOTATOR, joined: bool = False) -> str:
         """Add someone, or give someone whose link was revoked a new one; returns the link's token.
 
-        The token has 128 random bits and is given only here: the database keeps its SHA-256, so that nobody who reads
-        the database can answer as someone else.
+        With `joined` it goes on record that they came by the open link. The token has 128 random bits and is given only
+        here: the database keeps its SHA-256, so that nobody who reads the database can answer as someone else.
         Raises `InputError` for a name that has an open link, or that another role holds.
         """
-        token, now = secrets.token_urlsafe(TOKEN_BYTES), datetime.now(UTC)
+        now = datetime.now(UTC)
         with self._database.write() as connection:
             annotator = ensure(connection, name, role, now)
             known = next(each for each in self._load(connection) if each.id == annotator)
@@ -109,20 +132,29 @@ class Annotators:
                     f"{name!r} has a link already, and a link is shown only once: where only the app's address is "
                     "another, put that before /enter# in it; where it is lost, revoke it first; or choose another name."
                 )
-            connection.execute(
-                insert(schema.links).values(token_sha256=_hash(token), annotator_id=annotator, issued_at=now)
-            )
-        return token
+            if joined:
+                values = {"kind": Kind.JOINED, "detail": "", "by": name, "at": now}
+                connection.execute(insert(schema.events).values(annotator_id=annotator, **values))
+            return _new_link(connection, annotator, now)
+
+    def renew(self, name: str) -> str:
+        """Put a new link in the place of the open one of `name`; returns its token.
+
+        Raises `InputError` where no link is open: what was revoked stays so.
+        """
+        now = datetime.now(UTC)
+        with self._database.write() as connection:
+            annotator = id_of(connection, name)
+            if not _close_links(connection, annotator, now):
+                raise InputError(f"{name!r} has no open link; add them again to give one.")
+            return _new_link(connection, annotator, now)
 
     def revoke(self, name: str) -> bool:
         """Close the link of `name` and end the lease; False when no link was open. The answers stay."""
         with self._database.write() as connection:
             annotator = id_of(connection, name)
             connection.execute(delete(schema.leases).where(schema.leases.c.annotator_id == annotator))
-            change = update(schema.links).where(
-                schema.links.c.annotator_id == annotator, schema.links.c.revoked_at.is_(None)
-            )
-            return connection.execute(change.values(revoked_at=datetime.now(UTC))).rowcount > 0
+            return _close_links(connection, annotator, datetime.now(UTC))
 
     def all(self) -> list[Annotator]:
         """Everyone, in the order in which they were added."""
@@ -131,12 +163,11 @@ class Annotators:
 
     def authenticate(self, token: str) -> Annotator | None:
         """Whose open link this is. The look-up is by hash, so its duration tells nothing about any token."""
-        query = select(schema.links.c.annotator_id).where(
-            schema.links.c.token_sha256 == _hash(token), schema.links.c.revoked_at.is_(None)
-        )
-        with self._database.read() as connection:
-            found = connection.execute(query).scalar()
-            return None if found is None else next(each for each in self._load(connection) if each.id == found)
+        return self._holder(token, schema.links.c.revoked_at.is_(None))
+
+    def recognize(self, token: str) -> Annotator | None:
+        """Whose link this is or was: one that was revoked too, so that whoever held it is not taken for someone new."""
+        return self._holder(token)
 
     def note(self, name: str, kind: Kind, *, detail: str = "", by: str = "", at: datetime | None = None) -> None:
         """Put an event on record. `EXCLUDED` and `INCLUDED` also count the open slots of every round anew."""
@@ -154,11 +185,11 @@ class Annotators:
         """Take `exclude` back, on record."""
         self.note(name, Kind.INCLUDED, detail=reason, by=by)
 
-    def forget(self, name: str) -> int:
+    def forget(self, name: str, *, counted: bool = True) -> int:
         """Delete the answers, ratings, comments, events, link and name of `name`; returns how many answers there were.
 
-        A count stays, open rounds ask others in their place, and what was learned before is not undone. Raises
-        `InputError` for a researcher, whose decisions are on record.
+        A count stays, unless not `counted`; open rounds ask others in their place, and what was learned before is not
+        undone. Raises `InputError` for a researcher, whose decisions are on record.
         """
         with self._database.write() as connection:
             annotator = id_of(connection, name)
@@ -171,10 +202,8 @@ class Annotators:
             for table in (schema.leases, schema.ratings, schema.answers, schema.events, schema.links):
                 connection.execute(delete(table).where(table.c.annotator_id == annotator))
             connection.execute(delete(schema.annotators).where(schema.annotators.c.id == annotator))
-            before = _forgotten(connection)
-            now = json.dumps({"people": before.people + 1, "answers": before.answers + given})
-            connection.execute(delete(schema.settings).where(schema.settings.c.name == FORGOTTEN))
-            connection.execute(insert(schema.settings).values(name=FORGOTTEN, value=now))
+            if counted:
+                _count_forgotten(connection, given)
             self._recount(connection)
         self._database.checkpoint()
         return given
@@ -211,6 +240,12 @@ class Annotators:
             taken_back=Kind.INCLUDED in kinds,
             shortcuts=switches[-1:] != [Kind.SHORTCUTS_OFF],
         )
+
+    def _holder(self, token: str, *conditions: ColumnElement[bool]) -> Annotator | None:
+        query = select(schema.links.c.annotator_id).where(schema.links.c.token_sha256 == token_hash(token), *conditions)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar()
+            return None if found is None else next(each for each in self._load(connection) if each.id == found)
 
     def _load(self, connection: Connection) -> list[Annotator]:
         people = schema.annotators.c
