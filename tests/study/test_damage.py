@@ -3,6 +3,8 @@
 import os
 import random
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,3 +186,28 @@ def test_a_line_that_a_power_cut_left_unfinished_is_no_damage(folder: Path) -> N
     Study.open(folder, SMALL).run()
     assert check_study(folder).damaged == ()
     assert read_manifest(folder).damaged_lines == 0
+
+
+@pytest.fixture
+def copied(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "study"))
+
+
+def test_forgetting_someone_is_no_damage(tmp_path: Path) -> None:
+    """What was learned from them stays learned, as the consent says, and the study goes on."""
+    study = Study.open(tmp_path / "study", replace(SMALL, controls=(), comparisons_per_round=24, crowd=(0.1, 0.1)))
+    study.run()
+    with Store(study.database) as store:
+        first, *_ = store.annotators.all()
+        store.annotators.forget(first.name)
+    assert run("check", str(study.folder)) == 0
+    assert run("evaluate", "--study", str(study.folder)) == 0
+    assert study.results_path.is_file()
+
+
+def test_evaluate_begins_nothing_that_a_damaged_database_would_not_let_it_end(copied: Path) -> None:
+    with closing(sqlite3.connect(copied / "study.db")) as raw, raw:
+        raw.execute("UPDATE answers SET answer = 'cant_tell' WHERE id = 1")
+    assert run("evaluate", "--study", str(copied)) == 2
+    assert (copied / "results.json").is_file()
+    assert list((copied / "evaluations").glob("*.safetensors"))

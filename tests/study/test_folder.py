@@ -9,7 +9,7 @@ from command_line import run
 from explainfb.core.errors import InputError
 from explainfb.core.types import Comparison, ExplanationKey
 from explainfb.store import Store
-from explainfb.study.folder import STUDY, check_store, locked, new_folder
+from explainfb.study.folder import STUDY, check_new, check_store, locked, new_folder
 from explainfb.study.settings import StudySettings
 from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY
@@ -87,3 +87,12 @@ def test_a_folder_that_lost_its_settings_is_not_picked_for_ever(tmp_path: Path) 
     folder = new_folder(TINY, tmp_path)
     (folder / "classifiers").mkdir(parents=True)
     assert new_folder(TINY, tmp_path) == tmp_path / "digits-decoy-2"
+
+
+def test_words_for_annotators_may_be_written_before_the_study_is_begun(tmp_path: Path) -> None:
+    for name in ("consent.md", "instructions.md", "wording.toml", "practice.toml"):
+        (tmp_path / name).write_text("")
+    check_new(tmp_path)
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(InputError, match=r"holds other things \('thesis.tex'\)"):
+        check_new(tmp_path)

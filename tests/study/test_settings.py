@@ -10,7 +10,7 @@ import pytest
 from explainfb.core.errors import InputError
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.rewards.settings import RewardSettings
-from explainfb.study import settings as module
+from explainfb.study import settings_file as module
 from explainfb.study.settings import StudySettings, command_line
 from explainfb.study.settings_file import check_same, read_settings, upgrade_settings, write_settings
 from explainfb.study.study import Study

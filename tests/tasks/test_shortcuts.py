@@ -36,7 +36,7 @@ def large(request: pytest.FixtureRequest) -> tuple[Kind, Task]:
     small = load_task("digits")
     many = Split(small.clean.images.repeat(10, 1, 1, 1), small.clean.labels.repeat(10))
     sound = Task(small.name, small.class_names, small.train, small.validation, many)
-    planted: Task = load_task.__globals__["_with_shortcut"](sound, kind, seed=0)
+    planted: Task = load_task.__globals__["_with_shortcut"](sound, kind, 1.0, seed=0)
     return kind, planted
 
 

@@ -38,7 +38,7 @@ class Run:
     db: str | None = None
     """Database for comparisons and answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
     jobs: int = 1
-    """Processes that share the arms beside feedback, each with one thread and some 1 GB; the numbers are the same."""
+    """Processes that share the arms beside feedback, of 1 GB each."""
 
     def __call__(self, console: Console) -> int:
         from explainfb.cli.people import say_researchers_link

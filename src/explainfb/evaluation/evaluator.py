@@ -108,7 +108,9 @@ def evaluate(
 
 
 def _groups(split: Split, classes: int) -> Tensor | None:
-    return None if split.shortcut_class is None else split.labels * classes + split.shortcut_class
+    if split.shortcut_class is None:
+        return None
+    return split.labels * (classes + 1) + split.shortcut_class + 1  # images without a shortcut are groups too
 
 
 def cross_checked(

@@ -45,7 +45,7 @@ def write_wording(path: Path, language: Language) -> None:
         )
     text = (FOLDER / f"{language}.toml").read_text(encoding="utf-8")
     try:
-        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"), noted=False)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); name another place.") from error
 

@@ -162,8 +162,10 @@ class Database:
                     metadata.create_all(connection, checkfirst=False)
                     connection.execute(insert(versions).values(version=SCHEMA_VERSION))
                 found = SCHEMA_VERSION
+        if found in UPGRADES and self._read_only and not self.is_sqlite:
+            return  # every row of before can be read as it is, and others may be using the database
         if found in UPGRADES:
-            if self._read_only and self.is_sqlite:
+            if self._read_only:
                 self._read_a_copy()
             found = self._upgrade()
         if found != SCHEMA_VERSION:

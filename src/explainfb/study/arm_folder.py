@@ -64,13 +64,18 @@ class ArmFolder:
     def note_answers(self, store: Store, number: int) -> None:
         """Write down what was on record when the reward of round `number` was fitted."""
         taken = store.fingerprint(number)
-        note(self.path / f"{ANSWERS}-1-to-{number}-until-{taken.until}", taken.digest)
+        gone = store.annotators.forgotten().people
+        note(self.path / f"{ANSWERS}-1-to-{number}-until-{taken.until}-forgotten-{gone}", taken.digest)
 
     def check_answers(self, store: Store) -> None:
-        """Raise `InputError` where what was on record when a reward was fitted is not there as it was."""
+        """Raise `InputError` where what was on record when a reward was fitted is not there as it was.
+
+        Nothing can be said of what was on record before somebody was forgotten, whose rows are gone as they should be.
+        """
+        gone = str(store.annotators.forgotten().people)
         for name, digests in noted_beside(self.path / ANSWERS).items():
-            _, _, _, number, _, until = name.removeprefix(ANSWERS).split("-")
-            if digests and store.fingerprint(int(number), until).digest not in digests:
+            _, _, _, number, _, until, _, then = name.removeprefix(ANSWERS).split("-")
+            if digests and then == gone and store.fingerprint(int(number), until).digest not in digests:
                 raise InputError(
                     f"The database of {self.path} is damaged, or is an older copy: what it has of rounds 1 to {number} "
                     "is not what a reward was fitted to; restore it from a copy."

@@ -190,9 +190,13 @@ def check_new(folder: Path) -> None:
         raise InputError(f"{folder} is no study and holds other things ({listed}); give a new or an empty folder.")
 
 
+WORDS = ("consent.md", "instructions.md", "wording.toml", "practice.toml")
+"""What people may write for a study before it is begun."""
+
+
 def _may_lie_there(name: str) -> bool:
     """What a study that was not begun to its end may find in its folder: its own, and what people put there before."""
-    usual = (IDENTITY, MANIFEST, DATABASE, SETTINGS, "study.lock", "provenance.", "consent.md", "instructions.md")
+    usual = (IDENTITY, MANIFEST, DATABASE, SETTINGS, "study.lock", "provenance.", *WORDS)
     return name.startswith((".", *usual)) or name in (*MADE, "doctor", "report", "tensorboard")
 
 

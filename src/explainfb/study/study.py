@@ -175,18 +175,17 @@ class Study:
         return results
 
     def forget_evaluations(self) -> None:
-        """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished.
-
-        An interruption leaves an unfinished study: results.json goes first.
-        """
+        """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished."""
         if not self.results_path.is_file():
             raise InputError(f"The study in {self.folder} is not finished; run it first.")
+        with Store(self.database) as store:  # what could not be measured to its end is not begun
+            ArmAnswers(self.context, self.context.feedback_folder, store).results()
         self._adopt_old_provenance()
         if (known := read_provenance(self.folder)) is not None:
             forgotten = {EVALUATION.format(arm=arm) for arm in (BEFORE, FEEDBACK, *ARMS)}
             others = {stage: took for stage, took in known.seconds.items() if stage not in forgotten}
             write_provenance(self.folder, Provenance(known.environment, others))
-        self.results_path.unlink()
+        self.results_path.unlink()  # first, so that an interruption leaves an unfinished study
         remove_evaluations(self.folder)
 
     @property

@@ -14,7 +14,7 @@ from explainfb.study.folder import SETTINGS, same_data
 from explainfb.study.settings import StudySettings, as_plain
 from explainfb.study.settings_file import read_settings
 
-START = ("task", "seed", "train_images", "shortcut", "image_size", "weights", "training")
+START = ("task", "seed", "train_images", "shortcut", "shortcut_rate", "image_size", "weights", "training")
 """The settings that decide the classifier before feedback."""
 DECIDED_BY = {
     ("classifiers/round-0.budget.json", "classifiers/round-0.safetensors"): START,

@@ -21,6 +21,7 @@ from typing import Any
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.results.encoding import stopped_as_json, stopped_from
 from explainfb.results.records import ArmDescription, Compute
 from explainfb.statistics.contrasts import Contrast
@@ -125,7 +126,7 @@ def _cell_from(found: Json, arms: Mapping[str, ArmDescription]) -> CellSummary:
     return CellSummary(
         task=found["task"],
         command=found["command"],
-        settings=found["settings"],
+        settings={RENAMED_SETTINGS.get(name, name): value for name, value in found["settings"].items()},
         seeds=tuple(found["seeds"]),
         arms={name: _arm_from(found, arms[name]) for name in found["arms"]},
         contrasts=tuple(_contrast_from(contrast) for contrast in found["contrasts"]),
