@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from command_line import HUMAN, run
-from explainfb.cli.people import say_researchers_link
 from explainfb.core.types import Answer
 from explainfb.labelling import server as serving
 from explainfb.labelling.recruiting import join
@@ -294,36 +292,3 @@ def test_an_open_link_has_the_recruiters_id_before_its_secret(say: Say, study: P
     assert say("annotators", "close")[1].startswith("No link was open")
     assert say("annotators", "open", "--most", "0")[0] == 2
     assert "for annotators open" in say("annotators", "list", "--most", "3")[2]
-
-
-def test_the_first_researchers_link_is_given_once_and_not_again_when_it_was_revoked(
-    study: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    console = Console(width=200)
-    with Store(study / "study.db") as store:
-        say_researchers_link(console, store)
-        token = token_of(capsys.readouterr().out)
-        assert store.annotators.authenticate(token) is not None
-        say_researchers_link(console, store)
-        assert "with the link of a researcher" in capsys.readouterr().out
-        store.annotators.revoke("researcher")
-        say_researchers_link(console, store)
-        said = capsys.readouterr().out
-        assert "nobody has a link to it" in said
-        assert "/enter#" not in said
-        assert [person.has_link for person in store.annotators.all()] == [False]
-
-
-def test_two_starts_at_once_give_one_researchers_link(
-    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Store(study / "study.db") as store:
-        add = store.annotators.add
-
-        def second(name: str, *, role: Role) -> str:
-            add(name, role=role)  # by the other start, just before
-            return add(name, role=role)
-
-        monkeypatch.setattr(store.annotators, "add", second)
-        say_researchers_link(Console(width=200), store)
-        assert "with the link of a researcher" in capsys.readouterr().out
