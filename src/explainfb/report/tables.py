@@ -100,7 +100,7 @@ def summary_table(results: StudyResults) -> Table:
     """
     robust = robustness(results)
     shown = [measure for measure in (*shown_measures(results), robust) if measure not in (None, SHORTCUT_SHARE)]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column(results.task, no_wrap=True)
     for measure in shown:
         table.add_column(_heading(measure), justify="right", no_wrap=True)
