@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from experiments.grids import COLUMNS, all_tables, arms
+from experiments.grids import LINF_1, all_tables, arms
 from experiments.page import Page
+from explainfb.results.measures import CLEAN, ECE, SHIFTED, WORST_GROUP
 from explainfb.sweeps.figures import arms_figure
 from explainfb.sweeps.summary_file import read_summary
 from explainfb.sweeps.tables import Row, table
 
-LABELS = {"frame": "a patch on the frame", "ring": "a patch beside or on the digit"}
+CELLS = ("frame", "ring")
+COLUMNS = (CLEAN, SHIFTED, WORST_GROUP, ECE, LINF_1)
 
 
 def page_of(path: Path) -> Page:
     """Of a results.json."""
     summary = read_summary(path)
-    tables = {cell: table(summary, rows_of_cell(cell), COLUMNS) for cell in LABELS}
+    tables = {cell: table(summary, rows_of_cell(cell), COLUMNS) for cell in CELLS}
     return Page(tables, arms_figure(summary), all_tables(summary))
 
 

@@ -38,7 +38,7 @@ CANDIDATES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tune:
+class Settings:
     """On which seeds it is tuned, and where."""
 
     seeds: int = 2
@@ -54,7 +54,7 @@ def with_random_patches(task: Task, seed: int) -> Split:
     return replace(split, images=shortcut.plant(split.images, shown, seed=seed)[0])
 
 
-def accuracy_of(arm: str, baselines: BaselineSettings, wanted: Tune, seed: int) -> float:
+def accuracy_of(arm: str, baselines: BaselineSettings, wanted: Settings, seed: int) -> float:
     settings = StudySettings(seed=seed, controls=(arm,), baselines=baselines)
     place = "-".join(f"{value:g}" if isinstance(value, float) else str(value) for value in vars(baselines).values())
     study = Study.open(wanted.folder / arm / place / str(seed), settings)
@@ -63,7 +63,7 @@ def accuracy_of(arm: str, baselines: BaselineSettings, wanted: Tune, seed: int) 
     return validate(tuned, with_random_patches(study.task, seed))[1]
 
 
-def main(wanted: Tune) -> None:
+def main(wanted: Settings) -> None:
     use_one_thread()
     for arm, candidates in CANDIDATES.items():
         for baselines in candidates:
@@ -75,4 +75,4 @@ def main(wanted: Tune) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Tune, description=__doc__))
+    main(tyro.cli(Settings, description=__doc__))
