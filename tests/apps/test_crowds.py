@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from app_visitors import NewVisitor, ready_visitors
 from explainfb.core.types import Answer
+from explainfb.study.settings_file import read_settings, write_settings
 from explainfb.testing.app_server import copy_study, move_to_database, served
 from store_backends import BACKENDS, check_counters, fresh_url
 
@@ -47,9 +49,7 @@ def test_eight_people_at_once(new_visitor: NewVisitor, waiting_study: Path, tmp_
 
 def test_overlap_asks_so_many_people_and_no_more(new_visitor: NewVisitor, waiting_study: Path, tmp_path: Path) -> None:
     study = copy_study(waiting_study, tmp_path / "study")
-    settings = (study / "study.toml").read_text()
-    assert "overlap = 1" in settings
-    (study / "study.toml").write_text(settings.replace("overlap = 1", "overlap = 2"))
+    write_settings(replace(read_settings(study / "study.toml"), overlap=2), study / "study.toml")
     with served(study) as app:
         visitors = ready_visitors(new_visitor, app, ["one", "two", "three"])
         shown = [visitor.pictures() for visitor in visitors]
@@ -64,9 +64,7 @@ def test_a_lease_that_expires_while_its_annotator_sleeps(
     new_visitor: NewVisitor, waiting_study: Path, tmp_path: Path
 ) -> None:
     study = copy_study(waiting_study, tmp_path / "study")
-    settings = (study / "study.toml").read_text()
-    assert "lease_minutes = 10" in settings
-    (study / "study.toml").write_text(settings.replace("lease_minutes = 10", "lease_minutes = 0.03"))
+    write_settings(replace(read_settings(study / "study.toml"), lease_minutes=0.03), study / "study.toml")
     with served(study) as app:
         sleeper, other = (new_visitor() for _ in range(2))
         sleeper.get_ready(app.invite("Eve"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def follow(serve: Any, link: str, cookies: str = "") -> Response:
 
     headers = [(b"cookie", cookies.encode())]
     scope = {"type": "http", "method": "POST", "scheme": "http", "path": "/enter", "headers": headers}
-    answer: Response = asyncio.run(serve.enter(Request(scope, receive)))
+    # in a thread of its own: in this one the browser of other tests may have a loop that runs
+    with ThreadPoolExecutor(1) as thread:
+        answer: Response = thread.submit(lambda: asyncio.run(serve.enter(Request(scope, receive)))).result()
     return answer
 
 

@@ -1,16 +1,17 @@
 """A visit to a study that has explanations rated one by one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from app_visitors import NewVisitor
 from explainfb.core.types import Answer
+from explainfb.study.settings_file import read_settings, write_settings
 from explainfb.testing.app_server import copy_study, served
 
 
 def test_a_visit_that_rates(new_visitor: NewVisitor, waiting_study: Path, tmp_path: Path) -> None:
     study = copy_study(waiting_study, tmp_path / "study")
-    settings = (study / "study.toml").read_text()
-    (study / "study.toml").write_text(settings.replace('question = "compare"', 'question = "rate"'))
+    write_settings(replace(read_settings(study / "study.toml"), question="rate"), study / "study.toml")
     with served(study) as app:
         visitor = new_visitor()
         visitor.visit(app.invite("Gil"), "agree")
