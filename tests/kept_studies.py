@@ -34,6 +34,7 @@ KEPT = sorted((Path(__file__).parent / "studies").glob("*.tar.xz"))
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
+    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python has it from 3.11.4 on
     with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+        packed.extractall(folder, **safely)  # type: ignore[arg-type]
     return folder
