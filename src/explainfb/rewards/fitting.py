@@ -26,7 +26,7 @@ PRIOR_ANSWERS = 10
 NOISE_SPEED_UP = 10
 """How much greater the learning rate of an annotator's noise is than the reward's."""
 MOST_VALIDATING = 512
-"""Answers that a member is validated by: what all of many say, these say within a few per cent of the loss."""
+"""Answers that a member is validated by at most, so that a step does not take longer with more of them."""
 
 
 def fit_ensemble(

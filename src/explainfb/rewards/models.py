@@ -19,7 +19,7 @@ from explainfb.explanations.superpixels import pool
 from explainfb.rewards.settings import Kind, Scale
 
 PART_PIXELS, PART_IMAGES = 2**22, 512
-"""How much goes through a model at a time where no gradient is wanted: 83 photographs of 224×224, some 300 MB."""
+"""How much goes through a model at a time where no gradient is wanted: 83 photographs of 224×224."""
 
 
 @dataclass(frozen=True, eq=False)
