@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from explainfb import LimeSettings, Task, ThreatModel, explain, finetune, load_task, robust_accuracy, wrap
-from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
+from explainfb.classifiers.classifier import Classifier, clone, fingerprint, load_classifier, save_classifier
 from explainfb.classifiers.networks import BUILDERS
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.classifiers.training import fit, predict_logits, train
 from explainfb.core.errors import InputError
 from explainfb.finetuning import baselines
 from explainfb.finetuning.settings import FinetuneSettings
-from explainfb.study.explaining import fingerprint
 from explainfb.tasks.task import Split
 from explainfb.testing.tiny import ATTACKS
 from foreign_networks import CLASSES, NETWORKS, Plain, frozen_body

@@ -60,7 +60,7 @@ def test_the_loss_of_an_equal_answer_is_least_where_the_rewards_are_equal() -> N
 def test_the_additive_reward_is_the_sum_of_its_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     explained, additive = some_explained(), model("additive")
     maps = torch.rand(6, 2, 13, 17, generator=torch_generator(1))
-    monkeypatch.setattr(additive, "maps", lambda images: maps)
+    monkeypatch.setattr(additive, "maps", lambda images, features: maps)
     for row, reward in enumerate(additive(explained)):
         shares = explained.weights[row] / explained.weights[row].abs().sum()
         by_hand = 0.0

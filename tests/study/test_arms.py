@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from explainfb.classifiers.classifier import Classifier, clone, load_classifier, save_classifier
+from explainfb.classifiers.classifier import Classifier, clone, fingerprint, load_classifier, save_classifier
 from explainfb.core.errors import InputError
 from explainfb.evaluation.evaluator import Evaluation, evaluate
 from explainfb.finetuning.optimisation import Finetuned, OnStep
@@ -23,7 +23,6 @@ from explainfb.study.arms import methods, registry
 from explainfb.study.arms.arm import FinetunedArm
 from explainfb.study.arms.registry import ARMS, Arms
 from explainfb.study.context import StudyContext
-from explainfb.study.explaining import fingerprint
 from explainfb.study.settings import Control, KnownControl
 from explainfb.study.study import Study
 from explainfb.sweeps.runner import SweepSettings, sweep

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from explainfb.classifiers.classifier import load_classifier
+from explainfb.classifiers.classifier import fingerprint, load_classifier
 from explainfb.cli.commands import main
 from explainfb.core.environment import read_provenance
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
 from explainfb.study import study as study_module
-from explainfb.study.explaining import fingerprint
 from explainfb.study.settings import command_line, task_of
 from explainfb.study.study import Study
 from explainfb.testing.tiny import TINY

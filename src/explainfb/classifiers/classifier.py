@@ -5,6 +5,7 @@ explanations see pixels in [0, 1] and nothing else.
 """
 
 import copy
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -173,6 +174,14 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     # the tensors come without the version of their layout, and MNASNet refuses weights that have none
     weights._metadata = module.state_dict()._metadata  # type: ignore[attr-defined]
     module.load_state_dict(weights)
+
+
+def fingerprint(classifier: Classifier) -> str:
+    """The same for two classifiers of a study whose weights are equal, and for no others."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(classifier.state_dict().items()):
+        found.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def clone(classifier: Classifier) -> Classifier:

@@ -1,6 +1,6 @@
 """The records that all packages share: frozen, and checked when they are made."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Self
@@ -46,17 +46,19 @@ class ExplanationKey:
     """Where an explanation is found: which classifier of the run, and which training image.
 
     >>> from explainfb import ExplanationKey
-    >>> str(ExplanationKey("round-0", image=7))
-    'round-0/7'
+    >>> str(ExplanationKey("round-0", image=7)), str(ExplanationKey("round-0", image=7, superpixel=12))
+    ('round-0/7', 'round-0/7/12')
     """
 
     classifier: str
     """Such as `round-0`."""
     image: int
     """Index into the task's training images."""
+    superpixel: int | None = None
+    """The one superpixel of it that is shown, as a reason alone; None shows the whole explanation."""
 
     def __str__(self) -> str:
-        return f"{self.classifier}/{self.image}"
+        return f"{self.classifier}/{self.image}" + ("" if self.superpixel is None else f"/{self.superpixel}")
 
     @property
     def gold(self) -> bool:
@@ -66,8 +68,13 @@ class ExplanationKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The inverse of `str`."""
-        classifier, _, image = text.rpartition("/")
-        return cls(classifier, int(image))
+        classifier, image, *superpixel = text.split("/")
+        return cls(classifier, int(image), int(superpixel[0]) if superpixel else None)
+
+    @property
+    def whole(self) -> Self:
+        """The explanation that the superpixel is of."""
+        return replace(self, superpixel=None)
 
 
 class Answer(StrEnum):

@@ -1,7 +1,7 @@
 """Why a classifier gives an image a class: the record, what can be read off it, and how it shows itself."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,6 +129,17 @@ class Explanation:
         order = np.argsort(-strength, kind="stable")
         counted: IntArray = order[(self.stands_out & (strength > 0))[order]]
         return counted[:count]
+
+    def only(self, superpixel: int) -> "Explanation":
+        """The same explanation with the weight of one superpixel alone, as a reason of its own; the others are 0.
+
+        Raises `InputError` for a superpixel that the image does not have.
+        """
+        if not 0 <= superpixel < len(self.weights):
+            raise InputError(f"The explanation has superpixels 0 … {len(self.weights) - 1}; found {superpixel}.")
+        weights = np.zeros_like(self.weights)
+        weights[superpixel] = self.weights[superpixel]
+        return replace(self, weights=weights)
 
     @property
     def reliability(self) -> float | None:

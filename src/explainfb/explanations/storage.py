@@ -67,6 +67,12 @@ def load_explanations(path: Path) -> Explanations:
     return found
 
 
+def explanation_of(explanations: Mapping[ExplanationKey, Explanation], key: ExplanationKey) -> Explanation:
+    """What is shown under `key`: an explanation of `explanations`, or one of its superpixels alone."""
+    whole = explanations[key.whole]
+    return whole if key.superpixel is None else whole.only(key.superpixel)
+
+
 def padded(rows: Sequence[FloatArray]) -> FloatArray:
     """(n, longest): each row with zeros after its end."""
     padded = np.zeros((len(rows), max(len(row) for row in rows)))

@@ -38,6 +38,7 @@ _ASKED = (
 )
 _VERSION = Column("app_version", "text", "The version of the program that asked.")
 _COMMENT = Column("comment", "text", "What the person typed beside it.", "no comment; an empty one is an empty text")
+_WHOLE = "the whole explanation was shown"
 _EXCLUDED = Column("excluded", "true or false", "Whether the person's answers were left out of the fit at the export.")
 
 ANSWERS = (
@@ -50,8 +51,10 @@ ANSWERS = (
     Column("gold", "text", "The known answer of an item that checks the annotator.", "an ordinary comparison"),
     Column("left_classifier", "text", "Whose explanation was shown left, such as `round-0`."),
     Column("left_image", "whole number", "The training image, from 0, that was explained left."),
+    Column("left_superpixel", "whole number", "The one superpixel of it that was shown.", _WHOLE),
     Column("right_classifier", "text", "Whose explanation was shown right."),
     Column("right_image", "whole number", "The training image, from 0, that was explained right."),
+    Column("right_superpixel", "whole number", "The one superpixel of it that was shown.", _WHOLE),
     Column("seed", "whole number", "The seed that drew the comparison and its sides."),
     *_ASKED,
     Column("recorded_at", "time", "When the database stored the event."),

@@ -15,6 +15,8 @@ from explainfb.store import RowError, Store, StoredAnswer, StoredComparison
 from explainfb.store.schema import ROUND_SIZE
 
 NAMES = [column.name for column in ANSWERS]
+LATER = {"left_superpixel", "right_superpixel"}
+"""Columns that exports of earlier versions do not have."""
 Row = Mapping[str, object]
 
 
@@ -47,7 +49,7 @@ def import_answers(store: Store, path: Path) -> int:
 def _check_names(names: Sequence[str]) -> None:
     doubled = {name for name in names if names.count(name) > 1}
     for what, found in (
-        ("lacks the column", set(NAMES) - set(names)),
+        ("lacks the column", set(NAMES) - set(names) - LATER),
         ("has an unknown column", set(names) - set(NAMES)),
         ("has twice the column", doubled),
     ):
@@ -70,8 +72,7 @@ def _line(content: bytes, row: int) -> str:
 
 
 def _event(number: int, row: Row) -> StoredAnswer:
-    left = ExplanationKey(_text(number, row, "left_classifier"), _whole(number, row, "left_image"))
-    right = ExplanationKey(_text(number, row, "right_classifier"), _whole(number, row, "right_image"))
+    left, right = _shown(number, row, "left"), _shown(number, row, "right")
     if left == right:
         raise RowError(number, "right_image", right.image, "another explanation than the left one")
     return StoredAnswer(
@@ -91,6 +92,11 @@ def _event(number: int, row: Row) -> StoredAnswer:
         surplus=_flag(number, row, "surplus"),
         current=_flag(number, row, "current"),
     )
+
+
+def _shown(number: int, row: Row, side: str) -> ExplanationKey:
+    alone = None if row.get(f"{side}_superpixel") in (None, "") else _whole(number, row, f"{side}_superpixel")
+    return ExplanationKey(_text(number, row, f"{side}_classifier"), _whole(number, row, f"{side}_image"), alone)
 
 
 def _comparison(number: int, row: Row, left: ExplanationKey, right: ExplanationKey) -> StoredComparison:

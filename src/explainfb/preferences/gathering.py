@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from explainfb.core.progress import Step
 from explainfb.core.types import ExplanationKey, Preference
 from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.storage import explanation_of
 from explainfb.preferences.random_utility import RandomUtilityAnnotator
 from explainfb.preferences.simulated import Annotator, Crowd
 from explainfb.store import Store
@@ -31,7 +32,7 @@ def ask_annotator(
     preferences = []
     for stored in store.comparisons(round_number):
         comparison = stored.comparison
-        sides = explanations[comparison.left], explanations[comparison.right]
+        sides = explanation_of(explanations, comparison.left), explanation_of(explanations, comparison.right)
         people = annotator.who_answer(comparison, overlap) if isinstance(annotator, Crowd) else [annotator]
         for person in people:
             shown_at = datetime.now(UTC)

@@ -1,8 +1,8 @@
 """Which comparisons to ask: candidates, and the choice among them."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,9 +10,13 @@ import torch
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import BoolArray, Comparison, ExplanationKey, IntArray
+from explainfb.explanations.explanation import Explanation
 from explainfb.preferences.settings import QuerySettings
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.models import ExplainedImages
+
+STRONGEST_ASKED = 0.5
+"""In this share of the pairs of superpixels one is the strongest: what a classifier rests on is asked about most."""
 
 
 def held_out_images(count: int, share: float, seed: int) -> BoolArray:
@@ -86,6 +90,20 @@ def draw_pool(
     )
 
 
+def what_is_shown(
+    pool: Pool, explanations: Mapping[ExplanationKey, Explanation], settings: QuerySettings
+) -> list[ExplanationKey]:
+    """What may be compared: the pool's explanations, or the strongest superpixels of each of the current classifier's.
+
+    An explanation of which fewer than two superpixels stand out has none that could be compared.
+    """
+    if settings.compared == "explanations":
+        return pool.keys
+    whole = [ExplanationKey(pool.current, int(image)) for image in pool.images]
+    found = [(key, explanations[key].top(settings.strongest)) for key in whole]
+    return [replace(key, superpixel=int(each)) for key, top in found if len(top) >= 2 for each in top]
+
+
 def choose_comparisons(
     pool: Pool,
     count: int,
@@ -99,21 +117,28 @@ def choose_comparisons(
     """`count` comparisons of the pool, held-out ones among them, in a random order.
 
     With a bound on how often an image is asked, candidates above it wait for images that were asked less.
-    `explained` are the pool's explanations in the order of `keys`. Held-out comparisons are never filtered; the others
-    are the candidates on which the ensemble's members disagree most, or the first ones where there is no ensemble yet.
+    `explained` are what `what_is_shown` gives for the pool, in the order of `keys`. Held-out comparisons are never
+    filtered; the others are the candidates on which the ensemble's members disagree most, or the first ones where there
+    is no ensemble yet.
     """
     generator = numpy_generator(seed, "comparisons", pool.round)
     judged = max(1, round(count * settings.held_out))
     wanted = count - judged
-    candidates = _candidates(pool, pool.fitted, wanted * settings.candidates, settings, generator)
+
+    def draw(images: IntArray, number: int) -> list[Comparison]:
+        if settings.compared == "superpixels":
+            return _pairs_of_superpixels(pool, keys, images, number, generator)
+        return _candidates(pool, images, number, settings, generator)
+
+    candidates = draw(pool.fitted, wanted * settings.candidates)
     if settings.strategy == "disagreement" and ensemble is not None:
         # stable, because NumPy's default sort may order equal values differently on another processor
         order = np.argsort(-_disagreement(ensemble, explained, keys, candidates), kind="stable")
         candidates = [candidates[index] for index in order]
     if settings.most_per_image is None:
-        chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
+        chosen = candidates[:wanted] + draw(pool.held_out, judged)
     else:
-        judging = _candidates(pool, pool.held_out, judged * settings.candidates, settings, generator)
+        judging = draw(pool.held_out, judged * settings.candidates)
         most = settings.most_per_image
         chosen = _spread(candidates, wanted, most) + _spread(judging, judged, most)
     if len(chosen) < count:
@@ -141,6 +166,30 @@ def _candidates(
             pair = [ExplanationKey(pool.current, first), ExplanationKey(pool.current, second)]
         left = int(generator.integers(2))
         # the same pair with its sides exchanged is the same question
+        found.setdefault(frozenset(pair), Comparison(pair[left], pair[1 - left], pool.round))
+    return list(found.values())
+
+
+def _pairs_of_superpixels(
+    pool: Pool, keys: Sequence[ExplanationKey], images: IntArray, count: int, generator: np.random.Generator
+) -> list[Comparison]:
+    """Up to `count` different comparisons of two superpixels of one image, each with its sides drawn by a coin.
+
+    `keys` has those of each image from the strongest to the weakest.
+    """
+    of_image: dict[int, list[ExplanationKey]] = defaultdict(list)
+    for key in keys:
+        of_image[key.image].append(key)
+    asked = [of_image[image] for image in images.tolist() if image in of_image]
+    found: dict[frozenset[ExplanationKey], Comparison] = {}
+    for _ in range(20 * count if asked else 0):
+        if len(found) == count:
+            break
+        alone = asked[int(generator.integers(len(asked)))]
+        first = 0 if generator.random() < STRONGEST_ASKED else int(generator.integers(len(alone)))
+        second = (first + int(generator.integers(1, len(alone)))) % len(alone)
+        pair = [alone[first], alone[second]]
+        left = int(generator.integers(2))
         found.setdefault(frozenset(pair), Comparison(pair[left], pair[1 - left], pool.round))
     return list(found.values())
 

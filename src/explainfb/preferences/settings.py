@@ -7,6 +7,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.fields import check_fields
 
 Choice = Literal["disagreement", "random"]
+Compared = Literal["explanations", "superpixels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +19,11 @@ class QuerySettings:
     0.1
     """
 
+    compared: Compared = "explanations"
+    """What a comparison shows: whole `explanations`, of two images or of two classifiers, or two `superpixels` of one
+    explanation, each alone, as two reasons for one answer."""
+    strongest: int = 6
+    """Among so many of the strongest superpixels that stand out, at least 2, the two of one explanation are drawn."""
     strategy: Choice = "disagreement"
     """Which candidates are asked: those that the ensemble's members disagree on most, or any, at random."""
     candidates: int = 10
@@ -36,6 +42,8 @@ class QuerySettings:
         check_fields(self, "queries.")
         if self.candidates < 1:
             raise InputError(f"--queries.candidates must be at least 1; found {self.candidates}.")
+        if self.strongest < 2:
+            raise InputError(f"--queries.strongest is at least 2, for a comparison; found {self.strongest}.")
         if self.most_per_image is not None and self.most_per_image < 1:
             raise InputError(f"--queries.most-per-image must be at least 1; found {self.most_per_image}.")
         if not 0 <= self.same_image <= 1:

@@ -10,7 +10,7 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 from explainfb.core.types import BoolArray, ExplanationKey, Preference
 from explainfb.explanations.explanation import Explanation
-from explainfb.explanations.storage import padded
+from explainfb.explanations.storage import explanation_of, padded
 from explainfb.rewards.models import ExplainedImages
 from explainfb.tasks.task import Split
 
@@ -96,7 +96,7 @@ def as_seen_by_reward(
     (torch.Size([3, 1, 28, 28]), torch.Size([3, 49]))
     """
     index = torch.tensor([key.image for key in keys])
-    chosen = [explanations[key] for key in keys]
+    chosen = [explanation_of(explanations, key) for key in keys]
     return ExplainedImages(
         images=split.images[index],
         segments=torch.from_numpy(np.stack([item.segments for item in chosen])),

@@ -1,7 +1,7 @@
 """An ensemble of reward models (Christiano et al. 2017): its rewards, its maps, and its file."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,13 +9,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from explainfb.classifiers.classifier import check_finite
+from explainfb.classifiers.classifier import Classifier, check_finite
 from explainfb.core.errors import InputError
 from explainfb.core.files import RESTORE, check_file, write_tensors
+from explainfb.rewards.features import ClassifierFeatures
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
 
 HEADER = "reward"
 RELIABILITY = "reliability"
+READS = "features of"
+BUILT_FROM = ("kind", "channels", "scale", "feature_channels")
+"""Of a member, what `build_reward` is given."""
 
 
 class RewardEnsemble(nn.Module):
@@ -33,9 +37,14 @@ class RewardEnsemble(nn.Module):
     std: Tensor
 
     def __init__(
-        self, members: Sequence[AdditiveReward | FreeReward], reliability: Mapping[str, float] | None = None
+        self,
+        members: Sequence[AdditiveReward | FreeReward],
+        reliability: Mapping[str, float] | None = None,
+        features: ClassifierFeatures | None = None,
     ) -> None:
         super().__init__()
+        self.features = features
+        """What members read of an image in place of its pixels; None where they read pixels."""
         self.reliability = dict(reliability or {})
         """Of each annotator, the probability in (0, 1) of the right answer where one explanation is clearly better,
         averaged over members; empty where it was not learned."""
@@ -61,8 +70,9 @@ class RewardEnsemble(nn.Module):
     @torch.no_grad()
     def maps(self, images: Tensor) -> Tensor | None:
         """(B, 2, H, W) what should count and what should not, averaged over additive members; None for free ones."""
+        features = None if self.features is None else self.features(images)
         scaled = [
-            member.maps(images) / std
+            member.maps(images, features) / std
             for member, std in zip(self.members, self.std, strict=True)
             if isinstance(member, AdditiveReward)
         ]
@@ -81,24 +91,32 @@ class RewardEnsemble(nn.Module):
     def _raw(self, explained: ExplainedImages) -> Tensor:
         size = explained.part
         parts = [explained.take(slice(start, start + size)) for start in range(0, len(explained), size)]
+        if self.features is not None:
+            parts = [part if part.features is not None else part.with_features(self.features) for part in parts]
         return torch.stack([torch.cat([member(part) for part in parts]) for member in self.members])
 
 
 def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
     """Write the ensemble to one safetensors file."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
-    header = [{"kind": member.kind, "channels": member.channels, "scale": member.scale} for member in ensemble.members]
+    header = [{name: getattr(member, name) for name in BUILT_FROM} for member in ensemble.members]
     metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}
+    if ensemble.features is not None:
+        metadata[READS] = ensemble.features.fingerprint
     write_tensors(save_file, tensors, path, metadata)
 
 
-def load_ensemble(path: Path) -> RewardEnsemble:
-    """What `save_ensemble` wrote, on the CPU. Raises `InputError` naming the file when it is damaged."""
+def load_ensemble(path: Path, features_of: Callable[[], Classifier] | None = None) -> RewardEnsemble:
+    """What `save_ensemble` wrote, on the CPU. Raises `InputError` naming the file when it is damaged.
+
+    `features_of` gives the classifier whose features the reward reads, and is called where it reads any; `InputError`
+    is raised as well where it is another one than the reward was fitted with.
+    """
     check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()[HEADER])
-            reliability = json.loads(file.metadata().get(RELIABILITY, "{}"))
+            reliability, reads = json.loads(file.metadata().get(RELIABILITY, "{}")), file.metadata().get(READS)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         check_finite(tensors)
         with torch.device("meta"):  # which takes no memory: a few bytes can name models of any size
@@ -110,4 +128,18 @@ def load_ensemble(path: Path) -> RewardEnsemble:
         ensemble.load_state_dict(tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); {RESTORE}.") from error
+    if reads is not None:
+        ensemble.features = _features(path, reads, features_of)
     return ensemble.requires_grad_(False).eval()  # fine-tuning follows a reward and must not change it
+
+
+def _features(path: Path, reads: str, features_of: Callable[[], Classifier] | None) -> ClassifierFeatures:
+    if features_of is None:
+        raise InputError(f"The reward in {path} reads the features of a classifier; give the one of round 0.")
+    features = ClassifierFeatures(features_of())
+    if features.fingerprint != reads:
+        raise InputError(
+            f"The reward in {path} reads the features of another classifier than round 0's; one of the two files was "
+            f"replaced; {RESTORE}."
+        )
+    return features

@@ -18,7 +18,8 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
 from explainfb.rewards.dataset import FEWEST_ANSWERS, PreferenceBatch
 from explainfb.rewards.ensemble import RewardEnsemble
-from explainfb.rewards.models import ExplainedImages, build_reward, preference_loss
+from explainfb.rewards.features import ClassifierFeatures
+from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward, preference_loss
 from explainfb.rewards.settings import RewardSettings
 
 PRIOR_ANSWERS = 10
@@ -36,13 +37,15 @@ def fit_ensemble(
     settings: RewardSettings,
     seed: int,
     utilities: Tensor | None = None,
+    features: ClassifierFeatures | None = None,
     on_member: Callable[[], None] | None = None,
 ) -> RewardEnsemble:
     """An ensemble fitted to the answers about these explanations.
 
     Every member sees as many answers as there are, drawn with replacement; the 1/e that were not drawn validate it.
-    `utilities` (len(explained),), where given, are what is fitted in place of the answers about the same pairs. Raises
-    `InputError` when there are fewer than `FEWEST_ANSWERS`.
+    `utilities` (len(explained),), where given, are what is fitted in place of the answers about the same pairs. With
+    `features` additive models read these in place of pixels. Raises `InputError` when there are fewer answers than
+    `FEWEST_ANSWERS`.
 
     >>> import torch
     >>> from explainfb import ExplanationKey, LimeSettings, PreferenceBatch, RewardSettings, TrainingSettings
@@ -61,10 +64,12 @@ def fit_ensemble(
     if len(answers) < FEWEST_ANSWERS:
         raise InputError(f"A reward needs at least {FEWEST_ANSWERS} answers to learn from; found {len(answers)}.")
     channels, device = explained.images.shape[1], explained.images.device
+    if features is not None:
+        explained = explained.with_features(features)
     members, noises = [], []
     for index in range(settings.members):
         with torch_globally(seed, "reward", index, "weights"):
-            member = build_reward(settings.kind, channels, settings.scale).to(device)
+            member = _build(settings, channels, explained.features).to(device)
         loss = PreferenceLoss(answers, settings) if utilities is None else UtilityLoss(answers, utilities)
         _fit_member(member, loss.to(device), explained, answers, settings, _member_generator(seed, index))
         members.append(member.eval())
@@ -73,10 +78,19 @@ def fit_ensemble(
             on_member()
     learned = 1 - torch.stack(noises).mean(0) / 2 if settings.reliability == "learned" else torch.zeros(0)
     reliability = dict(zip(answers.names, learned.tolist(), strict=False))
-    ensemble = RewardEnsemble(members, reliability).to(device).requires_grad_(False).eval()
+    ensemble = RewardEnsemble(members, reliability, features).to(device).requires_grad_(False).eval()
     if settings.normalised:
         ensemble.normalise(explained)
     return ensemble
+
+
+def _build(settings: RewardSettings, channels: int, features: Tensor | None) -> AdditiveReward | FreeReward:
+    if features is None:
+        return build_reward(settings.kind, channels, settings.scale)
+    member = build_reward(settings.kind, channels, settings.scale, features.shape[1])
+    if isinstance(member, AdditiveReward):
+        member.standardised.measure(features)
+    return member
 
 
 def out_of_bag(count: int, *, settings: RewardSettings, seed: int) -> Tensor:

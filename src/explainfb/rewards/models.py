@@ -5,10 +5,12 @@ should be held against the explanation, B, and the reward of superpixels s with 
 
     r(x, β) = Σ_s β_s · A(x)_s − |β_s| · B(x)_s
 
-so that what it learned can be drawn, and so that it has a gradient with respect to β.
+so that what it learned can be drawn, and so that it has a gradient with respect to β. Its maps are read from the pixels
+around a place, or from what a classifier's convolutions see there (`ClassifierFeatures`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -34,14 +36,14 @@ class ExplainedImages:
     """(B, d) in units of probability; zero for labels that an image does not have."""
     image_index: Tensor
     """(B,) which of the training images; no reward model reads it."""
+    features: Tensor | None = None
+    """(B, F, h, w) what `ClassifierFeatures` gives for the images; None where the reward reads pixels."""
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, indices: Tensor | slice) -> "ExplainedImages":
-        return ExplainedImages(
-            self.images[indices], self.segments[indices], self.weights[indices], self.image_index[indices]
-        )
+        return self._each(lambda tensor: tensor[indices])
 
     @property
     def part(self) -> int:
@@ -49,9 +51,16 @@ class ExplainedImages:
         return max(1, min(PART_IMAGES, PART_PIXELS // self.segments[0].numel()))
 
     def to(self, device: torch.device) -> "ExplainedImages":
-        return ExplainedImages(
-            self.images.to(device), self.segments.to(device), self.weights.to(device), self.image_index.to(device)
-        )
+        return self._each(lambda tensor: tensor.to(device))
+
+    def with_features(self, features: Callable[[Tensor], Tensor]) -> "ExplainedImages":
+        """The same with the features of the images, (B, C, H, W) → (B, F, h, w)."""
+        parts = [features(images) for images in self.images.split(self.part)]
+        return replace(self, features=torch.cat(parts))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "ExplainedImages":
+        tensors = {item.name: getattr(self, item.name) for item in fields(self)}
+        return ExplainedImages(**{name: None if each is None else change(each) for name, each in tensors.items()})
 
 
 def to_scale(weights: Tensor, scale: Scale) -> Tensor:
@@ -69,15 +78,41 @@ def with_coordinates(images: Tensor) -> Tensor:
     return torch.cat([images, rows, columns], dim=1)
 
 
+class Standardised(nn.Module):
+    """Channels (B, F, h, w) brought to the mean 0 and the standard deviation 1 that they have on average."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels, 1, 1))
+        self.register_buffer("std", torch.ones(channels, 1, 1))
+
+    def measure(self, features: Tensor) -> None:
+        """Take mean and standard deviation from these, over images and places."""
+        self.mean.copy_(features.mean((0, 2, 3))[:, None, None])
+        self.std.copy_(features.std((0, 2, 3))[:, None, None].clamp_min(1e-4))  # a channel may be silent
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.std
+
+
 class AdditiveReward(nn.Module):
-    """The additive model; its maps come from a small convolutional network on the image and coordinates."""
+    """The additive model; its maps come from a small network on the image and coordinates, or on a classifier's
+    features of each place and coordinates."""
 
     kind: Kind = "additive"
 
-    def __init__(self, channels: int, scale: Scale) -> None:
+    def __init__(self, channels: int, scale: Scale, feature_channels: int | None = None) -> None:
         super().__init__()
         self.channels = channels
         self.scale: Scale = scale
+        self.feature_channels = feature_channels
+        if feature_channels is not None:
+            self.standardised = Standardised(feature_channels)
+            self.features = nn.Sequential(nn.Conv2d(feature_channels + 2, 32, 1), nn.ReLU(), nn.Conv2d(32, 2, 1))
+            return
         self.features = nn.Sequential(
             nn.Conv2d(channels + 2, 8, 5, stride=2, padding=2),
             nn.ReLU(),
@@ -86,15 +121,24 @@ class AdditiveReward(nn.Module):
             nn.Conv2d(16, 2, 1),
         )
 
-    def maps(self, images: Tensor) -> Tensor:
-        """(B, 2, H, W): what should count, A, and what should not, B."""
+    def maps(self, images: Tensor, features: Tensor | None = None) -> Tensor:
+        """(B, 2, H, W): what should count, A, and what should not, B.
+
+        `features` (B, F, h, w) of the images, where they are read. Raises `InputError` where they are not given.
+        """
+        seen = images
+        if self.feature_channels is not None:
+            if features is None:
+                raise InputError("This reward reads a classifier's features; give those of the images.")
+            seen = self.standardised(features)
         # coordinates, because convolutions alone cannot tell the border from the middle
-        coarse = self.features(with_coordinates(images))
+        coarse = self.features(with_coordinates(seen))
         return F.interpolate(coarse, size=images.shape[2:], mode="nearest")
 
     def forward(self, explained: ExplainedImages) -> Tensor:
         weights = to_scale(explained.weights, self.scale)
-        wanted, irrelevant = pool(self.maps(explained.images), explained.segments, weights.shape[1]).unbind(1)
+        maps = self.maps(explained.images, explained.features)
+        wanted, irrelevant = pool(maps, explained.segments, weights.shape[1]).unbind(1)
         return (weights * wanted - weights.abs() * irrelevant).sum(-1)
 
 
@@ -102,6 +146,7 @@ class FreeReward(nn.Module):
     """A convolutional network on the image, the heat map of its explanation, and coordinates."""
 
     kind: Kind = "free"
+    feature_channels = None
 
     def __init__(self, channels: int, scale: Scale) -> None:
         super().__init__()
@@ -125,11 +170,16 @@ class FreeReward(nn.Module):
         return reward.squeeze(-1)
 
 
-def build_reward(kind: Kind, channels: int, scale: Scale) -> AdditiveReward | FreeReward:
-    """A reward model with fresh weights from torch's current random state."""
+def build_reward(
+    kind: Kind, channels: int, scale: Scale, feature_channels: int | None = None
+) -> AdditiveReward | FreeReward:
+    """A reward model with fresh weights from torch's current random state.
+
+    With `feature_channels` an additive one reads so many features of a classifier in place of pixels.
+    """
     if kind not in ("additive", "free"):
         raise InputError(f"Unknown reward model {kind!r}; expected 'additive' or 'free'.")
-    return AdditiveReward(channels, scale) if kind == "additive" else FreeReward(channels, scale)
+    return AdditiveReward(channels, scale, feature_channels) if kind == "additive" else FreeReward(channels, scale)
 
 
 def preference_loss(

@@ -8,6 +8,7 @@ from explainfb.core.fields import check_fields
 
 Kind = Literal["additive", "free"]
 Scale = Literal["share", "probability"]
+Seen = Literal["pixels", "classifier"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,9 @@ class RewardSettings:
     network of image and explanation, whose reward no map explains."""
     scale: Scale = "share"
     """What the reward is given: `share`, weights with Σ|β| = 1, or `probability`, weights as they are."""
+    features: Seen = "pixels"
+    """What an additive reward reads of each place: the `pixels` around it, or what the convolutions of the `classifier`
+    before any feedback see there, in which a shortcut that it learned stands out wherever it lies."""
     members: int = 3
     """How many models are averaged, each fitted to a bootstrap draw of its own; 1 is no ensemble, and has nothing to
     disagree about when comparisons are chosen."""
@@ -61,5 +65,7 @@ class RewardSettings:
             raise InputError(f"reward.noise is a share in [0, 1); found {self.noise}.")
         if not 0 <= self.weight_decay <= 10:
             raise InputError(f"reward.weight_decay lies in [0, 10]; found {self.weight_decay}.")
+        if self.features == "classifier" and self.kind != "additive":
+            raise InputError("reward.features classifier are read by additive rewards; set reward.kind to additive.")
         if self.reliability == "learned" and self.learned_from == "utilities":
             raise InputError("reward.reliability is learned from comparisons; set reward.learned_from to comparisons.")

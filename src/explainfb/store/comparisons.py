@@ -49,8 +49,10 @@ def _row(comparison: Comparison, position: int) -> dict[str, object]:
         "position": position,
         "left_classifier": comparison.left.classifier,
         "left_image": comparison.left.image,
+        "left_superpixel": comparison.left.superpixel,
         "right_classifier": comparison.right.classifier,
         "right_image": comparison.right.image,
+        "right_superpixel": comparison.right.superpixel,
         "gold": comparison.gold,
     }
 

@@ -123,8 +123,10 @@ def _check_comparisons(
             ("round", found.round, on_record.round),
             ("left_classifier", event.shown_left.classifier, on_record.left.classifier),
             ("left_image", event.shown_left.image, on_record.left.image),
+            ("left_superpixel", event.shown_left.superpixel, on_record.left.superpixel),
             ("right_classifier", event.shown_right.classifier, on_record.right.classifier),
             ("right_image", event.shown_right.image, on_record.right.image),
+            ("right_superpixel", event.shown_right.superpixel, on_record.right.superpixel),
             ("gold", found.gold and str(found.gold), on_record.gold and str(on_record.gold)),
             ("seed", event.seed, rounds[on_record.round].seed),
         ]

@@ -171,8 +171,8 @@ class Progress:
 def stored_comparison(row: RowMapping) -> StoredComparison:
     """From a row with the columns of `comparisons`, its id under `comparison_id`."""
     comparison = Comparison(
-        ExplanationKey(row["left_classifier"], row["left_image"]),
-        ExplanationKey(row["right_classifier"], row["right_image"]),
+        ExplanationKey(row["left_classifier"], row["left_image"], row["left_superpixel"]),
+        ExplanationKey(row["right_classifier"], row["right_image"], row["right_superpixel"]),
         row["round"],
         None if row["gold"] is None else Answer(row["gold"]),
     )

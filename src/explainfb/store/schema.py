@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from explainfb.core.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ROUND_SIZE = 1_000_000
 """The id of a comparison is round × ROUND_SIZE + position."""
 
@@ -93,6 +93,9 @@ comparisons = Table(
     Column("right_image", BigInteger, nullable=False),
     Column("gold", String(16)),
     Column("answers", Integer, nullable=False, server_default="0"),
+    # last, as an upgraded database has them
+    Column("left_superpixel", Integer),
+    Column("right_superpixel", Integer),
     UniqueConstraint("round", "position"),
     CheckConstraint("answers >= 0", name="answers_not_negative"),
 )
@@ -214,5 +217,11 @@ def _know_both_good_and_both_bad(connection: Connection) -> None:
     connection.exec_driver_sql("DROP TABLE answers_before")
 
 
-UPGRADES: dict[int, Callable[[Connection], None]] = {1: _know_both_good_and_both_bad}
+def _know_superpixels(connection: Connection) -> None:
+    """Schema 2 → 3: a side of a comparison may be one superpixel alone."""
+    for side in ("left", "right"):
+        connection.exec_driver_sql(f"ALTER TABLE comparisons ADD COLUMN {side}_superpixel INTEGER")
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {1: _know_both_good_and_both_bad, 2: _know_superpixels}
 """What makes a database of each earlier schema one of the next, in the one transaction in which it is opened."""

@@ -51,7 +51,7 @@ class ArmFolder:
 
     def ensemble(self, number: int) -> RewardEnsemble:
         """The reward learned in round `number`, on the device."""
-        return load_ensemble(self.reward_path(number)).to(self.device)
+        return load_ensemble(self.reward_path(number), lambda: self.classifier(0)).to(self.device)
 
     def has_out_of_bag_test(self, number: int) -> bool:
         """Whether round `number` has the test of its reward beside it; rounds of early studies have none."""

@@ -4,15 +4,13 @@ An explanation depends on the classifier's weights, the image, the settings and 
 what another round or another arm made from the same weights is taken from its file.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.classifier import Classifier, fingerprint
 from explainfb.core.devices import cores
 from explainfb.explanations.explainer import Explainer
 from explainfb.explanations.explanation import Explanation
@@ -20,14 +18,6 @@ from explainfb.explanations.storage import Explanations, load_explanations
 from explainfb.preferences.queries import Pool
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.context import StudyContext
-
-
-def fingerprint(classifier: Classifier) -> str:
-    """The same for two classifiers of a study whose weights are equal, and for no others."""
-    found = hashlib.sha256()
-    for name, tensor in sorted(classifier.state_dict().items()):
-        found.update(name.encode() + tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return found.hexdigest()
 
 
 def rounds_that_differ(files: ArmFolder, current: int) -> list[int]:

@@ -16,17 +16,18 @@ from torch import Tensor
 from explainfb.classifiers.compute import counted
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import Answer, BoolArray, Comparison, ExplanationKey
-from explainfb.explanations.storage import load_explanations, save_explanations
+from explainfb.explanations.storage import explanation_of, load_explanations, save_explanations
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method, no_update
 from explainfb.preferences.gathering import ask_annotator, wait_for_people
 from explainfb.preferences.gold import gold_comparisons
-from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images
+from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images, what_is_shown
 from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import Annotator, simulated_annotator
 from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, save_ensemble
+from explainfb.rewards.features import ClassifierFeatures
 from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.validation import best_member_test, round_accuracy, save_out_of_bag_test
 from explainfb.store import Store
@@ -128,13 +129,14 @@ class RewardRounds(Rounds):
     def comparisons(self, pool: Pool) -> list[Comparison]:
         """What a round asks, in the order in which it is asked."""
         explanations = load_explanations(self.files.explanations_path(pool.round))
-        explained = as_seen_by_reward(explanations, pool.keys, self.context.task.train).to(self.context.device)
+        keys = what_is_shown(pool, explanations, self.queries)
+        explained = as_seen_by_reward(explanations, keys, self.context.task.train).to(self.context.device)
         return choose_comparisons(
             pool,
             self.context.settings.comparisons_per_round,
             ensemble=self.files.ensemble(pool.round - 1) if pool.round > 1 else None,
             explained=explained,
-            keys=pool.keys,
+            keys=keys,
             settings=self.queries,
             seed=self.context.settings.seed,
         )
@@ -170,7 +172,9 @@ class RewardRounds(Rounds):
 
     def _pool(self, number: int) -> Pool:
         settings = self.context.settings
-        earlier = rounds_that_differ(self.files, number - 1)
+        # of two superpixels of one explanation, neither is another classifier's
+        whole = settings.queries.compared == "explanations"
+        earlier = rounds_that_differ(self.files, number - 1) if whole else []
         return draw_pool(
             number, settings.comparisons_per_round, self.answers.held_out, settings.queries, settings.seed, earlier
         )
@@ -191,6 +195,7 @@ class RewardRounds(Rounds):
                 settings=settings,
                 seed=seed,
                 utilities=self.utilities(number, known.keys),
+                features=ClassifierFeatures(self.files.classifier(0)) if settings.features == "classifier" else None,
                 on_member=lambda: step(1),
             )
         test = best_member_test(ensemble, known, settings=settings, seed=seed)
@@ -214,7 +219,7 @@ class SimulatedRounds(RewardRounds):
         if self.context.settings.reward.learned_from == "comparisons":
             return None
         explanations = self.files.explanations(number)
-        said = self.annotator.utilities([explanations[key] for key in keys], keys)
+        said = self.annotator.utilities([explanation_of(explanations, key) for key in keys], keys)
         return torch.from_numpy(said).float().to(self.context.device)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from explainfb.classifiers.classifier import load_classifier
+from explainfb.classifiers.classifier import fingerprint, load_classifier
 from explainfb.core.devices import use_one_thread
 from explainfb.core.environment import Provenance, add_provenance, read_provenance, write_provenance
 from explainfb.core.errors import InputError
@@ -40,7 +40,6 @@ from explainfb.store import Store
 from explainfb.study.arms.arm import NoShortcut
 from explainfb.study.arms.registry import ARMS, describe
 from explainfb.study.context import StudyContext
-from explainfb.study.explaining import fingerprint
 from explainfb.study.folder import (
     DATABASE,
     REPORT,
