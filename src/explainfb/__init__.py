@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from explainfb.results.records import StudyResults
     from explainfb.rewards.dataset import PreferenceBatch, as_seen_by_reward
     from explainfb.rewards.ensemble import RewardEnsemble
+    from explainfb.rewards.features import ClassifierFeatures
     from explainfb.rewards.fitting import fit_ensemble
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
@@ -68,6 +69,7 @@ HOMES = {
     "BaselineSettings": "finetuning.settings",
     "CareSettings": "preferences.settings",
     "Classifier": "classifiers.classifier",
+    "ClassifierFeatures": "rewards.features",
     "Comparison": "core.types",
     "CrossCheck": "core.types",
     "Evaluation": "evaluation.evaluator",
@@ -134,6 +136,7 @@ __all__ = [
     "BaselineSettings",
     "CareSettings",
     "Classifier",
+    "ClassifierFeatures",
     "Comparison",
     "CrossCheck",
     "Evaluation",

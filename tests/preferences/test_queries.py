@@ -10,10 +10,20 @@ from torch import nn
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Comparison
-from explainfb.preferences.queries import Pool, check_enough, choose_comparisons, draw_pool, held_out_images
+from explainfb.explanations.explanation import Explanation
+from explainfb.preferences.queries import (
+    Pool,
+    check_enough,
+    choose_comparisons,
+    draw_pool,
+    held_out_images,
+    what_is_shown,
+)
 from explainfb.preferences.settings import QuerySettings
+from explainfb.rewards.dataset import as_seen_by_reward
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.models import ExplainedImages
+from explainfb.tasks.task import Split
 
 SETTINGS = QuerySettings()
 
@@ -175,3 +185,42 @@ def test_a_task_too_small_is_told_before_work_starts() -> None:
 def test_settings_that_no_comparison_could_be_drawn_by_are_refused(wrong: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         QuerySettings(**wrong)  # type: ignore[arg-type]
+
+
+def one_superpixel_a_quarter(weights: list[float], errors: float = 0.01) -> Explanation:
+    return Explanation(
+        3,
+        probability=0.9,
+        segments=np.array([[0, 1], [2, 3]]),
+        weights=np.array(weights),
+        intercept=0.1,
+        fit=0.9,
+        standard_errors=np.full(4, errors),
+    )
+
+
+def test_superpixels_of_one_explanation_are_compared() -> None:
+    drawn, settings = pool(3, 100), dataclasses.replace(SETTINGS, compared="superpixels", strongest=3)
+    whole = {key: one_superpixel_a_quarter([0.1, 0.4, 0.2, 0.3]) for key in drawn.keys}
+    keys = what_is_shown(drawn, whole, settings)
+    seen = as_seen_by_reward(whole, keys, Split(torch.zeros(500, 1, 2, 2), torch.zeros(500).long()))
+    chosen = choose_comparisons(drawn, 100, ensemble=None, explained=seen, keys=keys, settings=settings, seed=0)
+    assert len({frozenset((each.left, each.right)) for each in chosen}) == 100
+    for each in chosen:
+        assert each.left.whole == each.right.whole
+        assert each.left.classifier == drawn.current
+        assert {each.left.superpixel, each.right.superpixel} < {1, 2, 3}  # the strongest three
+    assert sum(1 in (each.left.superpixel, each.right.superpixel) for each in chosen) > 70
+    assert 30 < sum((each.left.superpixel or 0) > (each.right.superpixel or 0) for each in chosen) < 70
+    assert sum(each.left.image in drawn.held_out for each in chosen) == 10
+    alone = seen.weights[keys.index(chosen[0].left)]
+    assert alone.count_nonzero() == 1
+    assert alone[chosen[0].left.superpixel] > 0
+
+
+def test_where_nothing_stands_out_the_two_strongest_are_compared() -> None:
+    drawn, settings = pool(1, 20), dataclasses.replace(SETTINGS, compared="superpixels")
+    keys = what_is_shown(
+        drawn, {key: one_superpixel_a_quarter([0.1, 0.4, -0.3, 0.0], errors=9.0) for key in drawn.keys}, settings
+    )
+    assert [key.superpixel for key in keys] == [1, 2] * len(drawn.images)

@@ -91,12 +91,18 @@ def make_practice(
     rows = [row for row in rows if np.count_nonzero(row) >= 3] or [DRAWN_WEIGHT * 0.7 ** np.arange(12.0)]
     said = words.practice
 
+    def shown(picture: _Picture, weights: FloatArray) -> Stimulus:
+        if settings.queries.compared == "superpixels":
+            strongest = np.abs(weights).argmax()
+            weights = np.where(np.arange(len(weights)) == strongest, weights, 0.0)
+        return _stimulus(picture, weights)
+
     def clean(number: int) -> Stimulus:
-        return _stimulus(pictures[number], _clean(pictures[number], rows[number % len(rows)]))
+        return shown(pictures[number], _clean(pictures[number], rows[number % len(rows)]))
 
     def noisy(number: int) -> Stimulus:
         row = rows[number % len(rows)]
-        return _stimulus(pictures[number], _noisy(pictures[number], row, seed=settings.seed + number))
+        return shown(pictures[number], _noisy(pictures[number], row, seed=settings.seed + number))
 
     worked = Example("worked example", clean(0), noisy(0), Answer.LEFT, said.left_better, True)
     examples = (

@@ -11,7 +11,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import GOOD, ExplanationKey, FloatArray
 from explainfb.explanations import plots
 from explainfb.explanations.explanation import Explanation
-from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
+from explainfb.explanations.storage import Explanations, explanation_of, explanations_path, load_explanations
 from explainfb.labelling.wording import Wording
 from explainfb.preferences.gold import gold_explanation
 from explainfb.rewards.settings import Scale
@@ -130,10 +130,13 @@ class Stimuli:
         relevance = self._task.train.relevance
         if relevance is None:
             raise InputError("This study has gold comparisons and its task no relevance masks; restore the masks.")
-        return gold_explanation(real, relevance[key.image].numpy(), good=key.classifier == GOOD)
+        whole = gold_explanation(real, relevance[key.image].numpy(), good=key.classifier == GOOD)
+        return whole if key.superpixel is None else whole.only(key.superpixel)
 
     def _explanation_of(self, key: ExplanationKey, round_number: int) -> Explanation:
-        found = self._explanations(round_number).get(key)
-        if found is None:
-            raise InputError(f"Round {round_number} has no explanation {key}; the study's folder and database differ.")
-        return found
+        try:
+            return explanation_of(self._explanations(round_number), key)
+        except KeyError as error:
+            raise InputError(
+                f"Round {round_number} has no explanation {key}; the study's folder and database differ."
+            ) from error

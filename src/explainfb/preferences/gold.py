@@ -4,8 +4,9 @@ Two explanations of the study are shown, one with only the weight where a good r
 rest. The reward is never fitted to them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Comparison, ExplanationKey
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.superpixels import coverage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:
@@ -30,6 +34,26 @@ def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, se
         else:
             found.append(Comparison(bad, good, round_number, Answer.RIGHT))
     return found
+
+
+def superpixels_of_gold(
+    comparisons: Sequence[Comparison], explanations: Mapping[ExplanationKey, Explanation], relevance: "Tensor"
+) -> list[Comparison]:
+    """The same comparisons of two superpixels of one image, the left one's: the strongest of what each side would show.
+
+    `relevance` (N, H, W) bool are the masks of the training images.
+    """
+
+    def alone(key: ExplanationKey, image: int, round_number: int) -> ExplanationKey:
+        whole = explanations[ExplanationKey(f"round-{round_number - 1}", image)]
+        made = gold_explanation(whole, relevance[image].numpy(), good=key.classifier == GOOD)
+        return ExplanationKey(key.classifier, image, int(made.weights.argmax()))
+
+    return [
+        replace(each, left=alone(each.left, image, each.round), right=alone(each.right, image, each.round))
+        for each in comparisons
+        for image in (each.left.image,)
+    ]
 
 
 def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bool) -> Explanation:

@@ -95,13 +95,17 @@ def what_is_shown(
 ) -> list[ExplanationKey]:
     """What may be compared: the pool's explanations, or the strongest superpixels of each of the current classifier's.
 
-    An explanation of which fewer than two superpixels stand out has none that could be compared.
+    Of an explanation of which fewer than two superpixels stand out, it is the two of the largest weight.
     """
     if settings.compared == "explanations":
         return pool.keys
-    whole = [ExplanationKey(pool.current, int(image)) for image in pool.images]
-    found = [(key, explanations[key].top(settings.strongest)) for key in whole]
-    return [replace(key, superpixel=int(each)) for key, top in found if len(top) >= 2 for each in top]
+    found = []
+    for key in (ExplanationKey(pool.current, int(image)) for image in pool.images):
+        top = explanations[key].top(settings.strongest)
+        if len(top) < 2:
+            top = np.argsort(-np.abs(explanations[key].weights), kind="stable")[:2]
+        found += [replace(key, superpixel=int(each)) for each in top]
+    return found
 
 
 def choose_comparisons(

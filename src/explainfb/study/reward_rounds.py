@@ -20,7 +20,7 @@ from explainfb.explanations.storage import explanation_of, load_explanations, sa
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Method, no_update
 from explainfb.preferences.gathering import ask_annotator, wait_for_people
-from explainfb.preferences.gold import gold_comparisons
+from explainfb.preferences.gold import gold_comparisons, superpixels_of_gold
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images, what_is_shown
 from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import Annotator, simulated_annotator
@@ -243,10 +243,15 @@ class PeopleRounds(RewardRounds):
     def comparisons(self, pool: Pool) -> list[Comparison]:
         """With gold ones among them, where it is known what a good reason would be."""
         asked = super().comparisons(pool)
-        if self.context.task.train.relevance is None:
+        relevance = self.context.task.train.relevance
+        if relevance is None:
             return asked
         seed, wanted = self.context.settings.seed, round(self.context.settings.gold * len(asked))
-        mixed = asked + gold_comparisons([int(image) for image in pool.fitted], wanted, pool.round, seed=seed)
+        gold = gold_comparisons([int(image) for image in pool.fitted], wanted, pool.round, seed=seed)
+        if self.queries.compared == "superpixels":
+            explanations = load_explanations(self.files.explanations_path(pool.round))
+            gold = superpixels_of_gold(gold, explanations, relevance)
+        mixed = asked + gold
         return [mixed[index] for index in numpy_generator(seed, "mixing", pool.round).permutation(len(mixed))]
 
 

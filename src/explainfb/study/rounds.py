@@ -22,6 +22,7 @@ from explainfb.core.seeding import derive, torch_globally
 from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method
 from explainfb.finetuning.penalties import check_twice_differentiable
 from explainfb.results.records import Compute, Stopped, StopReason
+from explainfb.rewards.features import ClassifierFeatures
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import StudySettings
@@ -151,6 +152,8 @@ def check_training(settings: StudySettings, task: Task) -> None:
             logits = classifier(few.images)
             check_logits(logits, settings.training.classifier, task, len(few))
             F.cross_entropy(logits, few.labels).backward()
+        if settings.reward.features == "classifier":
+            ClassifierFeatures(classifier)(few.images)
     except InputError:
         raise
     except Exception as error:  # of any kind: the network may be anyone's
