@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from explainfb.robustness.accuracy import robust_accuracy
     from explainfb.robustness.settings import AttackSettings
     from explainfb.selection.images import pick
-    from explainfb.selection.pick import Pick
+    from explainfb.selection.picked import Pick
     from explainfb.selection.submodular import submodular_pick
     from explainfb.study.arms.arm import FinetunedArm
     from explainfb.study.arms.registry import ARMS
@@ -85,7 +85,7 @@ HOMES = {
     "LimeSettings": "explanations.settings",
     "Objective": "finetuning.objective",
     "Penalty": "finetuning.objective",
-    "Pick": "selection.pick",
+    "Pick": "selection.picked",
     "Preference": "core.types",
     "PreferenceBatch": "rewards.dataset",
     "QuerySettings": "preferences.settings",

@@ -13,7 +13,7 @@ from explainfb.explanations.explainer import explain
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import grid
-from explainfb.selection.pick import Pick
+from explainfb.selection.picked import Pick
 from explainfb.selection.submodular import submodular_pick
 from explainfb.tasks.task import Task
 

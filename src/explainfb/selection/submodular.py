@@ -15,7 +15,7 @@ import scipy.sparse
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import FloatArray
-from explainfb.selection.pick import Pick
+from explainfb.selection.picked import Pick
 
 Weights: TypeAlias = "FloatArray | scipy.sparse.sparray | scipy.sparse.spmatrix"
 
