@@ -20,6 +20,7 @@ from explainfb.results.records import (
     ArmDifference,
     ArmResult,
     Compute,
+    Faithfulness,
     PreferenceResults,
     ReliabilityBins,
     RoundResult,
@@ -87,6 +88,15 @@ def reliability(ece: float, n: int, bins: int = 15) -> ReliabilityBins:
     return ReliabilityBins(confidence, accuracy, tuple(count))
 
 
+FAITHFULNESS = Faithfulness(
+    20,
+    deletion=Interval(0.024, 0.02, 0.031),
+    insertion=Interval(0.974, 0.961, 0.985),
+    infidelity=Interval(0.029, 0.018, 0.042),
+    sensitivity=Interval(1.152, 0.911, 1.205),
+)
+
+
 def arm_result(name: str, n: int = 899) -> ArmResult:
     (clean, shifted, ece, share), robustness = ARMS[name]
     return ArmResult(
@@ -99,6 +109,7 @@ def arm_result(name: str, n: int = 899) -> ArmResult:
         reliability=reliability(ece, n),
         robust_accuracy=tuple(robust(model, accuracy) for model, accuracy in zip(MODELS, robustness, strict=True)),
         compute=COMPUTE[name],
+        faithfulness=FAITHFULNESS,
     )
 
 

@@ -18,7 +18,7 @@ FLOORS = (
     ("tasks", "store", "results", "statistics"),
     ("classifiers", "export"),
     ("explanations", "robustness", "doctor"),
-    ("rewards", "evaluation", "report"),
+    ("rewards", "evaluation", "report", "selection"),
     ("preferences", "finetuning"),
     ("study",),
     ("sweeps", "labelling", "archive"),

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
     from explainfb.robustness.settings import AttackSettings
+    from explainfb.selection.images import pick
+    from explainfb.selection.picked import Pick
+    from explainfb.selection.submodular import submodular_pick
     from explainfb.study.arms.arm import FinetunedArm
     from explainfb.study.arms.registry import ARMS
     from explainfb.study.settings import StudySettings
@@ -84,6 +87,7 @@ HOMES = {
     "LimeSettings": "explanations.settings",
     "Objective": "finetuning.objective",
     "Penalty": "finetuning.objective",
+    "Pick": "selection.picked",
     "Preference": "core.types",
     "PreferenceBatch": "rewards.dataset",
     "QuerySettings": "preferences.settings",
@@ -115,12 +119,14 @@ HOMES = {
     "load_task": "tasks.datasets",
     "main": "cli.commands",
     "optimise": "finetuning.optimisation",
+    "pick": "selection.images",
     "predict_logits": "classifiers.training",
     "pretrained": "classifiers.transfer",
     "read_results": "results.json_file",
     "robust_accuracy": "robustness.accuracy",
     "run_grid": "sweeps.runner",
     "save_overlay": "explanations.plots",
+    "submodular_pick": "selection.submodular",
     "train": "classifiers.training",
     "training_batches": "finetuning.batches",
     "wrap": "classifiers.wrapping",
@@ -153,6 +159,7 @@ __all__ = [
     "LimeSettings",
     "Objective",
     "Penalty",
+    "Pick",
     "Preference",
     "PreferenceBatch",
     "QuerySettings",
@@ -181,6 +188,7 @@ __all__ = [
     "load_task",
     "main",
     "optimise",
+    "pick",
     "predict_logits",
     "pretrained",
     "read_results",
@@ -188,6 +196,7 @@ __all__ = [
     "run_grid",
     "save_overlay",
     "sensitivity",
+    "submodular_pick",
     "train",
     "training_batches",
     "wrap",

@@ -81,7 +81,7 @@ def test_what_is_transparent_is_white() -> None:
         (np.zeros((3, 10, 3)), "both ends could be the channels"),
         (np.zeros((0, 10, 3)), "shape"),
         (torch.zeros(5), r"a tensor of shape \(5,\)"),
-        ("nowhere.png", r"nowhere\.png cannot be read as a picture"),
+        ("nowhere.png", r"nowhere\.png does not exist; give the path"),
     ],
 )
 def test_what_is_no_picture_is_told(given: object, told: str) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 from explainfb import Explainer, Explanation, InputError, explain
 from explainfb.classifiers.classifier import Classifier, build_classifier, load_classifier, save_classifier
 from explainfb.classifiers.networks import Architecture
-from explainfb.explanations.settings import LimeSettings
+from explainfb.explanations.settings import LimeSettings, without_background
 from lime_example import CLASSIFIER, IMAGES, same
 
 QUICK = LimeSettings(n_samples=60, n_segments=9, fill="zero")
@@ -37,6 +37,39 @@ def test_a_picture_file_of_any_size_is_explained_and_drawn(tmp_path: Path) -> No
     assert found.image.shape == (1, 12, 10)
     found.save(tmp_path / "why.png")
     assert (tmp_path / "why.png").is_file()
+
+
+def test_a_picture_file_alone_is_enough(tmp_path: Path) -> None:
+    """Without a task, other images or settings; `top` says how many reasons are told."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(tmp_path / "dog.jpg")
+    found = explain(CLASSIFIER, str(tmp_path / "dog.jpg"), top=2)
+    assert found.shown == 2
+    assert str(found).count("superpixel ") <= 2
+    assert found.n_samples == LimeSettings().n_samples
+    same_one = explain(CLASSIFIER, str(tmp_path / "dog.jpg"), settings=LimeSettings(fill="mean"))
+    assert same(found, same_one)
+    assert [each.shown for each in explain(CLASSIFIER, IMAGES[:2], top=1, settings=QUICK)] == [1, 1]
+    assert without_background(224).superpixels == "slic"
+    with pytest.raises(InputError, match="top must be at least 1; found 0"):
+        explain(CLASSIFIER, tmp_path / "dog.jpg", top=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("nowhere/dog.jpg", "nowhere/dog.jpg does not exist; give the path of a picture file"),
+        (".", "is a folder; give the path of a picture file"),
+        (torch.zeros(30, 40, 3, dtype=torch.uint8), r"Found a tensor of shape \(30, 40, 3\) as a picture; .*permute"),
+    ],
+)
+def test_what_is_no_picture_is_told(given: object, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        explain(CLASSIFIER, given, settings=QUICK)  # type: ignore[call-overload]
+
+
+def test_a_class_that_is_no_whole_number_is_told() -> None:
+    with pytest.raises(InputError, match=r"A class is a whole number; found 1\.5"):
+        explain(CLASSIFIER, IMAGES[0].numpy(), targets=1.5, settings=QUICK)  # type: ignore[call-overload]
 
 
 def test_segments_and_target_of_one_picture_need_no_list() -> None:

@@ -50,6 +50,47 @@ def test_printed_it_is_one_line() -> None:
     assert str(silent).startswith("class four, probability 0.93; no superpixel stands out; reliability 0.00")
 
 
+def test_what_stands_out_is_never_left_out_without_a_word() -> None:
+    one = replace(SHOWN, shown=1)
+    assert "superpixel 1: -0.400 ± 0.050 and 2 more;" in str(one)
+    assert "more" not in str(replace(SHOWN, shown=3))
+    ax = SHOWN.plot(IMAGE, top=1, ax=Figure().subplots())
+    assert "the strongest 1 of 3 that stand out" in ax.get_legend().get_title().get_text()
+    assert "stand out" not in SHOWN.plot(IMAGE, top=3, ax=Figure().subplots()).get_legend().get_title().get_text()
+
+
+def test_how_many_are_shown_is_kept_with_the_explanation() -> None:
+    ax = replace(SHOWN, shown=1).plot(IMAGE, ax=Figure().subplots())
+    assert [text.get_text() for text in ax.texts] == ["−0.40"]
+    assert len(replace(SHOWN, shown=1).plot(IMAGE, top=2, ax=Figure().subplots()).texts) == 2
+
+
+def test_photographs_keep_their_pixels_in_a_file(tmp_path: Path) -> None:
+    large = replace(SHOWN, segments=grid(640, 480, 4))
+    large.save(tmp_path / "why.png", np.random.default_rng(0).random((3, 640, 480)))
+    with Image.open(tmp_path / "why.png") as picture:
+        assert picture.height >= 640
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("dog.jpg", "Found str as the image; give the tensor or array"),
+        (255 * np.ones((1, 28, 28)), "Pixels must lie in .0, 1.; found 255 to 255"),
+        (Image.new("L", (28, 28)), "Found Image as the image"),
+    ],
+)
+def test_what_is_no_image_to_draw_on_is_told(given: object, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        SHOWN.plot(given, ax=Figure().subplots())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", ["3", 2.5, True])
+def test_a_number_of_pieces_is_a_whole_number(count: object) -> None:
+    with pytest.raises(InputError, match="The number of the strongest superpixels is"):
+        SHOWN.top(count)  # type: ignore[arg-type]
+
+
 def test_a_plot_is_drawn_into_the_axes_that_are_given() -> None:
     ax = Figure().subplots()
     assert SHOWN.plot(IMAGE, ax=ax) is ax

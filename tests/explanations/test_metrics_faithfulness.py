@@ -1,6 +1,7 @@
 """Measures of faithfulness, beside captum's on the same inputs, and where they must tell good from bad."""
 
 from dataclasses import replace
+from typing import Literal
 
 import captum.metrics
 import numpy as np
@@ -45,6 +46,27 @@ def test_each_measure_tells_an_explanation_from_its_opposite(why: Explanation) -
         insertion(CLASSIFIER, IMAGE, why, fill="zero").mean() > insertion(CLASSIFIER, IMAGE, wrong, fill="zero").mean()
     )
     assert infidelity(CLASSIFIER, IMAGE, why, fill="zero") < infidelity(CLASSIFIER, IMAGE, wrong, fill="zero") / 2
+
+
+@pytest.mark.parametrize("fill", ["zero", "mean"])
+def test_deletion_and_insertion_are_their_definition(why: Explanation, fill: Literal["zero", "mean"]) -> None:
+    """Petsiuk et al. 2018, step by step: one superpixel more is put into, or taken out of, a picture each time."""
+    hidden = torch.zeros_like(IMAGE)
+    if fill == "mean":
+        for label in range(len(why.weights)):
+            hidden[0][why.segments == label] = IMAGE[0][why.segments == label].mean()
+
+    def curve(start: Tensor, end: Tensor) -> list[float]:
+        picture, found = start.clone(), []
+        for label in [None, *sorted(range(len(why.weights)), key=lambda label: -why.weights[label])]:
+            if label is not None:
+                picture[0][why.segments == label] = end[0][why.segments == label]
+            with torch.no_grad():
+                found.append(CLASSIFIER(picture[None]).softmax(1)[0, why.target].item())
+        return found
+
+    assert deletion(CLASSIFIER, IMAGE, why, fill=fill) == pytest.approx(curve(IMAGE, hidden), abs=1e-6)
+    assert insertion(CLASSIFIER, IMAGE, why, fill=fill) == pytest.approx(curve(hidden, IMAGE), abs=1e-6)
 
 
 def test_infidelity_is_captums(why: Explanation) -> None:

@@ -151,7 +151,7 @@ def test_test_images_that_carry_their_shortcut_are_not_called_clean() -> None:
 def test_a_bare_study_has_a_page() -> None:
     results = without_arms(example_results(), "no_shortcut", "cross_entropy", "random_answers")
     for name in ("before", "feedback"):
-        results = with_arm(results, name, robust_accuracy=())
+        results = with_arm(results, name, robust_accuracy=(), faithfulness=None)
     preferences = PreferenceResults(0, (), (RoundResult(1, answers=0, held_out=0, reward_accuracy=None),))
     results = replace(results, differences={"before": ArmDifference({})}, seconds={}, preferences=preferences)
     page = Page(render_report(results, EMPTY))

@@ -1,12 +1,14 @@
 """The tables of the page and of the terminal."""
 
+import io
 import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from explainfb.core.types import CrossCheck
-from explainfb.report import render_report
+from explainfb.report import faithfulness_summary, render_report
 from explainfb.report.measures import robustness
 from explainfb.report.tables import robust_table
 from report_page import EMPTY, Page, terminal
@@ -56,6 +58,27 @@ def test_what_it_cost_stands_beside_each_arm(page: Page) -> None:
     for name in without.arms:
         without = with_arm(without, name, compute=None)
     assert "images forward" not in Page(render_report(without, EMPTY)).text
+
+
+def test_how_true_explanations_are_stands_in_the_terminal_and_on_the_page(page: Page) -> None:
+    results = with_twins(example_results(), "input_gradient", "adversarial_training")
+    printed = io.StringIO()
+    Console(file=printed, width=80).print(faithfulness_summary(results))
+    head, *lines = printed.getvalue().splitlines()
+    assert head.split() == ["faithfulness,", "n", "=", "20", "deletion", "insertion", "infidelity", "sensitivity"]
+    assert "0.024 ± 0.005 0.974 ± 0.012 0.029 ± 0.012 1.152 ± 0.147" in lines[0]
+    assert "…" not in printed.getvalue()
+    assert len(lines) == len(results.arms)
+    assert "on 20 of the test images" in page.text
+    assert "0.961–0.985" in page.text
+
+
+def test_results_from_before_it_was_measured_say_nothing_of_how_true_explanations_are() -> None:
+    results = example_results()
+    for name in results.arms:
+        results = with_arm(results, name, faithfulness=None)
+    assert faithfulness_summary(results) is None
+    assert "Are its reasons true?" not in Page(render_report(results, EMPTY)).text
 
 
 def test_a_cross_check_by_autoattack_stands_beside_our_number() -> None:

@@ -80,7 +80,7 @@ def test_settings_and_command_have_their_new_names(tmp_path: Path) -> None:
     results = read(tmp_path)
     today = flatten(as_plain(TINY)) | {"lime.sampling": "kernelshap", "evaluation.lime.sampling": "kernelshap"}
     later = {"precision", "most_samples", "control_variate", "judgement", "care", "random_utility"}  # there were none
-    later |= {"cutout_size", "cutout_steps", "rrr_start", "rrr_steps", "shortcut_rate"}
+    later |= {"cutout_size", "cutout_steps", "rrr_start", "rrr_steps", "shortcut_rate", "faithfulness_images"}
     known = {name: value for name, value in today.items() if not later & {name.split(".")[0], name.split(".")[-1]}}
     assert results.settings == known
     assert results.command == command_line(TINY).replace(" --lime.no-control-variate", "")

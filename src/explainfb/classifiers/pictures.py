@@ -21,6 +21,8 @@ EXPECTED = (
     "give a tensor (B, C, H, W) in [0, 1], a picture file, a PIL image, an array (H, W, C) or (C, H, W), a tensor "
     "(C, H, W), or a list of these"
 )
+CHANNELS = (1, 3, 4)
+"""Grey, colour, and colour with transparency."""
 MODES = {1: "L", 3: "RGB"}
 """What Pillow calls grey and colour, by the number of channels."""
 
@@ -52,11 +54,19 @@ def as_image(given: object, wanted: Architecture) -> Tensor:
             if pixels.shape == shape:
                 return pixels
             array = np.round(255 * array).astype(np.uint8)
+        if len(array) not in CHANNELS:
+            raise InputError(
+                f"Found a tensor of shape {tuple(array.shape)} as a picture; expected (C, H, W) with C 1, 3 or 4. "
+                "`tensor.permute(2, 0, 1)` brings the channels of (H, W, C) to the front."
+            )
         picture: Image.Image = Image.fromarray(array[0] if len(array) == 1 else np.moveaxis(array, 0, -1))
     elif isinstance(given, Image.Image):
         picture = given
     elif not isinstance(given, str | Path):
         raise InputError(f"Found {type(given).__name__} as a picture; {EXPECTED}.")
+    elif not Path(given).is_file():
+        kind = "is a folder" if Path(given).is_dir() else "does not exist"
+        raise InputError(f"{given} {kind}; give the path of a picture file, such as dog.jpg.")
     if wanted.channels not in MODES:
         raise InputError(f"The classifier takes {wanted.channels} channels; give it tensors (B, {shape}) of its own.")
     mode = MODES[wanted.channels]
@@ -76,7 +86,7 @@ def _channels_first(given: Tensor | npt.NDArray[Any]) -> npt.NDArray[Any]:
         raise InputError(f"Found pixels of {array.dtype}; expected uint8 from 0 to 255, or floats from 0 to 1.")
     if array.ndim == 2:
         return array[None]
-    first, last = array.shape[0] in (1, 3, 4), array.shape[2] in (1, 3, 4)
+    first, last = array.shape[0] in CHANNELS, array.shape[2] in CHANNELS
     if isinstance(given, Tensor) or (first and not last):
         return array
     if first == last:

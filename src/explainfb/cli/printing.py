@@ -19,10 +19,12 @@ def say(console: Console, text: str) -> None:
 
 
 def show(console: Console, results: "StudyResults", report: Path) -> None:
-    """The table, what stopped of feedback, the answer in a sentence, and where the report is."""
-    from explainfb.report import reach_verdict, summary_table, unfinished
+    """The tables, what stopped of feedback, the answer in a sentence, and where the report is."""
+    from explainfb.report import faithfulness_summary, reach_verdict, summary_table, unfinished
 
     console.print(summary_table(results))
+    if (faithfulness := faithfulness_summary(results)) is not None:
+        console.print(faithfulness)
     for message in unfinished(results):
         console.print(message, markup=False, highlight=False)
     say(console, reach_verdict(results).short)

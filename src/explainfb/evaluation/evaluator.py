@@ -18,14 +18,17 @@ from explainfb.core.errors import InputError
 from explainfb.core.files import check_file, write_tensors
 from explainfb.core.seeding import derive, torch_generator
 from explainfb.core.types import CrossCheck, FloatArray, Interval, RobustAccuracy, ThreatModel
+from explainfb.evaluation.faithfulness import Faithfulness, measure_faithfulness
 from explainfb.evaluation.settings import EvaluationSettings
-from explainfb.explanations.explainer import explain
+from explainfb.explanations.explainer import Explainer
 from explainfb.explanations.metrics import relevance_mass
 from explainfb.robustness.accuracy import robust_accuracy
 from explainfb.robustness.autoattack import check_installed, run_autoattack
 from explainfb.tasks.task import Split, Task
 
 ROBUST = "robust_accuracy"
+FAITHFULNESS = "faithfulness "
+"""How the names of faithfulness' measures begin in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,8 @@ class Evaluation:
     robust: tuple[RobustAccuracy, ...]
     groups: Tensor | None = None
     """(N,) int64: the group of each test image, by its label and what its shortcut says; None where that is unknown."""
+    faithfulness: Faithfulness | None = None
+    """Of each measure of faithfulness, one value for each of some explained images; None where it was not measured."""
 
     @property
     def test_logits(self) -> Tensor:
@@ -97,13 +102,15 @@ def evaluate(
         progress=progress,
     )
     robust = cross_checked(classifier, attacked, robust, settings.autoattack_images, seed)
+    shares, faithfulness = _reasons(classifier, task, settings, seed)
     return Evaluation(
         clean_logits=predict_logits(classifier, task.clean.images),
         shifted_logits=None if task.shifted is None else predict_logits(classifier, task.shifted.images),
         labels=task.clean.labels,
-        shortcut_shares=_shortcut_shares(classifier, task, settings, seed),
+        shortcut_shares=shares,
         robust=tuple(robust),
         groups=_groups(task.test, len(task.class_names)),
+        faithfulness=faithfulness,
     )
 
 
@@ -138,14 +145,22 @@ def _draw_images(split: Split, count: int, seed: int) -> Split:
     return split.take(torch.randperm(len(split), generator=torch_generator(seed, "test images"))[:count])
 
 
-def _shortcut_shares(classifier: Classifier, task: Task, settings: EvaluationSettings, seed: int) -> FloatArray | None:
-    if task.test.shortcut is None:
-        return None
-    some = _draw_images(task.test, settings.explain_images, seed)
-    assert some.shortcut is not None
-    explanations = explain(classifier, some.images, settings=settings.lime, background=task.train.images, seed=seed)
-    masks = some.shortcut.numpy()
-    return np.array([relevance_mass(item, mask) for item, mask in zip(explanations, masks, strict=True)])
+def _reasons(
+    classifier: Classifier, task: Task, settings: EvaluationSettings, seed: int
+) -> tuple[FloatArray | None, Faithfulness | None]:
+    """Of explanations of the same test images: the shortcut's shares, and faithfulness on the first few."""
+    few = min(settings.faithfulness_images, settings.explain_images)
+    has_shortcut = task.test.shortcut is not None
+    some = _draw_images(task.test, settings.explain_images if has_shortcut else few, seed)
+    if not len(some):
+        return None, None
+    explainer = Explainer(classifier, settings=settings.lime, background=task.train.images, seed=seed)
+    explanations = explainer(some.images)
+    shares = None
+    if some.shortcut is not None:
+        pairs = zip(explanations, some.shortcut.numpy(), strict=True)
+        shares = np.array([relevance_mass(explanation, mask) for explanation, mask in pairs])
+    return shares, measure_faithfulness(explainer, some.images[:few], explanations[:few], seed=seed)
 
 
 def save_evaluation(evaluation: Evaluation, path: Path) -> None:
@@ -155,6 +170,8 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
         tensors["shifted_logits"] = evaluation.shifted_logits
     if evaluation.groups is not None:
         tensors["groups"] = evaluation.groups
+    for name, values in (evaluation.faithfulness or {}).items():
+        tensors[FAITHFULNESS + name] = torch.from_numpy(values)
     if evaluation.shortcut_shares is not None:
         tensors["shortcut_shares"] = torch.from_numpy(evaluation.shortcut_shares)
     # in the header, because safetensors holds tensors alone
@@ -172,6 +189,11 @@ def load_evaluation(path: Path) -> Evaluation:
             rows = json.loads(file.metadata()[ROBUST])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         shares = tensors.get("shortcut_shares")
+        faithfulness = {
+            name.removeprefix(FAITHFULNESS): values.numpy()
+            for name, values in tensors.items()
+            if name.startswith(FAITHFULNESS)
+        }
         return Evaluation(
             clean_logits=tensors["clean_logits"],
             shifted_logits=tensors.get("shifted_logits"),
@@ -179,6 +201,7 @@ def load_evaluation(path: Path) -> Evaluation:
             shortcut_shares=None if shares is None else shares.numpy(),
             robust=tuple(_robust_from(row) for row in rows),
             groups=tensors.get("groups"),
+            faithfulness=faithfulness or None,  # files written before it was measured lack it
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error

@@ -25,7 +25,10 @@ class EvaluationSettings:
     attack_images: int = 200
     """How many test images are attacked, at least 1."""
     explain_images: int = 100
-    """How many test images are explained to measure the shortcut's share, at least 1."""
+    """How many test images are explained at most, to measure the shortcut's share, at least 1."""
+    faithfulness_images: int = 20
+    """On how many of the explained images it is measured how true the explanations are to the classifier: deletion,
+    insertion, infidelity and sensitivity. Each costs some four explanations; 0 leaves it out."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=500, fill="zero"))
     """How they are explained. Filling with black tells whether what is there matters, and with far less noise than
     filling with other images, whose content moves the outputs as well."""
@@ -44,6 +47,10 @@ class EvaluationSettings:
                 raise InputError(
                     f"--evaluation.{name.replace('_', '-')} must be at least 1; found {getattr(self, name)}."
                 )
+        if self.faithfulness_images < 0:
+            raise InputError(
+                f"--evaluation.faithfulness-images is a number of images, or 0; found {self.faithfulness_images}."
+            )
         if not 0 <= self.autoattack_images <= self.attack_images:
             raise InputError(
                 f"--evaluation.autoattack-images is a number of the {self.attack_images} attacked images; found "

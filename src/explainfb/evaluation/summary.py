@@ -8,8 +8,8 @@ from torch import Tensor
 
 from explainfb.core.types import FloatArray, Interval
 from explainfb.evaluation.evaluator import Evaluation
-from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, robust_accuracy_under
-from explainfb.results.records import ArmDescription, ArmDifference, ArmResult, Compute, ReliabilityBins
+from explainfb.results.measures import CLEAN, ECE, FAITHFULNESS, SHIFTED, SHORTCUT_SHARE, robust_accuracy_under
+from explainfb.results.records import ArmDescription, ArmDifference, ArmResult, Compute, Faithfulness, ReliabilityBins
 from explainfb.robustness.attacked_model import wrong_outputs
 from explainfb.statistics.calibration import calibration_difference, calibration_error, reliability
 from explainfb.statistics.intervals import (
@@ -36,7 +36,16 @@ def summarise(evaluation: Evaluation, arm: ArmDescription, *, seed: int, compute
         robust_accuracy=tuple(replace(robust, survived=()) for robust in evaluation.robust),
         compute=compute,
         worst_group_accuracy=_worst_group(evaluation),
+        faithfulness=_faithfulness(evaluation, seed),
     )
+
+
+def _faithfulness(evaluation: Evaluation, seed: int) -> Faithfulness | None:
+    found = evaluation.faithfulness
+    if found is None:
+        return None
+    intervals = {measure.key: bootstrap_interval(found[measure.key], seed=seed) for measure in FAITHFULNESS}
+    return Faithfulness(len(found[FAITHFULNESS[0].key]), **intervals)
 
 
 def _worst_group(evaluation: Evaluation) -> Interval | None:

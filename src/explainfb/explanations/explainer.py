@@ -15,13 +15,14 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier, check_classifier
 from explainfb.classifiers.pictures import Picture, as_images
 from explainfb.core.errors import InputError
+from explainfb.core.fields import whole_number
 from explainfb.core.seeding import torch_generator
 from explainfb.core.types import IntArray, check_images
 from explainfb.explanations.control_variate import ControlVariate, even_draws, fit_control_variate
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.lime import KnownPart, PerturbationSample
 from explainfb.explanations.perturbation import Perturber, draw_masks
-from explainfb.explanations.settings import LimeSettings
+from explainfb.explanations.settings import LimeSettings, without_background
 from explainfb.explanations.superpixels import check_segments, segment
 
 Targets = int | str | Sequence[int | str] | Tensor | None
@@ -84,7 +85,7 @@ class Explainer:
     ) -> Explanation | list[Explanation]:
         """Why the classifier gives each image its class in `targets`, or the class it predicts; as `explain` says."""
         every, single = as_images(images, self.classifier.architecture)
-        targets = [targets] if isinstance(targets, int | str) else targets
+        targets = [targets] if isinstance(targets, int | float | str) else targets
         segments = [segments] if isinstance(segments, np.ndarray) and segments.ndim == 2 else segments
         for name, given in (("targets", targets), ("segments", segments)):
             if given is not None and len(given) != len(every):
@@ -227,7 +228,8 @@ def explain(
     images: str | Path | Image.Image | npt.NDArray[Any],
     *,
     targets: Targets = None,
-    settings: LimeSettings = LimeSettings(),
+    top: int | None = None,
+    settings: LimeSettings | None = None,
     background: Tensor | None = None,
     segments: Any = None,
     seed: int = 0,
@@ -240,7 +242,8 @@ def explain(
     images: Tensor | list[Picture] | tuple[Picture, ...],
     *,
     targets: Targets = None,
-    settings: LimeSettings = LimeSettings(),
+    top: int | None = None,
+    settings: LimeSettings | None = None,
     background: Tensor | None = None,
     segments: Any = None,
     seed: int = 0,
@@ -252,7 +255,8 @@ def explain(
     images: Any,
     *,
     targets: Targets = None,
-    settings: LimeSettings = LimeSettings(),
+    top: int | None = None,
+    settings: LimeSettings | None = None,
     background: Tensor | None = None,
     segments: Any = None,
     seed: int = 0,
@@ -262,10 +266,12 @@ def explain(
     `images` is a tensor (B, C, H, W) in [0, 1], or a list of pictures; one picture alone gives one explanation. A
     picture is a file's path, a PIL image, an array (H, W, C) or (C, H, W) of uint8 or of floats in [0, 1], or a tensor
     (C, H, W); its middle is brought to the size and the colours that the classifier takes. `targets` has a number for
-    each image, or the class's name where the classifier knows it. `background` (M, C, H, W) are the training images
-    that the fill `data` draws from. `segments` (H, W), one for each image, replace the superpixels of the settings. An
-    explanation depends on the seed and the image alone, not on the images beside it. Raises `InputError` for what is no
-    picture, pixels outside [0, 1], unknown targets and superpixels that skip a label.
+    each image, or the class's name where the classifier knows it. `top` says how many superpixels are told and drawn.
+    `background` (M, C, H, W) are the training images that the fill `data` draws from; without them and without
+    settings, hidden superpixels have their mean colour, and photographs are cut along their edges. `segments` (H, W),
+    one for each image, replace the superpixels of the settings. An explanation depends on the seed and the image alone,
+    not on the images beside it. Raises `InputError` for what is no picture, pixels outside [0, 1], unknown targets and
+    superpixels that skip a label.
 
     >>> from explainfb import LimeSettings, TrainingSettings, explain, load_task, train
     >>> task = load_task("digits-decoy")
@@ -279,6 +285,14 @@ def explain(
     >>> why.name
     'class 3'
     """
+    check_classifier(classifier)
+    if top is not None:
+        whole_number(top, "top", least=1)
+    shape = classifier.architecture
+    if settings is None:
+        settings = without_background(min(shape.height, shape.width)) if background is None else LimeSettings()
     explainer = Explainer(classifier, settings=settings, background=background, seed=seed)
     found: Explanation | list[Explanation] = explainer(images, targets=targets, segments=segments)
-    return found
+    if isinstance(found, list):
+        return [replace(each, shown=top) for each in found]
+    return replace(found, shown=top)

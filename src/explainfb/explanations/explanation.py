@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainfb.core.errors import InputError
+from explainfb.core.fields import whole_number
 from explainfb.core.types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Pixels = npt.NDArray[np.floating]
 TOLD = 3
-"""How many superpixels the printed line has."""
+"""How many superpixels the printed line has, where nobody said."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)  # two arrays compare to an array, which is neither true nor false
@@ -59,6 +60,9 @@ class Explanation:
     that is on the CPU; None where it is not at hand, as after a study's explanations were read from their file."""
     class_name: str | None = None
     """What `target` is called; None where the classifier does not know."""
+    shown: int | None = None
+    """How many superpixels, the strongest, are told and drawn where `plot` and `save` are not told otherwise; with None
+    three are told and all are drawn."""
 
     def __post_init__(self) -> None:
         if self.segments.ndim != 2 or self.segments.size == 0:
@@ -80,7 +84,11 @@ class Explanation:
 
     def __repr__(self) -> str:
         parts = [f"{self.name}, probability {self.probability:.2f}"]
-        parts.append(", ".join(self._told(index) for index in self.top(TOLD)) or "no superpixel stands out")
+        told = self.top(self.shown or TOLD)
+        # what stands out is never left out without a word
+        left = len(self.top()) - len(told)
+        more = f" and {left} more" if left and self.standard_errors is not None else ""
+        parts.append((", ".join(map(self._told, told)) or "no superpixel stands out") + more)
         parts.append(self.quality)
         if self.n_samples is not None:
             parts.append(f"{self.n_samples:,} masks")
@@ -98,7 +106,7 @@ class Explanation:
         from explainfb.explanations.figures import save_figure
 
         written = io.BytesIO()
-        save_figure(self.image, self, written)
+        save_figure(self.image, self, written, top=self.shown)
         return written.getvalue()
 
     @property
@@ -123,7 +131,7 @@ class Explanation:
 
         Fewer where fewer stand out; a weight of 0 never does here. Raises `InputError` for a count below 1.
         """
-        if count is not None and count < 1:
+        if count is not None and whole_number(count, "The number of the strongest superpixels") < 1:
             raise InputError(f"The strongest superpixels are at least 1; found {count}. None takes all that stand out.")
         strength = np.abs(self.weights)
         order = np.argsort(-strength, kind="stable")
@@ -165,13 +173,14 @@ class Explanation:
         """Draw the explanation over `image` (C, H, W) in [0, 1], with a legend in units of probability.
 
         Orange speaks for the class and purple against it; what does not stand out from its error has no colour. With
-        `top` the strongest so many superpixels are shown alone, in the image's own colours. Each of the strongest has
-        its weight beside it. Without `image` it is the explanation's own. Without `ax` pyplot makes a new figure.
-        Returns the axes. Raises `InputError` for an image of another shape, and where there is none.
+        `top` the strongest so many superpixels are shown alone, in the image's own colours; without, `shown` says how
+        many. Each of the strongest has its weight beside it. Without `image` it is the explanation's own. Without `ax`
+        pyplot makes a new figure. Returns the axes. Raises `InputError` for an image of another shape, and where there
+        is none.
         """
         from explainfb.explanations.figures import plot
 
-        return plot(self._shown(image), self, top=top, ax=ax)
+        return plot(self._pixels(image), self, top=self.shown if top is None else top, ax=ax)
 
     def save(self, path: Path | str, image: "Tensor | Pixels | None" = None, top: int | None = None) -> None:
         """Write the image and, beside it, what `plot` draws to a file; its ending says the format: .png, .pdf, .svg.
@@ -180,9 +189,9 @@ class Explanation:
         """
         from explainfb.explanations.figures import save_figure
 
-        save_figure(self._shown(image), self, path, top=top)
+        save_figure(self._pixels(image), self, path, top=self.shown if top is None else top)
 
-    def _shown(self, image: "Tensor | Pixels | None") -> "Tensor | Pixels":
+    def _pixels(self, image: "Tensor | Pixels | None") -> "Tensor | Pixels":
         found = self.image if image is None else image
         if found is None:
             raise InputError("This explanation was made without its image; give the image that was explained.")

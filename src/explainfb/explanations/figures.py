@@ -27,6 +27,10 @@ from explainfb.explanations.plots import (
 
 NUMBERED = 5
 """How many superpixels have their weight in figures, where `top` does not say."""
+DPI = 150
+"""Of a file, at least."""
+AXES_WIDTH = 2.6
+"""In inches, of the explanation in a file."""
 
 
 def save_figure(
@@ -39,7 +43,8 @@ def save_figure(
     _show(left, plain_pixels(pixels))
     left.set_title("the image", fontsize=10)
     plot(pixels, explanation, top=top, ax=right)
-    write(figure.savefig, path, dpi=150)
+    # no pixel of a photograph is lost: the explanation's axes are this wide
+    write(figure.savefig, path, dpi=max(DPI, max(_size(pixels)) / AXES_WIDTH))
 
 
 def plot(image: Tensor | Pixels, explanation: Drawable, *, top: int | None = None, ax: Axes | None = None) -> Axes:
@@ -55,7 +60,7 @@ def plot(image: Tensor | Pixels, explanation: Drawable, *, top: int | None = Non
         _scale_legend(ax, scale)
     else:
         _show(ax, alone(pixels, explanation, top))
-        _outline_legend(ax)
+        _outline_legend(ax, shown=len(explanation.top(top)), standing_out=len(explanation.top()))
     _number(ax, explanation, explanation.top(top or NUMBERED), beneath=top is not None)
     ax.set_title(f"{explanation.name}, probability {explanation.probability:.2f}\n{explanation.quality}", fontsize=10)
     return ax
@@ -89,7 +94,13 @@ def _scale_legend(ax: Axes, scale: float) -> None:
     bar.ax.tick_params(labelsize=8)
 
 
-def _outline_legend(ax: Axes) -> None:
+def _size(pixels: FloatArray) -> tuple[int, ...]:
+    """Height and width of the picture that is drawn."""
+    return plain_pixels(pixels).shape[:2]
+
+
+def _outline_legend(ax: Axes, *, shown: int, standing_out: int) -> None:
+    """With a word about what stands out from its error and is not shown."""
     against, _, for_it = scale_colours(3)
     lines = [
         Line2D([], [], color=colour, linewidth=3, label=label)
@@ -97,7 +108,8 @@ def _outline_legend(ax: Axes) -> None:
     ]
     ax.legend(
         handles=lines,
-        title="numbers: probability that a piece adds",
+        title="numbers: probability that a piece adds"
+        + (f"\nthe strongest {shown} of {standing_out} that stand out" if shown < standing_out else ""),
         loc="upper center",
         bbox_to_anchor=(0.5, 0.0),
         ncols=2,

@@ -174,7 +174,7 @@ def _probabilities(
     for part in masks.split(classifier.comfortable_batch):
         outputs = classifier(perturber(part[None].to(device), generator)[0]).softmax(1)
         found.append(outputs[:, explanation.target].double().cpu())
-    probabilities: FloatArray = torch.cat(found).numpy()
+    probabilities: FloatArray = torch.cat(found).clamp(0, 1).numpy()  # rounding takes a softmax past 1
     return probabilities
 
 

@@ -199,12 +199,21 @@ def _outline(labels: IntArray, width: int = 1) -> BoolArray:
 
 
 def checked(image: Tensor | Pixels, explanation: Drawable) -> FloatArray:
+    if not isinstance(image, Tensor | np.ndarray):
+        raise InputError(
+            f"Found {type(image).__name__} as the image; give the tensor or array (C, H, W) in [0, 1] that was "
+            "explained, or none where the explanation has its image."
+        )
     pixels = np.asarray(image.detach().cpu() if isinstance(image, Tensor) else image, dtype=np.float64)
     if pixels.ndim != 3 or pixels.shape[0] not in (1, 3) or pixels.shape[1:] != explanation.segments.shape:
         height, width = explanation.segments.shape
         raise InputError(
             f"The explanation is of an image (1 or 3, {height}, {width}); found {pixels.shape}. Give the one image "
             "that was explained."
+        )
+    if not 0 <= pixels.min() <= pixels.max() <= 1:
+        raise InputError(
+            f"Pixels must lie in [0, 1]; found {pixels.min():g} to {pixels.max():g}. Divide 8-bit pictures by 255."
         )
     return pixels
 

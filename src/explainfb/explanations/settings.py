@@ -7,6 +7,8 @@ from explainfb.core.errors import InputError
 from explainfb.core.fields import check_fields
 
 FIRST_SAMPLES = 256
+PHOTOGRAPH = 64
+"""Images at least so many pixels a side have edges along which they can be cut."""
 Backend = Literal["closed_form", "lime"]
 Sampling = Literal["lime", "kernelshap", "leverage"]
 Fill = Literal["zero", "mean", "blur", "noise", "data"]
@@ -85,6 +87,14 @@ class LimeSettings:
     def first_samples(self) -> int:
         """How many masks are asked about before anything is looked at: all, or the first ones of `auto`."""
         return FIRST_SAMPLES if self.n_samples == "auto" else self.n_samples
+
+
+def without_background(side: int) -> LimeSettings:
+    """How an image whose shorter side has so many pixels is explained where there are no other images to draw from.
+
+    Photographs are cut along their edges, as in the paper, and hidden pieces have their mean colour.
+    """
+    return LimeSettings(fill="mean", superpixels="slic" if side >= PHOTOGRAPH else "grid")
 
 
 PAPER = LimeSettings(sampling="lime", fill="mean")

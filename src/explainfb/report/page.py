@@ -19,7 +19,13 @@ from explainfb.report import figures, stopped_rounds
 from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
 from explainfb.report.number_format import duration, percent
 from explainfb.report.reward_sentences import both_bad_sentence, followed_sentence, held_out_sentence
-from explainfb.report.tables import difference_table, main_table, robust_table
+from explainfb.report.tables import (
+    difference_table,
+    faithfulness_table,
+    images_of_faithfulness,
+    main_table,
+    robust_table,
+)
 from explainfb.report.verdict import findings, reach_verdict
 from explainfb.results.measures import ECE, NORM_SIGNS, SHIFTED, Measure
 from explainfb.results.records import FEEDBACK, NO_SHORTCUT, StudyResults
@@ -129,6 +135,8 @@ def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:
         "main": main_table(results),
         "difference": difference_table(results),
         "robust": robust_table(results),
+        "faithfulness": faithfulness_table(results),
+        "faithfulness_images": images_of_faithfulness(results),
     }
 
 

@@ -1,6 +1,6 @@
 """A study's numbers as tables: arms × measures, for the page and for the terminal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -8,7 +8,7 @@ from rich.table import Table
 from explainfb.core.types import CrossCheck, Interval, RobustAccuracy, ThreatModel
 from explainfb.report.measures import difference, direction, plain_measures, robustness, threat_models
 from explainfb.report.number_format import plain, signed
-from explainfb.results.measures import NORM_SIGNS, SHORTCUT_SHARE, Measure
+from explainfb.results.measures import FAITHFULNESS, NORM_SIGNS, SHORTCUT_SHARE, Measure
 from explainfb.results.records import ArmDescription, ArmResult, Compute, StudyResults
 from explainfb.robustness.sanity_checks import meanings
 
@@ -100,17 +100,50 @@ def summary_table(results: StudyResults) -> Table:
     """
     robust = robustness(results)
     shown = [measure for measure in (*shown_measures(results), robust) if measure not in (None, SHORTCUT_SHARE)]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column(results.task, no_wrap=True)
-    for measure in shown:
-        table.add_column(_heading(measure), justify="right", no_wrap=True)
-    for arm in results.arms.values():
-        style = "bold" if arm.arm.role == "feedback" else None
-        table.add_row(arm.arm.label, *(_starred(arm, measure) for measure in shown), style=style)
+    table = _terminal_table(results, results.task, shown, _starred)
     if not all(arm.is_reliable(measure) for arm in results.arms.values() for measure in shown):
         table.caption = "* a sanity check failed; the report says which"
         table.caption_justify = "left"
     return table
+
+
+def faithfulness_summary(results: StudyResults) -> Table | None:
+    """How true each arm's explanations are, each number ± half of its 95 % interval; None where it was not measured."""
+    images = images_of_faithfulness(results)
+    if not images:
+        return None
+    return _terminal_table(results, f"faithfulness, n = {images}", FAITHFULNESS, _with_half)
+
+
+def _terminal_table(
+    results: StudyResults, title: str, shown: Sequence[Measure], cell: Callable[[ArmResult, Measure], str]
+) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column(title, no_wrap=True)
+    for measure in shown:
+        table.add_column(_heading(measure), justify="right", no_wrap=True)
+    for arm in results.arms.values():
+        style = "bold" if arm.arm.role == "feedback" else None
+        table.add_row(arm.arm.label, *(cell(arm, measure) for measure in shown), style=style)
+    return table
+
+
+def faithfulness_table(results: StudyResults) -> ResultTable:
+    """How true each arm's explanations are to its classifier, with 95 % intervals; no rows where nobody asked."""
+    arms = [arm for arm in results.arms.values() if arm.faithfulness is not None]
+    rows = [Row(arm.arm, tuple(_cell(measure, arm.measured(measure)) for measure in FAITHFULNESS)) for arm in arms]
+    return ResultTable((Columns("", tuple(measure.heading for measure in FAITHFULNESS)),), tuple(rows))
+
+
+def images_of_faithfulness(results: StudyResults) -> str:
+    """On how many images, such as `20`, or `18 to 20` where arms differ; empty where it was not measured."""
+    counts = sorted({arm.faithfulness.n for arm in results.arms.values() if arm.faithfulness is not None})
+    return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else ""
+
+
+def _with_half(arm: ArmResult, measure: Measure) -> str:
+    found = arm.measured(measure)
+    return DASH if found is None else f"{_decimal(found.estimate)} ± {_decimal((found.high - found.low) / 2)}"
 
 
 def _heading(measure: Measure) -> str:

@@ -4,12 +4,13 @@ from dataclasses import asdict
 from typing import Any
 
 from explainfb.core.types import CrossCheck, Interval, OutOfBagTest, RobustAccuracy, ThreatModel
-from explainfb.results.measures import MEASURES, ROBUST, measure_of, robust_accuracy_under
+from explainfb.results.measures import FAITHFULNESS, MEASURES, ROBUST, measure_of, robust_accuracy_under
 from explainfb.results.records import (
     ArmDescription,
     ArmDifference,
     ArmResult,
     Compute,
+    Faithfulness,
     PreferenceResults,
     ReliabilityBins,
     RoundResult,
@@ -125,6 +126,7 @@ def _arm_as_json(result: ArmResult) -> Json:
             "count": list(bins.count),
         },
         ROBUST: [_robust_as_json(robust) for robust in result.robust_accuracy],
+        **({} if result.faithfulness is None else {"faithfulness": asdict(result.faithfulness)}),
     }
 
 
@@ -138,7 +140,12 @@ def _arm_from(found: Json, arm: ArmDescription, compute: Compute | None) -> ArmR
         reliability=ReliabilityBins(tuple(bins["confidence"]), tuple(bins["accuracy"]), tuple(bins["count"])),
         robust_accuracy=tuple(_robust_from(row) for row in found[ROBUST]),
         compute=compute,
+        faithfulness=_faithfulness_from(found["faithfulness"]) if "faithfulness" in found else None,
     )
+
+
+def _faithfulness_from(found: Json) -> Faithfulness:
+    return Faithfulness(found["n"], **{measure.key: Interval(**found[measure.key]) for measure in FAITHFULNESS})
 
 
 def _robust_as_json(robust: RobustAccuracy) -> Json:

@@ -41,6 +41,15 @@ SHORTCUT_SHARE = Measure(
     "shortcut share",
     higher_is_better=False,
 )
+DELETION = Measure("deletion", "deletion", "deletion", "deletion", higher_is_better=False, in_percent=False)
+INSERTION = Measure("insertion", "insertion", "insertion", "insertion", in_percent=False)
+INFIDELITY = Measure("infidelity", "infidelity", "infidelity", "infidelity", higher_is_better=False, in_percent=False)
+SENSITIVITY = Measure(
+    "sensitivity", "sensitivity", "sensitivity", "sensitivity", higher_is_better=False, in_percent=False
+)
+FAITHFULNESS = (DELETION, INSERTION, INFIDELITY, SENSITIVITY)
+"""How true explanations are to their classifier. Arms are not contrasted in them: a classifier that is less sure has
+less deletion and less insertion, and is no better or worse for it."""
 MEASURES = (CLEAN, SHIFTED, WORST_GROUP, ECE, SHORTCUT_SHARE)
 """All but robust accuracies, of which there is one for each threat model: `robust_accuracy_under`."""
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Interval, OutOfBagTest, RobustAccuracy
-from explainfb.results.measures import CLEAN, ECE, SHIFTED, SHORTCUT_SHARE, WORST_GROUP, Measure
+from explainfb.results.measures import CLEAN, ECE, FAITHFULNESS, SHIFTED, SHORTCUT_SHARE, WORST_GROUP, Measure
 
 BEFORE, FEEDBACK, NO_SHORTCUT = "before", "feedback", "no_shortcut"
 """The names of the three arms that the report speaks of by name."""
@@ -55,6 +55,22 @@ class ReliabilityBins:
 
 
 @dataclass(frozen=True)
+class Faithfulness:
+    """How true an arm's explanations are to its classifier: means over some of the images, with 95 % intervals."""
+
+    n: int
+    """How many images."""
+    deletion: Interval
+    """The class's mean probability while superpixels are hidden, the strongest first; in [0, 1]."""
+    insertion: Interval
+    """The same while they are shown."""
+    infidelity: Interval
+    """Squared error of the probability that hiding superpixels takes away, by their weights; at least 0."""
+    sensitivity: Interval
+    """The largest relative change of the weights under a change of the image that nobody sees; at least 0."""
+
+
+@dataclass(frozen=True)
 class ArmResult:
     """What was measured on the classifier that an arm ended with."""
 
@@ -74,12 +90,16 @@ class ArmResult:
     """None where it was not counted."""
     worst_group_accuracy: Interval | None = None
     """None where no groups of test images are known; they are pairs of a label and of what the shortcut says."""
+    faithfulness: Faithfulness | None = None
+    """None where it was not measured, as before 0.1."""
 
     def measured(self, measure: Measure) -> Interval | None:
         """The value of `measure` with its 95 % interval; None where it was not measured."""
         if measure.threat_model is not None:
             found = self._under(measure)
             return None if found is None else found.accuracy
+        if measure in FAITHFULNESS:
+            return None if self.faithfulness is None else getattr(self.faithfulness, measure.key)
         return {
             CLEAN.key: self.clean_accuracy,
             SHIFTED.key: self.shifted_accuracy,
