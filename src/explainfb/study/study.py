@@ -186,7 +186,7 @@ class Study:
         if (known := read_provenance(self.folder)) is not None:
             forgotten = {EVALUATION.format(arm=arm) for arm in (BEFORE, FEEDBACK, *ARMS)}
             others = {stage: took for stage, took in known.seconds.items() if stage not in forgotten}
-            write_provenance(self.folder, Provenance(known.environment, others))
+            write_provenance(self.folder, replace(known, seconds=others))
         self.results_path.unlink()  # first, so that an interruption leaves an unfinished study
         remove_evaluations(self.folder)
 
