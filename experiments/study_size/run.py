@@ -48,11 +48,11 @@ print(len(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 class Settings:
     """How far the growth is followed."""
 
-    made: tuple[int, ...] = (50, 100, 200, 400)
+    made: tuple[int, ...] = (25, 50, 100, 200)
     """After how many explanations the time is taken."""
-    kept: tuple[int, ...] = (5_000, 10_000, 20_000, 40_000)
+    kept: tuple[int, ...] = (2_500, 5_000, 10_000, 20_000)
     """How many explanations are in a file."""
-    answers: tuple[int, ...] = (2_000, 4_000, 8_000, 16_000)
+    answers: tuple[int, ...] = (1_000, 2_000, 4_000, 8_000)
     """How many comparisons and answers are in a SQLite database."""
     output: Path = Path("studies/study_size")
 
@@ -84,9 +84,9 @@ def keep(made: list[Explanation], count: int, folder: Path) -> dict[str, float]:
 def answer(counts: tuple[int, ...], folder: Path) -> list[dict[str, float]]:
     """Bytes of a database of so many comparisons with an answer each, and the time that all of its answers took."""
     path, now, spent, found = folder / "study.db", datetime.now(UTC), 0.0, []
-    for round, (first, last) in enumerate(zip((0, *counts), counts, strict=False), 1):
+    for number, (first, last) in enumerate(zip((0, *counts), counts, strict=False), 1):
         asked = [
-            Comparison(ExplanationKey("round-0", 2 * n), ExplanationKey("round-0", 2 * n + 1), round)
+            Comparison(ExplanationKey("round-0", 2 * n), ExplanationKey("round-0", 2 * n + 1), number)
             for n in range(first, last)
         ]
         before = time.process_time()

@@ -12,6 +12,7 @@ from fault_schedule import FAULTS, Tally, run_schedule
 pytestmark = pytest.mark.usefixtures("blank_reports")
 
 
+@pytest.mark.timeout(900)  # whatever else the machine does
 def test_whatever_happens_to_a_study_it_ends_as_if_nothing_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,7 +68,7 @@ def _read(path: Path) -> tuple[StudySettings, int]:
     return settings, format
 
 
-def settings_of(flat: Mapping[str, object]) -> StudySettings:
+def settings_of(flat: Mapping[str, Any]) -> StudySettings:
     """The settings of these values by dotted name, of today or of before; what is not among them is as usual.
 
     Raises `InputError` for settings that there are not, and for values that do not fit.
