@@ -124,8 +124,8 @@ def _backend(processes: Processes) -> Iterator[str]:
         try:
             if processes.backend == "ray":
                 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers what runs
-                # a process that dies is begun anew with what it did; Dask does so unasked
-                options["ray_remote_args"] = {"max_restarts": -1, "max_task_retries": -1}
+                # a process that dies is begun anew with what it did, a few times; Dask does so unasked
+                options["ray_remote_args"] = {"max_restarts": 3, "max_task_retries": 3}
                 importlib.import_module("ray.util.joblib").register_ray()
             elif processes.backend == "dask":
                 client = importlib.import_module("distributed").Client
