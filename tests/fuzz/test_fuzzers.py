@@ -145,7 +145,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def test_any_bytes_of_an_import(answered: Store, tmp_path: Path, format: Format, edits: Edits) -> None:
     whole, file = tmp_path / f"whole.{format}", tmp_path / f"answers.{format}"
     if not whole.is_file():
-        export_answers(answered, whole)
+        export_answers(answered, whole, format)
     before = answered.answers()
     file.write_bytes(edited(whole.read_bytes(), edits))
     _, refusal = attempt(lambda: import_answers(answered, file))
