@@ -2,14 +2,14 @@
 
 import functools
 import secrets
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from explainfb.core.types import Answer
 from explainfb.labelling.served_study import ServedStudy
-from explainfb.labelling.session import SIDES, AnnotationSession
+from explainfb.labelling.session import SIDES, AnnotationSession, Moment
 from explainfb.labelling.stimuli import scales
 from explainfb.store import StoredAnswer
 from screens import answering, question, style, words
@@ -79,10 +79,10 @@ def _when(answer: StoredAnswer) -> str:
 
 def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
     left, right = question.stimuli(served, answer.comparison)
-    shown_at = question.first_shown(token)
+    shown = question.first_shown(token)
     style.heading(words().compare.again, name=f"change-{token}")
     style.caption(words().history.so_far, answering.label(answer.answer or Answer.CANT_TELL))
-    on_answer = functools.partial(_store_change, served, session, answer, shown_at, token)
+    on_answer = functools.partial(_store_change, served, session, answer, shown, token)
     answering.choose(on_answer, name=f"change-{token}")
     question.show(served, left, right, name=f"change-{token}")
     question.comment(token)
@@ -96,13 +96,13 @@ def _keep() -> None:
 
 def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
     left, right = question.stimuli(served, answer.comparison)
-    shown_at, old = question.first_shown(token), session.ratings_of(answer)
+    shown, old = question.first_shown(token), session.ratings_of(answer)
     style.heading(words().rate.again, name=f"change-{token}")
     question.show(served, left, right, name=f"change-{token}")
     for column, side in zip(st.columns(2), SIDES, strict=True):
         title = words().ratings.scale.format(side=getattr(words().stimuli, side))
         column.segmented_control(title, range(1, 6), default=old.get(side), key=f"{side}-{token}")
-    on_save = functools.partial(_store_ratings, served, session, answer, shown_at, token)
+    on_save = functools.partial(_store_ratings, served, session, answer, shown, token)
     key = answering.shortcut("S")
     st.button(words().buttons.save, key="save", type="primary", shortcut=key, on_click=on_save)
     _keep()
@@ -110,7 +110,7 @@ def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAn
 
 @guarded
 def _store_ratings(
-    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown_at: datetime, token: str
+    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown: Moment, token: str
 ) -> None:
     said = {side: st.session_state.get(f"{side}-{token}") for side in SIDES}
     given = {side: rating for side, rating in said.items() if rating is not None}
@@ -120,7 +120,7 @@ def _store_ratings(
         tell(words().ratings.incomplete)
         return
     _stop_changing()
-    session.change_ratings(old, given, shown_at=shown_at, token=token)
+    session.change_ratings(old, given, shown_at=shown.by_clock, token=token)
 
 
 def _start_changing(answer: int) -> None:
@@ -139,11 +139,11 @@ def _leave() -> None:
 
 @guarded
 def _store_change(
-    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown_at: datetime, token: str, answer: Answer
+    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown: Moment, token: str, answer: Answer
 ) -> None:
     if not allowed(served, session.annotator):
         return
     _stop_changing()
     session.change(
-        old, answer, shown_at=shown_at, token=token, comment=question.comment_on(token) or (old.comment or "")
+        old, answer, shown_at=shown.by_clock, token=token, comment=question.comment_on(token) or (old.comment or "")
     )

@@ -1,14 +1,13 @@
 """The work itself: one question after the other, with undo, a pause, and what was answered before."""
 
 import functools
-from datetime import UTC, datetime
 
 import streamlit as st
 
 from explainfb.core.types import Answer
 from explainfb.explanations.plots import row_scale
 from explainfb.labelling.served_study import ServedStudy
-from explainfb.labelling.session import AnnotationSession, Side
+from explainfb.labelling.session import AnnotationSession, Moment, Side
 from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
 from explainfb.store import Kind, Lease, StoredComparison
 from screens import answering, pair, style, words
@@ -25,10 +24,10 @@ INSTRUCTIONS = "instructions open"
 def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
     """Which of two explanations is better?"""
     left, right = stimuli(served, lease.comparison)
-    shown_at = first_shown(lease.token)
+    shown = first_shown(lease.token)
     progress(session)
     style.heading(words().compare.question, name=lease.token)
-    answering.choose(functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
+    answering.choose(functools.partial(_answer, served, session, lease, shown), name=lease.token)
     show(served, left, right, name=lease.token)
     footer(served, session, name=lease.token)
     comment(lease.token)
@@ -38,10 +37,10 @@ def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Si
     """How good is this explanation?"""
     stimulus = stimuli(served, lease.comparison)[side == "right"]
     name = f"{lease.token}-{side}"
-    shown_at = first_shown(name)
+    shown = first_shown(name)
     progress(session)
     style.heading(words().rate.question, name=name)
-    answering.rate(functools.partial(_rate, served, session, lease, side, shown_at), name=name)
+    answering.rate(functools.partial(_rate, served, session, lease, side, shown), name=name)
     pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
     footer(served, session, name=name)
     comment(name)
@@ -60,10 +59,10 @@ def show(served: ServedStudy, left: Stimulus, right: Stimulus, *, name: str) -> 
     pair.show_pair(left, right, scales(left, right, served.settings), shared=shared, name=name)
 
 
-def first_shown(name: str) -> datetime:
+def first_shown(name: str) -> Moment:
     """When this question was first shown in this tab."""
     # every key and switch runs the script anew; only the first time is when the question appeared
-    moment: datetime = st.session_state.setdefault(f"shown {name}", datetime.now(UTC))
+    moment: Moment = st.session_state.setdefault(f"shown {name}", Moment())
     return moment
 
 
@@ -121,23 +120,23 @@ def instructions_button() -> None:
 
 
 @guarded
-def _answer(served: ServedStudy, session: AnnotationSession, lease: Lease, shown_at: datetime, answer: Answer) -> None:
+def _answer(served: ServedStudy, session: AnnotationSession, lease: Lease, shown: Moment, answer: Answer) -> None:
     if allowed(served, session.annotator):
-        session.answer(lease, answer, shown_at=shown_at, comment=comment_on(lease.token))
+        session.answer(lease, answer, shown_at=shown.by_clock, comment=comment_on(lease.token))
 
 
 @guarded
 def _rate(
-    served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side, shown_at: datetime, rating: int
+    served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side, shown: Moment, rating: int
 ) -> None:
     if allowed(served, session.annotator):
         name = f"{lease.token}-{side}"
-        session.rate(lease, side, rating, shown_at=shown_at, comment=comment_on(name))
+        session.rate(lease, side, rating, shown_at=shown.by_clock, comment=comment_on(name))
 
 
 @guarded
-def _undo(served: ServedStudy, session: AnnotationSession, latest: int | None, shown_at: datetime) -> None:
-    if allowed(served, session.annotator) and not session.undo(latest, shown_at=shown_at):
+def _undo(served: ServedStudy, session: AnnotationSession, latest: int | None, shown: Moment) -> None:
+    if allowed(served, session.annotator) and not session.undo(latest, shown_at=shown.by_clock):
         tell(words().notices.nothing_to_undo)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from explainfb.core.names import printable
 from explainfb.explanations import plots
 from screens import words
 
@@ -31,13 +32,13 @@ def apply() -> None:
 
 
 def plain(text: str) -> str:
-    """Text that people chose, for use inside HTML."""
-    return html.escape(text)
+    """Text that people chose, for use inside HTML; characters that command a terminal or turn text round are told."""
+    return html.escape(printable(text))
 
 
 def as_text(text: str) -> str:
     """Text that people chose, for use inside Markdown: nothing in it is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:.-])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:.-])", r"\\\1", printable(text))
 
 
 def heading(text: str, *, level: int = 1, name: str = "") -> None:

@@ -9,6 +9,8 @@ from PIL import Image
 from app_visitors import NewVisitor, ready_visitors
 from explainfb.testing.app_server import WAITING, begin, copy_study, served
 
+COMMANDS = "\x1b[31m\u202e"
+"""Red in a terminal, and from right to left on a page."""
 UGLY = '<img src=x onerror="hacked=1"> **b** $x$ :smile: \'q\' "q" 🙂'
 
 
@@ -39,7 +41,7 @@ def test_ugly_names_comments_and_classes_are_shown_as_they_are(new_visitor: NewV
         for visitor in visitors:
             visitor.page.on("dialog", lambda dialog: alerts.append(dialog.message))
             visitor.page.on("pageerror", lambda error: alerts.append(str(error)))
-        visitor, comment = visitors[0], (UGLY * 500)[:10_000]
+        visitor, comment = visitors[0], COMMANDS + (UGLY * 500)[:10_000]
         shown = ""
         for number in range(1, 5):
             shown += visitor.page.locator("[class*=st-key-pair]").first.inner_text()
@@ -51,7 +53,10 @@ def test_ugly_names_comments_and_classes_are_shown_as_they_are(new_visitor: NewV
         assert UGLY in shown
         visitor.press("h")
         visitor.expect("back")
-        assert UGLY in visitor.page.inner_text("[data-testid=stApp]")
+        said = visitor.page.inner_text("[data-testid=stApp]")
+        assert UGLY in said
+        assert r"\x1b[31m\u202e" in said
+        assert not set(COMMANDS) & {"\x1b", "\u202e"} & set(visitor.page.content())
         assert visitor.page.evaluate("window.hacked") is None
         assert alerts == []
         with app.store as store:

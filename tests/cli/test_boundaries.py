@@ -89,3 +89,28 @@ def test_what_was_read_of_a_folder_is_said_before_it_is_trained_on(capsys: pytes
         "No picture is brighter than",
     ):
         assert words in said
+
+
+TRIES = """
+import os
+try:
+    os.kill(os.getpid(), 2)
+except BaseException:
+    pass
+"""
+IMPORTS = """
+import signal
+from explainfb.__main__ import _interrupt
+signal.signal(2, _interrupt)
+import tries
+print("went on")
+"""
+
+
+def test_ctrl_c_is_not_swallowed_by_a_library_that_tries_an_import(tmp_path: Path) -> None:
+    (tmp_path / "tries.py").write_text(TRIES)
+    places = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    words = [sys.executable, "-c", IMPORTS]
+    ended = subprocess.run(words, capture_output=True, env=os.environ | {"PYTHONPATH": places})
+    assert (ended.returncode, ended.stdout) == (130, b"")
+    assert ended.stderr.startswith(b"Stopped")

@@ -1,14 +1,19 @@
 """Where something was computed and how long it took is told, and adds up."""
 
+import json
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from explainfb.core import environment
 from explainfb.core.environment import (
     Provenance,
     add_provenance,
     describe_environment,
+    installed_packages,
     merge_environments,
     read_provenance,
 )
@@ -21,7 +26,10 @@ def test_environments_are_named_where_they_differ() -> None:
     assert merge_environments(here, there) == joined
     assert merge_environments(joined, there) == joined
     assert merge_environments({}, there) == merge_environments(there, {}) == there
-    assert describe_environment(torch.device("cpu")) == describe_environment() | {"device": "cpu"}
+    assert describe_environment(torch.device("cpu")) == describe_environment() | {
+        "device": "cpu",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 def test_the_processor_on_which_rounding_depends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +50,26 @@ def test_times_add_up_and_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "provenance.json").write_text("{")
     with pytest.raises(InputError, match=r"provenance\.json is damaged"):
         read_provenance(tmp_path)
+
+
+def test_every_package_is_written_down_and_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = installed_packages()
+    assert here["torch"] == torch.__version__.partition("+")[0] or here["torch"] == torch.__version__
+    assert {"numpy", "scipy", "SQLAlchemy", "pytest"} <= here.keys()
+    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
+    assert commit in here["explainfb"]
+    add_provenance(tmp_path, Provenance.here(torch.device("cpu"), {"training": 2.0}))
+    monkeypatch.setattr(environment, "installed_packages", lambda: here | {"numpy": "9.9"})
+    known = add_provenance(tmp_path, Provenance.here(torch.device("cpu"), {}))
+    assert known == read_provenance(tmp_path)
+    assert known.packages == here | {"numpy": f"{here['numpy']}; 9.9"}
+    assert json.loads((tmp_path / "provenance.json").read_text())["format"] == 2
+
+
+def test_what_was_installed_from_a_commit_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = {"url": "x", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}}
+    monkeypatch.setattr(
+        environment.metadata, "distribution", lambda _: SimpleNamespace(read_text=lambda _: json.dumps(origin))
+    )
+    assert environment._commit() == "c0ffee"

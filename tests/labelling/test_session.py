@@ -1,13 +1,13 @@
 """One annotator at the session: whatever is pressed, however often, and after whatever crash."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer
 from explainfb.labelling import session as labelling
-from explainfb.labelling.session import FASTEST, AnnotationSession
+from explainfb.labelling.session import FASTEST, AnnotationSession, Moment
 from explainfb.preferences.agreement import annotator_quality
 from explainfb.store import Store
 from one_at_the_session import answer_next, desk_of, looked, must_ask, on_record, undo
@@ -67,6 +67,27 @@ def test_a_clock_that_is_set_back_swallows_no_press(store: Store, session: Annot
     assert [each.answer for each in store.answers()] == [Answer.LEFT, None]
     answer_next(session)
     assert annotator_quality(store.answers())[0].seconds >= 5
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 24])
+def test_the_time_taken_is_that_of_a_clock_that_nobody_sets(
+    store: Store, session: AnnotationSession, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    shown = Moment()
+
+    class Set(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr(labelling, "datetime", Set)
+    monkeypatch.setattr(labelling.time, "monotonic", lambda: shown.tick + 7)
+    given = session.answer(must_ask(session), Answer.LEFT, shown_at=shown.by_clock)
+    assert given is not None
+    assert timedelta(seconds=6.9) < given.responded_at - given.shown_at < timedelta(seconds=7.5)
+    assert annotator_quality(store.answers())[0].seconds == pytest.approx(7, abs=0.5)
+    monkeypatch.setattr(labelling.time, "monotonic", lambda: shown.tick + 0.1)
+    assert session.answer(must_ask(session), Answer.LEFT, shown_at=shown.by_clock) is None, "a double press"
 
 
 def test_a_change_supersedes_and_the_old_answer_stays_on_record(store: Store, session: AnnotationSession) -> None:

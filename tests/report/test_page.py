@@ -99,6 +99,21 @@ def test_unreliable_numbers_are_marked(page: Page) -> None:
     assert len(page.all("sup")) == 2
 
 
+def test_what_commands_a_terminal_is_told_and_not_obeyed() -> None:
+    odd = "a\x1b[31m\u202eb"
+    results = example_results()
+    results = replace(
+        results,
+        environment={**results.environment, "machine": odd},
+        preferences=replace(results.preferences, annotators=(odd,)),
+    )
+    found = render_report(results, replace(example_report_data(items=1), class_names=(odd,) * 10))
+    assert not {"\x1b", "\u202e"} & set(found)
+    assert r"a\x1b[31m\u202eb" in found
+    with pytest.raises(InputError, match="An arm is called"):
+        ArmDescription("mine", odd, "", "control")
+
+
 def test_names_from_outside_are_escaped() -> None:
     results = with_flag(example_results(), "feedback", MODELS[3], SCRIPT)
     first, *others = results.before.robust_accuracy

@@ -17,6 +17,7 @@ from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.preferences.simulated import Crowd, SimulatedAnnotator
 from explainfb.results.json_file import read_results
 from explainfb.results.records import Compute
+from explainfb.study import folder as folder_module
 from explainfb.study import study as study_module
 from explainfb.study.arms import arm as arm_module
 from explainfb.study.arms import methods, registry
@@ -226,13 +227,13 @@ def test_there_is_no_ceiling_above_a_classifier_that_is_not_trained(tmp_path: Pa
 def test_an_arm_without_its_masks_is_named_before_any_work(
     name: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = study_module.task_of
+    whole = folder_module.task_of
 
     def without_masks(*given: object, **named: object) -> Task:
         task = whole(*given, **named)  # type: ignore[arg-type]
         return dataclasses.replace(task, train=dataclasses.replace(task.train, relevance=None, shortcut=None))
 
-    monkeypatch.setattr(study_module, "task_of", without_masks)
+    monkeypatch.setattr(folder_module, "task_of", without_masks)
     settings = dataclasses.replace(TINY, annotator="human", controls=("cross_entropy", name))
     with pytest.raises(InputError, match=f"The arm {name} needs relevance masks"):
         Study.open(tmp_path / "study", settings)

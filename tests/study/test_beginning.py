@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -153,3 +154,30 @@ def test_a_read_only_file_system_is_told(read_only: Path) -> None:
         pass
     with pytest.raises(InputError, match="cannot be written"), locked(read_only):
         pass
+
+
+AFAR = """
+import sys
+from dataclasses import replace
+from explainfb import Study
+from explainfb.testing.tiny import TINY
+study = Study.open(sys.argv[1], replace(TINY, controls=(), seed=int(sys.argv[2])))
+if sys.argv[3:]:
+    study.run()
+"""
+
+
+def opened_afar(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """By another process."""
+    return subprocess.run([sys.executable, "-c", AFAR, *words], capture_output=True, text=True)
+
+
+def test_a_study_that_is_being_run_is_not_begun_again_by_others(tmp_path: Path) -> None:
+    """While its first classifier is trained, nothing is made yet by which its settings could be told to be in use."""
+    settings = replace(TINY, controls=())
+    with locked(tmp_path):
+        Study.open(tmp_path, settings)
+        assert "is being run by another process" in opened_afar(tmp_path, "5").stderr
+        assert opened_afar(tmp_path, "0").returncode == 0, "the app opens a study while it is run"
+        assert "is being run by another process" in opened_afar(tmp_path, "0", "run").stderr
+    assert read_settings(tmp_path / "study.toml") == settings

@@ -17,6 +17,7 @@ from explainfb.cli.commands import main
 from explainfb.core.environment import read_provenance
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
+from explainfb.study import folder as folder_module
 from explainfb.study import study as study_module
 from explainfb.study.settings import command_line, task_of
 from explainfb.study.study import Study
@@ -41,7 +42,7 @@ def task_at_once() -> Iterator[None]:
     """The task is loaded once: what is killed here is what comes after it."""
     task = task_of(SMALL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_module, "task_of", lambda *_: task)
+        patch.setattr(folder_module, "task_of", lambda *_: task)
         yield
 
 

@@ -10,7 +10,6 @@ from explainfb.core import environment
 from explainfb.core.environment import read_provenance, write_provenance
 from explainfb.core.errors import InputError
 from explainfb.results.json_file import read_results, write_results
-from explainfb.study import finished as finished_module
 from explainfb.study import folder as folder_module
 from explainfb.study import study as study_module
 from explainfb.study.finished import evaluations_of, finished_results, finished_studies
@@ -161,7 +160,7 @@ def test_pictures_of_the_users_own_that_were_changed_are_seen(folder: Path, monk
     own = replace(SMALL, task="folder:pictures")
     write_settings(own, folder / "study.toml")
     task = task_of(SMALL)
-    monkeypatch.setattr(finished_module, "task_of", lambda *_: task)
+    monkeypatch.setattr(folder_module, "task_of", lambda *_: task)
     assert finished_results(folder, own) is not None
     task.train.images[3, 0, 5, 5] += 1e-3
     with pytest.raises(InputError, match="data are not those"):

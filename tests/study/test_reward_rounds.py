@@ -18,7 +18,7 @@ from explainfb.rewards import validation
 from explainfb.store import Store
 from explainfb.study.context import StudyContext
 from explainfb.study.reward_rounds import SimulatedRounds, feedback_rounds
-from explainfb.study.study import task_of
+from explainfb.study.settings import task_of
 from explainfb.tasks.task import Task
 from explainfb.testing.tiny import TINY
 

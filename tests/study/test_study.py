@@ -24,7 +24,7 @@ from explainfb.core.types import Answer
 from explainfb.results.json_file import read_results
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, StudyResults
 from explainfb.store import Response, Store
-from explainfb.study import study as study_module
+from explainfb.study import folder as folder_module
 from explainfb.study.study import Study
 from explainfb.tasks.task import Task
 from explainfb.testing.tiny import TINY
@@ -144,14 +144,14 @@ def test_another_database_is_refused(finished: Path, tmp_path: Path) -> None:
 
 
 def test_other_data_are_refused(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = study_module.task_of
+    whole = folder_module.task_of
 
     def one_pixel_off(*given: object, **named: object) -> Task:
         task = whole(*given, **named)  # type: ignore[arg-type]
         task.train.images[7, 0, 10, 10] += 1e-3
         return task
 
-    monkeypatch.setattr(study_module, "task_of", one_pixel_off)
+    monkeypatch.setattr(folder_module, "task_of", one_pixel_off)
     with pytest.raises(InputError, match="data are not those"):
         Study.open(finished, TINY)
 

@@ -19,7 +19,7 @@ from explainfb.cli import study, sweep
 from explainfb.cli.answers import Export, Import
 from explainfb.cli.doctor import Doctor
 from explainfb.cli.help_pages import option_rules
-from explainfb.cli.keeping import Backup, Check
+from explainfb.cli.keeping import Backup, Check, Verify
 from explainfb.cli.old_options import with_new_names
 from explainfb.cli.people import Annotators, Label, Wording
 from explainfb.cli.printing import say
@@ -33,6 +33,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Check, subcommand("check")]
+    | Annotated[Verify, subcommand("verify")]
     | Annotated[Backup, subcommand("backup")]
     | Annotated[Doctor, subcommand("doctor")]
     | Annotated[Sweep, subcommand("sweep")]

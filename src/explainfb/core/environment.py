@@ -1,9 +1,13 @@
 """What was computed with what: versions, the machine, and how long each stage took; kept in provenance.json."""
 
+import json
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 PACKAGES = ("explainfb", "torch", "torchvision", "foolbox", "lime", "numpy", "scipy", "scikit-learn")
 PROVENANCE = "provenance.json"
+FORMAT = 2
+"""Of provenance.json; format 1 had no packages."""
 BETWEEN = "; "
 """Between the values of several environments."""
 UNKNOWN = "not recorded"
@@ -47,7 +53,37 @@ def _device_entry(device: "torch.device | None") -> dict[str, str]:
         return {}
     import torch
 
-    return {"device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type}
+    if device.type == "cuda":
+        return {"device": torch.cuda.get_device_name(device)}
+    return {"device": device.type, "instructions": torch.backends.cpu.get_cpu_capability()}
+
+
+@cache
+def installed_packages() -> dict[str, str]:
+    """The version of every package that is installed, by name; that of explainfb with its commit, where it has one."""
+    found = {each.metadata["Name"]: each.version for each in metadata.distributions() if each.metadata["Name"]}
+    commit = _commit()
+    named = {"explainfb": f"{metadata.version('explainfb')}, commit {commit}"} if commit else {}
+    return dict(sorted((found | named).items(), key=lambda item: item[0].lower()))
+
+
+def _commit() -> str:
+    """What the source was checked out at, or what pip installed from; empty for a release, whose version says it."""
+    origin = json.loads(metadata.distribution("explainfb").read_text("direct_url.json") or "{}")
+    if "vcs_info" in origin:
+        return str(origin["vcs_info"]["commit_id"])
+    source = Path(__file__).parents[3]
+    if not (source / ".git").exists():
+        return ""
+    with suppress(OSError, subprocess.SubprocessError):
+        commit = _git(source, "rev-parse", "HEAD")
+        return commit + (" and changes" if _git(source, "status", "--porcelain", "--", "src", "apps") else "")
+    return ""
+
+
+def _git(source: Path, *words: str) -> str:
+    command = ["git", "-C", str(source), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
 
 
 def merge_environments(earlier: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:
@@ -73,16 +109,19 @@ class Provenance:
     """Every one in which something was computed, as `merge_environments` writes them."""
     seconds: dict[str, float]
     """Wall-clock time by stage, added up over interruptions."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Every package that was installed then, as `installed_packages` names them; none where nobody wrote them down."""
 
     @classmethod
     def here(cls, device: "torch.device", seconds: Mapping[str, float]) -> "Provenance":
         """Of what this process computed on `device` in so many `seconds` by stage."""
-        return cls(describe_environment(device), dict(seconds))
+        return cls(describe_environment(device), dict(seconds), installed_packages())
 
     def then(self, later: "Provenance") -> "Provenance":
         """With what was computed since."""
         spent = {name: self.seconds.get(name, 0.0) + seconds for name, seconds in later.seconds.items()}
-        return Provenance(merge_environments(self.environment, later.environment), self.seconds | spent)
+        packages = merge_environments(self.packages, later.packages)
+        return Provenance(merge_environments(self.environment, later.environment), self.seconds | spent, packages)
 
 
 def add_provenance(folder: Path, computed: Provenance) -> Provenance:
@@ -97,7 +136,7 @@ def add_provenance(folder: Path, computed: Provenance) -> Provenance:
 
 def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write provenance.json, whatever it held."""
-    write_json(asdict(provenance), folder / PROVENANCE)
+    write_json({"format": FORMAT, **asdict(provenance)}, folder / PROVENANCE)
 
 
 def read_provenance(folder: Path) -> Provenance | None:
@@ -105,7 +144,7 @@ def read_provenance(folder: Path) -> Provenance | None:
     path = folder / PROVENANCE
     if not path.is_file():
         return None
-    check_file(path)
+    check_file(path, FORMAT)
     try:
         return Provenance(**read_json(path))
     except (ValueError, TypeError) as error:

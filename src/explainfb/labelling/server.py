@@ -88,8 +88,9 @@ def check_address(host: str, port: int, url: str | None = None) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            raise InputError(f"Cannot listen on {host} port {port} ({error.strerror}); give another --port.") from error
+        except (OSError, TypeError, UnicodeError) as error:  # a name that is none is a TypeError to Python
+            why = getattr(error, "strerror", None) or "that is no address"
+            raise InputError(f"Cannot listen on {host} port {port} ({why}); give another --port.") from error
 
 
 def serve(

@@ -1,7 +1,8 @@
 """One annotator's work: what is asked next, and what an answer does. The database is the only memory."""
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -21,6 +22,19 @@ PACE_ANSWERS = 20
 """The latest answers that tell the pace."""
 BREAK_SECONDS = 120.0
 """A longer time between two answers is a break and tells nothing about the pace."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something was shown: the time since then is that of a clock that nobody sets."""
+
+    tick: float = field(default_factory=time.monotonic)
+
+    @property
+    def by_clock(self) -> datetime:
+        """By the clock as it is set now. Were it written down when it was shown, and the clock set before the answer,
+        an answer would have taken an hour more than it did, or have been given before it was asked."""
+        return datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.tick)
 
 
 @dataclass(frozen=True, kw_only=True)

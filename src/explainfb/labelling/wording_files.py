@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.names import is_fit
 from explainfb.labelling.wording import Wording
 
 Language = Literal["ar", "de", "en", "es", "fr", "zh"]
@@ -81,6 +82,8 @@ def _build(record: Any, found: dict[str, Any], prefix: str, faults: list[str]) -
             faults.append(f"missing {prefix}{name}")
         elif not isinstance(value, dict if is_section else str) or not value:
             faults.append(f"{prefix}{name} is {str(value)[:40]!r}, expected {'a section' if is_section else 'a text'}")
+        elif isinstance(value, str) and not all(map(is_fit, value.replace("\t", " ").split("\n"))):
+            faults.append(f"{prefix}{name} has characters that command a terminal or turn text round")
         values[name] = value
         if is_section:
             values[name] = _build(kind, value if isinstance(value, dict) else {}, f"{prefix}{name}.", faults)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import write_whole
+from explainfb.core.names import printable
 from explainfb.core.types import FloatArray, OutOfBagTest
 from explainfb.explanations import plots
 from explainfb.explanations.explanation import Explanation
@@ -99,6 +100,7 @@ def render_report(results: StudyResults, data: ReportData) -> str:
     environment = Environment(
         loader=PackageLoader("explainfb.report"),
         autoescape=True,  # names of classes and annotators come from outside
+        finalize=_fit,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -107,6 +109,11 @@ def render_report(results: StudyResults, data: ReportData) -> str:
     style = resources.files("explainfb.report").joinpath("templates", "report.css").read_text(encoding="utf-8")
     template = environment.get_template("report.html.j2")
     return template.render(r=results, m=data, style=Markup(style), **_words(results, data), **_pictures(results, data))
+
+
+def _fit(value: Any) -> Any:
+    """A text of which nothing commands a terminal or turns what follows round; what was made here stays as it is."""
+    return printable(value) if type(value) is str else value
 
 
 def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal, get_args
 
 from explainfb.core.errors import InputError
+from explainfb.core.names import check_name
 from explainfb.core.types import Interval, OutOfBagTest, RobustAccuracy
 from explainfb.results.measures import CLEAN, ECE, FAITHFULNESS, SHIFTED, SHORTCUT_SHARE, WORST_GROUP, Measure
 
@@ -27,6 +28,10 @@ class ArmDescription:
     meaning: str
     """What was done to it, in one line; may be empty."""
     role: Role
+
+    def __post_init__(self) -> None:
+        for text in (self.name, self.label, self.meaning):
+            check_name(text, "An arm")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from explainfb.evaluation.evaluator import Evaluation, load_evaluation
 from explainfb.results.json_file import read_results
 from explainfb.results.records import BEFORE, FEEDBACK, NO_SHORTCUT, StudyResults
 from explainfb.study.arm_folder import ArmFolder
-from explainfb.study.folder import REPORT, RESULTS, SETTINGS, check_data
-from explainfb.study.settings import StudySettings, as_plain, flatten, task_of
+from explainfb.study.folder import REPORT, RESULTS, SETTINGS, check_data, task_in
+from explainfb.study.settings import StudySettings, as_plain, flatten
 from explainfb.study.settings_file import check_same, read_settings
 from explainfb.tasks.datasets import FOLDER
 
@@ -38,7 +38,7 @@ def finished_results(folder: Path, settings: StudySettings, *, data_dir: Path | 
         return None
     check_same(settings, read_settings(folder / SETTINGS), folder)
     if settings.task.startswith(FOLDER):
-        check_data(folder, task_of(settings, data_dir))
+        check_data(folder, task_in(folder, settings, data_dir))
     results = read_results(folder / RESULTS)
     made = [folder / REPORT, *(_evaluation(folder, arm) for arm in results.arms)]
     return results if all(path.is_file() for path in made) else None

@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from explainfb.core.errors import InputError
 from explainfb.core.files import check_file, check_space, make_folder, read_json, write_json
 from explainfb.core.manifest import MANIFEST, begin_manifest
-from explainfb.study.settings import StudySettings
+from explainfb.study.settings import StudySettings, task_of
 from explainfb.study.settings_file import check_same, read_settings, write_settings
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ IDENTITY = "identity.json"
 STUDY = "study"
 MADE = ("classifiers", "explanations", "reward", "controls", "evaluations", RESULTS)
 """What a study makes once it has its settings."""
+
+
+_held: set[Path] = set()
+"""The folders that this process has locked."""
 
 
 @contextmanager
@@ -50,6 +54,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
     try:
+        _held.add(folder.absolute())
         yield
     except InputError:
         lock.release()
@@ -57,7 +62,13 @@ def locked(folder: Path) -> Iterator[None]:
             shutil.rmtree(folder)
         raise
     finally:
+        _held.discard(folder.absolute())
         lock.release()
+
+
+def locked_once(folder: Path) -> AbstractContextManager[None]:
+    """`locked`, where this process has not locked the folder already."""
+    return nullcontext() if folder.absolute() in _held else locked(folder)
 
 
 def new_folder(settings: StudySettings, studies: Path = STUDIES) -> Path:
@@ -109,7 +120,13 @@ def begin(
     make_folder(folder)
     check_space(folder)
     with Store(database) as store:
-        begin_or_recognise(folder, store, task, settings, stored)
+        if stored == settings and (folder / IDENTITY).is_file():
+            _recognise_begun(folder, store, task)
+            return
+        with locked_once(folder):  # a run that is under way must not find its settings changed
+            if (folder / SETTINGS).is_file():
+                stored = read_settings(folder / SETTINGS)  # another process may have been first
+            begin_or_recognise(folder, store, task, settings, stored)
 
 
 def remove_evaluations(folder: Path) -> None:
@@ -132,21 +149,24 @@ def begin_or_recognise(
     Raises `InputError` for a database of another study, for data that are not what the study was begun with, and for
     other settings than those with which something was made or asked.
     """
-    begun = stored is not None and (folder / IDENTITY).is_file()
-    if begun:
+    if stored is not None and (folder / IDENTITY).is_file():
+        if stored == settings:
+            _recognise_begun(folder, store, task)
+            return
         check_store(folder, store)
     if stored is not None and stored != settings:
-        if store.comparisons():
+        if store.comparisons() or not is_bare(folder):
             check_same(settings, stored, folder)
         (folder / SETTINGS).unlink()  # of a start that failed, with settings that are corrected now
-        begun = False
-    if begun:
-        check_data(folder, task)
-        begin_manifest(folder)  # of a study from before there was one: what is made from now on is known
-        return
     _claim(folder, store, task)
     if stored != settings:
         write_settings(settings, folder / SETTINGS)
+
+
+def _recognise_begun(folder: Path, store: "Store", task: "Task") -> None:
+    check_store(folder, store)
+    check_data(folder, task)
+    begin_manifest(folder)  # of a study from before there was one: what is made from now on is known
 
 
 def _claim(folder: Path, store: "Store", task: "Task") -> None:
@@ -198,6 +218,27 @@ def _may_lie_there(name: str) -> bool:
     """What a study that was not begun to its end may find in its folder: its own, and what people put there before."""
     usual = (IDENTITY, MANIFEST, DATABASE, SETTINGS, "study.lock", "provenance.", *WORDS)
     return name.startswith((".", *usual)) or name in (*MADE, "doctor", "report", "tensorboard")
+
+
+def task_in(folder: Path, settings: StudySettings, data_dir: Path | None = None) -> "Task":
+    """The task of the study in `folder`, or of the one that is to be begun there.
+
+    Pictures were once divided by their hashes alone, so that a part could be without a rare class. A study that was
+    begun with them so goes on with them so.
+    """
+    from explainfb.tasks.datasets import FOLDER, folder_task
+
+    task = task_of(settings, data_dir)
+    if not settings.task.startswith(FOLDER) or not (folder / IDENTITY).is_file():
+        return task
+    known = _identity(folder)["data"]
+    if known == _fingerprint(task):
+        return task
+    try:
+        earlier = folder_task(settings.task, settings.image_size, settings.train_images, every_class=False)
+    except InputError:  # which it never was, where the pictures cannot be divided so
+        return task
+    return earlier if known == _fingerprint(earlier) else task
 
 
 def check_data(folder: Path, task: "Task") -> None:

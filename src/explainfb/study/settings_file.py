@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,20 @@ def _read(path: Path) -> tuple[StudySettings, int]:
             f"{path} is of another version or was edited ({error}); restore it, or take the explainfb that wrote it."
         ) from error
     return settings, format
+
+
+def settings_of(flat: Mapping[str, Any]) -> StudySettings:
+    """The settings of these values by dotted name, of today or of before; what is not among them is as usual.
+
+    Raises `InputError` for settings that there are not, and for values that do not fit.
+    """
+    current = with_new_names(dict(flat))
+    try:
+        check_known(current)
+        settings: StudySettings = _build(StudySettings, current)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"Settings of a study were expected ({error}); take the explainfb that wrote them.") from error
+    return settings
 
 
 def with_new_names(plain: Plain) -> Plain:

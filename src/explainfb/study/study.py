@@ -49,13 +49,15 @@ from explainfb.study.folder import (
     check_new,
     is_bare,
     locked,
+    locked_once,
     recognise,
     remove_evaluations,
+    task_in,
 )
 from explainfb.study.report_data import collect_report_data
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
 from explainfb.study.rounds import TRAINING_COST, Outcome, check_training, train_first
-from explainfb.study.settings import Control, StudySettings, as_plain, command_line, flatten, task_of
+from explainfb.study.settings import Control, StudySettings, as_plain, command_line, flatten
 from explainfb.study.settings_file import check_same, read_settings, upgrade_settings
 from explainfb.tasks.task import Task
 
@@ -112,7 +114,7 @@ class Study:
             check_new(folder)
         elif not is_bare(folder):
             check_same(settings, stored, folder)
-        task = task_of(settings, data_dir)
+        task = task_in(folder, settings, data_dir)
         if settings.annotator == "simulated":
             check_annotator(task)
         for name in settings.controls:
@@ -133,17 +135,17 @@ class Study:
     def run(self, progress: Progress | None = None) -> StudyResults:
         """Do what is left of the study and write results.json and the report; returns what results.json holds.
 
-        The results.json of a study of which nothing was left stays as it is.
+        The results.json of a study of which nothing was left stays. Raises `InputError` where another process runs it.
         """
         progress = progress or Progress()
-        made = self.run_feedback(progress)
-        for name in self.controls:
-            made[name] = self.run_arm(name, progress)
-        with Store(self.database, on_outage=progress.say) as store:
-            preferences = ArmAnswers(self.context, self.context.feedback_folder, store).results()
-        if not self.results_path.is_file():
-            write_results(self._results(preferences, made), self.results_path)
-        return self.report()
+        with locked_once(self.folder):
+            made = self.run_feedback(progress)
+            made |= {name: self.run_arm(name, progress) for name in self.controls}
+            with Store(self.database, on_outage=progress.say) as store:
+                preferences = ArmAnswers(self.context, self.context.feedback_folder, store).results()
+            if not self.results_path.is_file():
+                write_results(self._results(preferences, made), self.results_path)
+            return self.report()
 
     def run_feedback(self, progress: Progress | None = None) -> dict[str, Made]:
         """Do what is left of the classifier before any feedback and of feedback, and measure both."""
@@ -183,7 +185,7 @@ class Study:
         if (known := read_provenance(self.folder)) is not None:
             forgotten = {EVALUATION.format(arm=arm) for arm in (BEFORE, FEEDBACK, *ARMS)}
             others = {stage: took for stage, took in known.seconds.items() if stage not in forgotten}
-            write_provenance(self.folder, Provenance(known.environment, others))
+            write_provenance(self.folder, replace(known, seconds=others))
         self.results_path.unlink()  # first, so that an interruption leaves an unfinished study
         remove_evaluations(self.folder)
 

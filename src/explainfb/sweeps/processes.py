@@ -4,6 +4,7 @@ Of studies that begin with the same classifier one goes first; the others follow
 """
 
 import importlib
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -118,9 +119,13 @@ def _finish(processes: Processes, folder: Path, settings: StudySettings) -> Stud
 @contextmanager
 def _backend(processes: Processes) -> Iterator[str]:
     """Within, joblib uses the backend; yields how results come back. Dask gets a cluster of its own, for as long."""
+    options: dict[str, object] = {}
     with ExitStack() as opened:
         try:
             if processes.backend == "ray":
+                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers what runs
+                # a process that dies is begun anew with what it did, a few times; Dask does so unasked
+                options["ray_remote_args"] = {"max_restarts": 3, "max_task_retries": 3}
                 importlib.import_module("ray.util.joblib").register_ray()
             elif processes.backend == "dask":
                 client = importlib.import_module("distributed").Client
@@ -130,6 +135,6 @@ def _backend(processes: Processes) -> Iterator[str]:
             raise InputError(
                 f"The backend {processes.backend!r} is not installed; pip install {error.name}, or use loky."
             ) from error
-        opened.enter_context(joblib.parallel_config(backend=processes.backend))
+        opened.enter_context(joblib.parallel_config(backend=processes.backend, **options))
         # not every backend hands results over one by one, as studies end
         yield "generator_unordered" if processes.backend == "loky" else "list"

@@ -151,7 +151,7 @@ def load_task(
         raise InputError(f"A task is given by its name, such as 'digits-decoy' or 'folder:pictures'; found {name!r}.")
     data_dir = None if data_dir is None else Path(data_dir)
     if name.startswith(FOLDER):
-        return _folder_task(name, image_size, train_images)
+        return folder_task(name, image_size, train_images)
     if not 0 <= shortcut_rate <= 1:
         raise InputError(f"--shortcut-rate is a share in [0, 1]; found {shortcut_rate}.")
     if name in TASKS:
@@ -168,7 +168,8 @@ def load_task(
     return _with_shortcut(task, shortcut, shortcut_rate, seed) if name.endswith(DECOY) else task
 
 
-def _folder_task(name: str, image_size: int, train_images: int) -> Task:
+def folder_task(name: str, image_size: int, train_images: int, *, every_class: bool = True) -> Task:
+    """A folder of pictures, `name` folder:PATH, as `load_task` gives it; `every_class` as `read_folder` takes it."""
     path = name.removeprefix(FOLDER)
     if not path:
         raise InputError("folder: needs a path, such as folder:pictures, to a folder of pictures for each class.")
@@ -176,7 +177,7 @@ def _folder_task(name: str, image_size: int, train_images: int) -> Task:
     def split(part: Part) -> Split:
         return Split(part.images, part.labels, part.relevance, part.shortcut)
 
-    folder = read_folder(Path(path), image_size=image_size, train_images=train_images)
+    folder = read_folder(Path(path), image_size=image_size, train_images=train_images, every_class=every_class)
     train, validation, test = (split(part) for part in (folder.train, folder.validation, folder.test))
     return Task(name, folder.class_names, train, validation, test, notes=folder.notes)
 

@@ -80,12 +80,13 @@ class _Picture:
         return int.from_bytes(self.digest[:8], "big") / 2**64
 
 
-def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000) -> Folder:
+def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000, every_class: bool = True) -> Folder:
     """The pictures under `path`, each turned upright, resized and cropped to its central square of `image_size`.
 
     Transparent pictures are laid on white; 16-bit greys are brought to 8 bits. At most `train_images` training pictures
-    are decoded, the first by hash, a tenth as many for validation, and all of the test's. Raises `InputError` for a
-    folder or a file that cannot be used, naming it.
+    are decoded, the first by hash, a tenth as many for validation, and all of the test's. Without `every_class` the
+    hash alone divides them, as before 0.1, and a part may lack a rare class. Raises `InputError` for a folder or a file
+    that cannot be used, naming it.
     """
     root = path.expanduser()
     if image_size < 8:
@@ -100,7 +101,8 @@ def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000)
         refuse([*problems, *_each(files, "Looking for more", lambda file: decode(file, "L"))[1]])
     _check_copies(pictures)
     masks = [kind for kind in MASKS if _has_masks(pictures, kind)]
-    used = _split(pictures, set(layout.parts), layout.class_names, train_images)
+    divide = _split if every_class else _split_by_hash
+    used = divide(pictures, set(layout.parts), layout.class_names, train_images)
     # by all pictures, used or not: how many are used must not change the number of channels
     colours = "L" if all(picture.grey for picture in pictures) else "RGB"
     read = {part: _read(found, masks, colours, image_size) for part, found in used.items()}
@@ -181,6 +183,22 @@ def _split(
     parts["train"] = _first(parts["train"], train_images)
     parts["validation"] = _first(parts["validation"], max(len(class_names), train_images // 10))
     return parts
+
+
+def _split_by_hash(
+    pictures: Sequence[_Picture], given: set[str], class_names: tuple[str, ...], train_images: int
+) -> dict[str, list[_Picture]]:
+    """As they were divided before every class was in every part."""
+    taken = [part for part in RANGES if part not in given]
+    parts: dict[str, list[_Picture]] = {"train": [], "validation": [], "test": []}
+    for picture in sorted(pictures, key=lambda picture: (picture.digest, picture.path)):
+        given_part = picture.part not in ("all", "train")
+        parts[picture.part if given_part else _part_at(picture.place, taken)].append(picture)
+    limits = {"train": train_images, "validation": max(1, train_images // 10), "test": len(pictures)}
+    used = {part: found[: limits[part]] for part, found in parts.items()}
+    if not all(used.values()) or len({picture.label for picture in used["train"]}) < len(class_names):
+        raise InputError("By their hashes alone these pictures leave a part empty, or no training pictures of a class.")
+    return used
 
 
 def _draw_parts(pictures: Sequence[_Picture], given: set[str], class_names: tuple[str, ...]) -> dict[bytes, str]:
