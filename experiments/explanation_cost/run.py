@@ -26,8 +26,9 @@ from experiments.explanation_cost.page import page_of
 from experiments.page import write_json, write_page
 from explainfb.classifiers.classifier import Classifier, build_classifier
 from explainfb.classifiers.networks import Architecture
+from explainfb.classifiers.passes import CHUNK_IMAGES
 from explainfb.core.types import FloatArray, IntArray
-from explainfb.explanations.explainer import CHUNK_IMAGES, explain, sample_perturbations
+from explainfb.explanations.explainer import explain, sample_perturbations
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.perturbation import Perturber
 from explainfb.explanations.settings import PAPER, LimeSettings

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, check_classifier
+from explainfb.classifiers.passes import Passes, in_layout, passes_of
 from explainfb.classifiers.pictures import Picture, as_images
 from explainfb.core.errors import InputError
 from explainfb.core.fields import whole_number
@@ -21,17 +22,12 @@ from explainfb.core.types import IntArray, check_images
 from explainfb.explanations.control_variate import ControlVariate, even_draws, fit_control_variate
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.lime import KnownPart, PerturbationSample
-from explainfb.explanations.perturbation import Perturber, draw_masks
+from explainfb.explanations.perturbation import Perturber, draw_masks, in_pairs
 from explainfb.explanations.settings import LimeSettings, without_background
-from explainfb.explanations.superpixels import check_segments, segment
+from explainfb.explanations.superpixels import own_segments
 
 Targets = int | str | Sequence[int | str] | Tensor | None
 """Classes by number or by name: one for each image, or one for one image."""
-CPU_CHUNK_BYTES, CHUNK_BYTES = 2**21, 2**24
-"""Perturbed images held at a time. On a CPU 3 of 224×224 in colour, whose activations stay in its cache: 16 take twice
-as long (EfficientNet-Lite0)."""
-CHUNK_IMAGES = 128
-"""Activations of many more images go back to the system after each chunk, which can double the time on a CPU."""
 NORMAL_95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
 STRONGEST = 5
@@ -58,13 +54,19 @@ class Explainer:
         settings: LimeSettings = LimeSettings(),
         background: Tensor | None = None,
         seed: int = 0,
+        passes: Passes | None = None,
     ) -> None:
-        """Arguments as for `explain`."""
+        """Arguments as for `explain`; `passes` are known ones in place of those that the settings say."""
         check_classifier(classifier)
         self.classifier, self.settings, self.background, self.seed = classifier, settings, background, seed
+        self.passes = passes or passes_of(classifier, settings.passes, bfloat16=settings.bfloat16)
+        # the classifier, or a copy of it that lies otherwise in memory
+        self.asked = in_layout(classifier, channels_last=self.passes.channels_last, bfloat16=settings.bfloat16)
         self.control: ControlVariate | None = None
         if settings.control_variate and settings.fill == "data" and background is not None and len(background):
-            self.control = fit_control_variate(classifier, background, settings=settings, seed=seed)
+            self.control = fit_control_variate(
+                self.asked, background, settings=settings, seed=seed, at_a_time=self.passes.images
+            )
 
     @overload
     def __call__(
@@ -110,9 +112,10 @@ class Explainer:
         `target` is the class that `auto` looks at; None is the one that is predicted.
         """
         check_images(image[None])
-        segments = _own_segments(image, segments, self.settings)
+        segments = own_segments(image, segments, self.settings)
         # a stream for each image, named by its pixels: the images explained before or beside it change nothing
         content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
+        self.asked.eval()
         asked = _PerturbedImage(self, image, segments, torch_generator(self.seed, "explain", content))
         sample = asked.ask(self.settings.first_samples)
         if self.settings.n_samples == "auto":
@@ -147,7 +150,9 @@ class _PerturbedImage:
         labels = torch.from_numpy(segments)[None].to(device)
         self.perturber = Perturber(image[None].to(device), labels, explainer.settings.fill, explainer.background)
         self.superpixels = int(segments.max()) + 1
-        [self.plain] = self._outputs(torch.ones(1, self.superpixels), None)
+        everything = torch.ones(1, 1, self.superpixels, device=device)
+        self.unperturbed = self.perturber(everything, generator)[0]  # (1, C, H, W)
+        self.plain: Tensor | None = None  # (classes,) of the image itself, once it was asked about
         self.parts: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []
 
     def ask(self, count: int) -> PerturbationSample:
@@ -164,33 +169,37 @@ class _PerturbedImage:
         return self._sample()
 
     def _outputs(self, masks: Tensor, chosen: Tensor | None) -> Tensor:
-        """(N, classes) probabilities under masks (N, d)."""
-        classifier = self.explainer.classifier
-        classifier.eval()
-        limit = CPU_CHUNK_BYTES if classifier.device.type == "cpu" else CHUNK_BYTES
-        most = limit // (self.image.numel() * self.image.element_size())
-        chunk = max(1, min(CHUNK_IMAGES, classifier.comfortable_batch, most))
-        outputs = []
-        for part in torch.arange(len(masks)).tensor_split(-(-len(masks) // chunk)):  # with no small one at the end
-            asked = masks[None, part].to(classifier.device)
-            behind = None if chosen is None else chosen[None, part]
-            outputs.append(classifier(self.perturber(asked, self.generator, behind)[0]).softmax(1))
-        return torch.cat(outputs).cpu()
+        """(N, classes) probabilities under masks (N, d); the first time `plain` is found as well."""
+        classifier = self.explainer.asked
+        count = -(-len(masks) // self.explainer.passes.images)  # of parts, with no small one at the end
+        asked = masks.to(classifier.device).tensor_split(count)
+        behind = [None] * count if chosen is None else chosen[None].tensor_split(count, 1)
+        outputs: list[Tensor] = []
+        for part, drawn in zip(asked, behind, strict=True):
+            images = self.perturber(part[None], self.generator, drawn)[0]
+            if self.plain is None and not outputs:
+                images = torch.cat([self.unperturbed, images])  # a pass of its own would cost as much as ten of these
+            outputs.append(classifier(images).softmax(1))
+        found = torch.cat(outputs).cpu()
+        if self.plain is None:
+            self.plain, found = found[0], found[1:]
+        return found
 
     def _sample(self) -> PerturbationSample:
-        masks, weights, outputs = (torch.cat(parts) for parts in list(zip(*self.parts, strict=True))[:3])
+        assert self.plain is not None
         settings = self.explainer.settings
-        return PerturbationSample(
-            self.segments, masks, weights, outputs, self.plain, settings, self.image, self._known(masks)
-        )
+        asked = [part[:3] for part in self.parts]
+        masks, weights, outputs = (in_pairs(each, settings.sampling) for each in zip(*asked, strict=True))
+        chosen = [part[3] for part in self.parts if part[3] is not None]
+        known = self._known(masks, in_pairs(chosen, settings.sampling)) if self.explainer.control is not None else None
+        return PerturbationSample(self.segments, masks, weights, outputs, self.plain, settings, self.image, known)
 
-    def _known(self, masks: Tensor) -> KnownPart | None:
+    def _known(self, masks: Tensor, chosen: Tensor) -> KnownPart:
         control = self.explainer.control
-        if control is None:
-            return None
+        assert control is not None
+        assert self.plain is not None
         mixtures = control.known(self.segments)
         contributions = mixtures.contributions(self.image[None].cpu(), self.plain[None])[0]
-        chosen = torch.cat([part[3] for part in self.parts if part[3] is not None])
         logits = masks @ contributions + mixtures.background_logits(masks, chosen)
         return KnownPart(logits.softmax(1), mixtures, contributions)
 
@@ -211,15 +220,6 @@ def sample_perturbations(
     """
     explainer = Explainer(classifier, settings=settings, background=background, seed=seed)
     return explainer.sample(image, segments=segments)
-
-
-def _own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings) -> IntArray:
-    if given is None:
-        return segment(image, settings.superpixels, settings.n_segments)
-    if given.shape != image.shape[1:]:
-        raise InputError(f"Segments must have the image's shape {tuple(image.shape[1:])}; found {given.shape}.")
-    check_segments(given)
-    return given
 
 
 @overload

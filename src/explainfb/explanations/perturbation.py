@@ -14,6 +14,7 @@ from typing import get_args
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.functional as TF
+from scipy.linalg import hadamard
 from torch import Tensor
 
 from explainfb.core.errors import InputError
@@ -36,12 +37,16 @@ def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torc
     - `leverage` has the same estimand from masks that are spread evenly over the numbers k, which is in proportion to
       their leverage in the regression (Musco & Witter 2024), a number's weight ∝ 1/(k(d−k)) shared by its masks. Where
       there are few masks of a number none is drawn twice before all were.
+    - `hadamard` has the estimand and the kernel of `lime`, from masks that are balanced against each other: the rows of
+      Hadamard matrices, each with columns and signs drawn anew, and their complements (folded over). Every single mask
+      is as likely as by the coin, and in each matrix every three superpixels show all eight combinations equally often,
+      so that neither another superpixel nor an interaction of two passes for a weight.
 
-    The last two need an even `count`.
+    The last three need an even `count`.
     """
     if sampling == "lime":
         # float32, because a mask is multiplied with pixels and regressed on
-        masks = torch.randint(2, (count, superpixels), generator=generator).float()
+        masks = torch.randint(2, (count, superpixels), generator=generator, dtype=torch.float32)
         masks[0] = 1
         return masks, lime_kernel(masks)
     if count % 2:
@@ -49,11 +54,36 @@ def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torc
     if sampling == "leverage":
         half, weights = _leverage_masks(count // 2, superpixels, generator)
         return torch.cat([half, 1 - half]), torch.cat([weights, weights])
+    if sampling == "hadamard":
+        half = _hadamard_masks(count // 2, superpixels, generator)
+        masks = torch.cat([half, 1 - half])
+        return masks, lime_kernel(masks)
     sizes = torch.arange(1, superpixels)
     chances = 1.0 / (sizes * (superpixels - sizes))
     shown = sizes[torch.multinomial(chances, count // 2, replacement=True, generator=generator)]
     half = _random_subsets(shown, superpixels, generator)
     return torch.cat([half, 1 - half]), torch.ones(count, dtype=torch.float64)
+
+
+def in_pairs(parts: Sequence[Tensor], sampling: Sampling) -> Tensor:
+    """What is known of masks drawn in several parts, (n, …) each, with all complements in the second half again."""
+    if len(parts) == 1 or sampling == "lime":
+        return torch.cat(list(parts))
+    halves = [part.chunk(2) for part in parts]
+    return torch.cat([half[which] for which in range(2) for half in halves])
+
+
+def _hadamard_masks(count: int, superpixels: int, generator: torch.Generator) -> Tensor:
+    """(count, superpixels) rows of Hadamard matrices, as many matrices as that takes."""
+    order = 1 << superpixels.bit_length()  # Sylvester's, the smallest with a column more than there are superpixels
+    shown = torch.from_numpy(hadamard(order)) > 0
+    drawn = []
+    for _ in range(-(-count // order)):
+        columns = 1 + torch.randperm(order - 1, generator=generator)[:superpixels]  # the first column is constant
+        rows = torch.randperm(order, generator=generator)
+        flipped = torch.randint(2, (superpixels,), generator=generator, dtype=torch.bool)
+        drawn.append(shown[rows][:, columns] ^ flipped)
+    return torch.cat(drawn)[:count].float()
 
 
 def _random_subsets(shown: Tensor, superpixels: int, generator: torch.Generator) -> Tensor:
@@ -158,7 +188,8 @@ class Perturber:
         self.images = images
         self.background = background
         self.fill = fill
-        self.pixels = segments.flatten(1).unsqueeze(1)  # (B, 1, H·W)
+        self.pixels = segments.flatten(1)  # (B, H·W)
+        self.alike = len(segments) == 1 or segments.stride(0) == 0
         self.fixed = _fixed_fill(fill, images, segments)
 
     def __call__(self, masks: Tensor, generator: torch.Generator, chosen: Tensor | None = None) -> Tensor:
@@ -166,25 +197,41 @@ class Perturber:
 
         `chosen` (B, N) says which background image is behind each mask; None draws them.
         """
-        batch, count = masks.shape[:2]
-        shown = masks.to(self.images).gather(2, self.pixels.expand(-1, count, -1))  # (B, N, H·W)
-        shown = shown.view(batch, count, 1, *self.images.shape[2:])
-        if self.fixed is not None:
-            # exact where shown is 0 or 1, and one new tensor where z ⊙ x + (1 − z) ⊙ b needs several
-            return torch.lerp(self.fixed, self.images.unsqueeze(1), shown)
-        return self._draw(count, generator, chosen).lerp_(self.images.unsqueeze(1), shown)
-
-    def _draw(self, count: int, generator: torch.Generator, chosen: Tensor | None) -> Tensor:
-        """(B, count, C, H, W), a tensor that may be overwritten."""
-        batch, *shape = self.images.shape
-        # drawn on the CPU wherever the images are, so that every device hides with the same pixels
-        if self.fill == "noise":
-            return torch.rand(batch, count, *shape, generator=generator).to(self.images)
-        assert self.background is not None
         if chosen is None:
-            chosen = torch.randint(len(self.background), (batch, count), generator=generator)
-        drawn = self.background.index_select(0, chosen.flatten().to(self.background.device))
-        return drawn.view(batch, count, *shape).to(self.images)
+            chosen = self.draw(masks.shape[1], generator)
+        return self.show(masks, chosen)
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor | None:
+        """What is drawn anew for each of `count` masks: background images by number (B, count) for the fill `data`,
+        pixels (B, count, C, H, W) for `noise`, nothing for others."""
+        batch, *shape = self.images.shape
+        # on the CPU wherever the images are, so that every device hides with the same pixels
+        if self.fill == "noise":
+            return torch.rand(batch, count, *shape, generator=generator)
+        if self.background is None or self.fill != "data":
+            return None
+        return torch.randint(len(self.background), (batch, count), generator=generator)
+
+    def show(self, masks: Tensor, drawn: Tensor | None) -> Tensor:
+        """(B, N, C, H, W): the images under masks (B, N, d) with what `draw` gave behind them."""
+        batch, count = masks.shape[:2]
+        shown = self._by_pixel(masks.to(self.images)).view(batch, count, 1, *self.images.shape[2:])
+        images = self.images.unsqueeze(1)
+        # exact where shown is 0 or 1, and one new tensor where z ⊙ x + (1 − z) ⊙ b needs several
+        if self.fixed is not None:
+            return torch.lerp(self.fixed, images, shown)
+        assert drawn is not None
+        if self.fill == "noise":
+            return torch.lerp(drawn.to(self.images), images, shown)
+        assert self.background is not None
+        behind = self.background.index_select(0, drawn.flatten().to(self.background.device))
+        return behind.view(batch, count, *self.images.shape[1:]).to(self.images).lerp_(images, shown)
+
+    def _by_pixel(self, masks: Tensor) -> Tensor:
+        """(B, N, H·W) of masks (B, N, d)."""
+        if self.alike:  # half the time of what serves every image its own superpixels
+            return masks.index_select(2, self.pixels[0])
+        return masks.gather(2, self.pixels.unsqueeze(1).expand(-1, masks.shape[1], -1))
 
 
 def _check_background(background: Tensor | None, images: Tensor) -> None:

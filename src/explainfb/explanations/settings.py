@@ -10,7 +10,7 @@ FIRST_SAMPLES = 256
 PHOTOGRAPH = 64
 """Images at least so many pixels a side have edges along which they can be cut."""
 Backend = Literal["closed_form", "lime"]
-Sampling = Literal["lime", "kernelshap", "leverage"]
+Sampling = Literal["lime", "kernelshap", "leverage", "hadamard"]
 Fill = Literal["zero", "mean", "blur", "noise", "data"]
 Method = Literal["grid", "slic", "quickshift"]
 
@@ -35,7 +35,8 @@ class LimeSettings:
     sampling: Sampling = "leverage"
     """How the hidden superpixels are drawn: `lime`, each by the toss of a coin, as in the paper; `kernelshap`, mostly
     few or nearly all of them, in pairs that complement each other (Lundberg & Lee 2017); `leverage`, evenly over how
-    many they are, in such pairs, for the same weights with less error (Musco & Witter 2024)."""
+    many they are, in such pairs, for the same weights with less error (Musco & Witter 2024); `hadamard`, in balanced
+    sets of such pairs, for the weights of `lime` with less error."""
     fill: Fill = "data"
     """What is shown in place of a hidden superpixel: black (`zero`), its mean colour (`mean`), the image without detail
     (`blur`), random pixels (`noise`), or the same place in other training images (`data`)."""
@@ -50,6 +51,13 @@ class LimeSettings:
     """About how many superpixels an image is cut into."""
     alpha: float = 1.0
     """Strength of the ridge penalty on the weights, greater than 0."""
+    passes: Literal["usual", "measured"] = "usual"
+    """How many images go through the network at a time and how its weights lie in memory: `usual`, by the size of the
+    images, the same everywhere; or `measured`, what is fastest on this machine, tried for some seconds when a study
+    first explains and kept in its folder. Weights differ in their last bits only."""
+    bfloat16: bool = False
+    """Whether the network computes explanations in 16 bits, which is faster where the processor has them and slower
+    where it has not, and moves weights by the rounding of its answers."""
     backend: Backend = "closed_form"
     """What fits the linear model: `closed_form`, our own solution of the ridge regression, or `lime`, the package."""
 
