@@ -31,13 +31,12 @@ from typing import Any
 from sqlalchemy import create_engine, make_url, text
 
 from explainfb.archive.checking import check_study
-from explainfb.classifiers.classifier import load_classifier
+from explainfb.classifiers.classifier import fingerprint, load_classifier
 from explainfb.core.errors import InputError
 from explainfb.preferences import gathering
 from explainfb.results.json_file import read_results
 from explainfb.store import Store, annotators, study_store
 from explainfb.study import folder as folder_module
-from explainfb.study.explaining import fingerprint
 from explainfb.study.folder import locked
 from explainfb.study.settings import task_of
 from explainfb.study.study import Study

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import comb
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import BoolArray, Comparison, ExplanationKey, IntArray
 from explainfb.explanations.explanation import Explanation
 from explainfb.preferences.settings import QuerySettings
+from explainfb.questions import QUESTIONS, Question
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.models import ExplainedImages
 
@@ -27,12 +29,19 @@ def held_out_images(count: int, share: float, seed: int) -> BoolArray:
     return held_out
 
 
-def check_enough(images: int, comparisons: int, settings: QuerySettings) -> None:
-    """Raise `InputError` when `images` training images do not give a round its different comparisons."""
+def check_enough(images: int, comparisons: int, settings: QuerySettings, shows: int = 2) -> None:
+    """Raise `InputError` when `images` training images do not give a round its different comparisons, of `shows` each.
+
+    Of single explanations there are as many as images, of two or more enough where there are enough pairs.
+    """
     held_out = max(3, round(settings.held_out * images))
     judged = max(1, round(comparisons * settings.held_out))
     fitted = images - held_out
-    if fitted < 3 or fitted * (fitted - 1) // 2 < 2 * comparisons or held_out * (held_out - 1) // 2 < 2 * judged:
+    if shows == 1:
+        too_few = fitted < comparisons - judged or held_out < judged
+    else:
+        too_few = fitted < 3 or comb(fitted, shows) < 2 * comparisons or comb(held_out, shows) < 2 * judged
+    if too_few:
         raise InputError(
             f"{images} training images are too few for {comparisons} different comparisons a round; "
             "ask for fewer with --comparisons-per-round, or use more training images."
@@ -72,20 +81,24 @@ def draw_pool(
     settings: QuerySettings,
     seed: int,
     earlier_rounds: Sequence[int],
+    shows: int = 2,
 ) -> Pool:
     """As many images as there will be comparisons, a share of them held-out ones; fewer where there are not enough.
+
+    Where one is shown at a time, each is asked about: there are exactly as many of either as are asked.
 
     One of `earlier_rounds` is drawn, whose classifier's explanations are compared with those of the current one.
     """
     generator = numpy_generator(seed, "pool", round_number)
     drawn = earlier_rounds[int(generator.integers(len(earlier_rounds)))] if earlier_rounds else None
     earlier = None if drawn is None else f"round-{drawn}"
-    judged = max(3, round(comparisons * settings.held_out))
+    least = {1: 1, 2: 3}.get(shows, shows + 2)  # of several, enough for different groups
+    judged = max(least, round(comparisons * settings.held_out))
     return Pool(
         round=round_number,
         current=f"round-{round_number - 1}",
         earlier=earlier,
-        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(3, comparisons - judged)],
+        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(3, least, comparisons - judged)],
         held_out=generator.permutation(np.flatnonzero(held_out))[:judged],
     )
 
@@ -117,8 +130,9 @@ def choose_comparisons(
     keys: Sequence[ExplanationKey],
     settings: QuerySettings,
     seed: int,
+    question: Question = QUESTIONS["compare"],
 ) -> list[Comparison]:
-    """`count` comparisons of the pool, held-out ones among them, in a random order.
+    """`count` comparisons of the pool, or items of another question, held-out ones among them, in a random order.
 
     With a bound on how often an image is asked, candidates above it wait for images that were asked less.
     `explained` are what `what_is_shown` gives for the pool, in the order of `keys`. Held-out comparisons are never
@@ -132,7 +146,7 @@ def choose_comparisons(
     def draw(images: IntArray, number: int) -> list[Comparison]:
         if settings.compared == "superpixels":
             return _pairs_of_superpixels(pool, keys, images, number, generator)
-        return _candidates(pool, images, number, settings, generator)
+        return _candidates(pool, images, number, settings, generator, question)
 
     candidates = draw(pool.fitted, wanted * settings.candidates)
     if settings.strategy == "disagreement" and ensemble is not None:
@@ -155,9 +169,16 @@ def choose_comparisons(
 
 
 def _candidates(
-    pool: Pool, images: IntArray, count: int, settings: QuerySettings, generator: np.random.Generator
+    pool: Pool,
+    images: IntArray,
+    count: int,
+    settings: QuerySettings,
+    generator: np.random.Generator,
+    question: Question,
 ) -> list[Comparison]:
     """Up to `count` different comparisons, each with its sides drawn by a coin."""
+    if question.shows != 2:
+        return _groups(pool, images, count, settings, generator, question)
     found: dict[frozenset[ExplanationKey], Comparison] = {}
     # not for ever: of few images, all different pairs are soon found
     for _ in range(20 * count):
@@ -198,6 +219,28 @@ def _pairs_of_superpixels(
     return list(found.values())
 
 
+def _groups(
+    pool: Pool,
+    images: IntArray,
+    count: int,
+    settings: QuerySettings,
+    generator: np.random.Generator,
+    question: Question,
+) -> list[Comparison]:
+    """Up to `count` different items that show one explanation, or more than two of different images."""
+    found: dict[frozenset[ExplanationKey], Comparison] = {}
+    size = min(question.shows, len(images))
+    for _ in range(20 * count):
+        if len(found) == count or size < question.shows:
+            break
+        keys = []
+        for image in generator.choice(images, size, replace=False):
+            old = pool.earlier is not None and generator.random() < settings.same_image / 2
+            keys.append(ExplanationKey((old and pool.earlier) or pool.current, int(image)))
+        found.setdefault(frozenset(keys), Comparison.about(keys, pool.round, asked=question.name))
+    return list(found.values())
+
+
 def _spread(candidates: Sequence[Comparison], count: int, most: int) -> list[Comparison]:
     """The first `count` candidates in which no image is for more than the `most`-th time, while there are such.
 
@@ -207,17 +250,17 @@ def _spread(candidates: Sequence[Comparison], count: int, most: int) -> list[Com
     chosen: list[Comparison] = []
     left: list[Comparison] = []
     for candidate in candidates:
-        images = {candidate.left.image, candidate.right.image}
+        images = {key.image for key in candidate.shown}
         if len(chosen) < count and all(asked[image] < most for image in images):
             chosen.append(candidate)
             asked.update(images)
         else:
             left.append(candidate)
     while len(chosen) < count and left:
-        uses = [sorted(asked[image] for image in {each.left.image, each.right.image}) for each in left]
+        uses = [sorted(asked[image] for image in {key.image for key in each.shown}) for each in left]
         least = left.pop(min(range(len(left)), key=uses.__getitem__))
         chosen.append(least)
-        asked.update({least.left.image, least.right.image})
+        asked.update({key.image for key in least.shown})
     return chosen
 
 
@@ -228,9 +271,16 @@ def _disagreement(
     keys: Sequence[ExplanationKey],
     candidates: Sequence[Comparison],
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(K,) variance over the members of the probability that the left one is better (Christiano et al. 2017)."""
+    """(K,) variance over the members of the probability that the left one is better (Christiano et al. 2017).
+
+    Of a single explanation, that it is better than the mean; of several, summed over each being the best.
+    """
     place = {key: index for index, key in enumerate(keys)}
     rewards = ensemble.each(explained)
+    if candidates and candidates[0].asked != "compare":
+        shown = rewards[:, [[place[key] for key in candidate.shown] for candidate in candidates]]  # (members, K, k)
+        chances = torch.sigmoid(shown) if shown.shape[2] == 1 else shown.softmax(2)
+        return chances.var(0, correction=0).sum(1).double().cpu().numpy()
     left = rewards[:, [place[candidate.left] for candidate in candidates]]
     right = rewards[:, [place[candidate.right] for candidate in candidates]]
     return torch.sigmoid(left - right).var(0, correction=0).double().cpu().numpy()

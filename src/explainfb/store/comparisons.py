@@ -54,6 +54,9 @@ def _row(comparison: Comparison, position: int) -> dict[str, object]:
         "right_image": comparison.right.image,
         "right_superpixel": comparison.right.superpixel,
         "gold": comparison.gold,
+        # none of a comparison of two, as of those that were stored before there was anything else
+        "asked": None if comparison.asked == "compare" else comparison.asked,
+        "others": " ".join(map(str, comparison.others)) or None,
     }
 
 

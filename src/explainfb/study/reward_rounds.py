@@ -24,6 +24,7 @@ from explainfb.preferences.gold import gold_comparisons, superpixels_of_gold
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images, what_is_shown
 from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import Annotator, simulated_annotator
+from explainfb.questions import QUESTIONS
 from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, save_ensemble
@@ -61,7 +62,12 @@ class ArmAnswers:
         preferences = self.store.preferences(range(1, through + 1), gold=False)
         explanations = self.files.explanations(through)
         return PreferenceDataset.of(
-            preferences, explanations, self.context.task.train, self.held_out, self.context.device
+            preferences,
+            explanations,
+            self.context.task.train,
+            self.held_out,
+            self.context.device,
+            QUESTIONS[self.context.settings.asked].batch,
         )
 
     def rounds(self) -> tuple[RoundResult, ...]:
@@ -139,6 +145,7 @@ class RewardRounds(Rounds):
             keys=keys,
             settings=self.queries,
             seed=self.context.settings.seed,
+            question=QUESTIONS[self.context.settings.asked],
         )
 
     @property
@@ -176,7 +183,13 @@ class RewardRounds(Rounds):
         whole = settings.queries.compared == "explanations"
         earlier = rounds_that_differ(self.files, number - 1) if whole else []
         return draw_pool(
-            number, settings.comparisons_per_round, self.answers.held_out, settings.queries, settings.seed, earlier
+            number,
+            settings.comparisons_per_round,
+            self.answers.held_out,
+            settings.queries,
+            settings.seed,
+            earlier,
+            QUESTIONS[settings.asked].shows,
         )
 
     def _explain(self, pool: Pool) -> None:
@@ -247,7 +260,9 @@ class PeopleRounds(RewardRounds):
         if relevance is None:
             return asked
         seed, wanted = self.context.settings.seed, round(self.context.settings.gold * len(asked))
-        gold = gold_comparisons([int(image) for image in pool.fitted], wanted, pool.round, seed=seed)
+        question = QUESTIONS[self.context.settings.asked]
+        images = [int(image) for image in pool.fitted]
+        gold = gold_comparisons(images, wanted, pool.round, seed=seed, question=question)
         if self.queries.compared == "superpixels":
             explanations = load_explanations(self.files.explanations_path(pool.round))
             gold = superpixels_of_gold(gold, explanations, relevance)

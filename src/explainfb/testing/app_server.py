@@ -13,15 +13,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from explainfb.core.types import Asked, Comparison
 from explainfb.labelling.practice import NAMES
 from explainfb.labelling.server import link
+from explainfb.questions import QUESTIONS
 from explainfb.store import Kind, Role, Store
 from explainfb.study.folder import STUDY
 from explainfb.study.settings import StudySettings, command_line
+from explainfb.study.settings_file import read_settings, write_settings
 from explainfb.testing.tiny import TINY
 
 WAITING = replace(TINY, annotator="human", comparisons_per_round=24, rounds=1, controls=())
@@ -110,6 +114,28 @@ def move_to_database(folder: Path, url: str) -> None:
         new.add_comparisons([stored.comparison for stored in old.comparisons()], seed=seed)
 
 
+def ask_instead(folder: Path, *questions: Asked) -> Path:
+    """Let the study ask these questions in turn, as if it had been begun with the first; returns the folder."""
+    settings = replace(read_settings(folder / "study.toml"), question=questions[0])
+    write_settings(settings, folder / "study.toml")
+    with Store(folder / "study.db") as old:
+        identity = old.read_setting(STUDY)
+        keys = dict.fromkeys(key for stored in old.comparisons() for key in stored.comparison.shown if not key.gold)
+    assert identity is not None
+    for file in folder.glob("study.db*"):
+        file.unlink()
+    rest, items = list(keys), list[Comparison]()
+    for kind in cycle(questions):
+        shown, rest = rest[: QUESTIONS[kind].shows], rest[QUESTIONS[kind].shows :]
+        if len(shown) < QUESTIONS[kind].shows:
+            break
+        items.append(Comparison.about(shown, 1, asked=kind))
+    with Store(folder / "study.db") as store:
+        store.write_setting(STUDY, identity)
+        store.add_comparisons(items, seed=settings.seed)
+    return folder
+
+
 @dataclass
 class App:
     """The app's server."""
@@ -135,7 +161,7 @@ class App:
             self.process = subprocess.Popen(
                 command(*arguments), stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
             )
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240  # on a machine that has much else to do
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             with (
