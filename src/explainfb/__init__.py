@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from explainfb.classifiers.classifier import Classifier
+    from explainfb.classifiers.loading.any_network import Network, network
+    from explainfb.classifiers.loading.preprocessing import IMAGENET
     from explainfb.classifiers.networks import BUILDERS
     from explainfb.classifiers.settings import TrainingSettings
+    from explainfb.classifiers.torchvision_networks import Preprocessing
     from explainfb.classifiers.training import predict_logits, train
     from explainfb.classifiers.transfer import pretrained
     from explainfb.classifiers.wrapping import wrap
@@ -58,7 +61,8 @@ if TYPE_CHECKING:
     from explainfb.study.study import Study
     from explainfb.sweeps.runner import run_grid
     from explainfb.sweeps.settings import Grid, GridSettings
-    from explainfb.tasks.datasets import TASKS, load_task
+    from explainfb.tasks.datasets import TASKS, folder, load_task
+    from explainfb.tasks.planting.kinds import Background, Frame, Grey, Position, Sticker, Tint, Watermark
     from explainfb.tasks.task import Split, Task
 
     __version__: str
@@ -83,6 +87,9 @@ HOMES = {
     "InputError": "core.errors",
     "Interval": "core.types",
     "LimeSettings": "explanations.settings",
+    "IMAGENET": "classifiers.loading.preprocessing",
+    "Network": "classifiers.loading.any_network",
+    "Preprocessing": "classifiers.torchvision_networks",
     "Objective": "finetuning.objective",
     "Penalty": "finetuning.objective",
     "Pick": "selection.picked",
@@ -115,9 +122,14 @@ HOMES = {
     "finetune": "finetuning.feedback",
     "fit_ensemble": "rewards.fitting",
     "load_task": "tasks.datasets",
+    "folder": "tasks.datasets",
+    **dict.fromkeys(
+        ("Background", "Frame", "Grey", "Position", "Sticker", "Tint", "Watermark"), "tasks.planting.kinds"
+    ),
     "main": "cli.commands",
     "optimise": "finetuning.optimisation",
     "pick": "selection.images",
+    "network": "classifiers.loading.any_network",
     "predict_logits": "classifiers.training",
     "pretrained": "classifiers.transfer",
     "read_results": "results.json_file",
@@ -134,9 +146,11 @@ HOMES = {
 __all__ = [
     "ARMS",
     "BUILDERS",
+    "IMAGENET",
     "TASKS",
     "Answer",
     "AttackSettings",
+    "Background",
     "BaselineSettings",
     "CareSettings",
     "Classifier",
@@ -149,16 +163,21 @@ __all__ = [
     "ExplanationKey",
     "FinetuneSettings",
     "FinetunedArm",
+    "Frame",
+    "Grey",
     "Grid",
     "GridSettings",
     "InputError",
     "Interval",
     "LimeSettings",
+    "Network",
     "Objective",
     "Penalty",
     "Pick",
+    "Position",
     "Preference",
     "PreferenceBatch",
+    "Preprocessing",
     "QuerySettings",
     "RandomUtilityAnnotator",
     "RandomUtilitySettings",
@@ -167,12 +186,15 @@ __all__ = [
     "RobustAccuracy",
     "SimulatedAnnotator",
     "Split",
+    "Sticker",
     "Study",
     "StudyResults",
     "StudySettings",
     "Task",
     "ThreatModel",
+    "Tint",
     "TrainingSettings",
+    "Watermark",
     "__version__",
     "as_seen_by_reward",
     "deletion",
@@ -180,10 +202,12 @@ __all__ = [
     "explain",
     "finetune",
     "fit_ensemble",
+    "folder",
     "infidelity",
     "insertion",
     "load_task",
     "main",
+    "network",
     "optimise",
     "pick",
     "predict_logits",

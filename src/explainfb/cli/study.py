@@ -91,6 +91,8 @@ USUAL_OPTIONS: UsualOptions = {
         "seed",
         "train_images",
         "image_size",
+        "fit",
+        "plant",
         "controls",
         "weights",
         "training",

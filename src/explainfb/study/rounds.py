@@ -143,7 +143,7 @@ def check_training(settings: StudySettings, task: Task) -> None:
     if settings.weights is None:
         classifier = train(task, settings=trial, seed=settings.seed)
     else:
-        classifier = _start(settings).transfer(task, settings=trial, layers="all", seed=settings.seed)
+        classifier = _start(settings).transfer(task, settings=trial, train=settings.training.train, seed=settings.seed)
     few = task.train.take(slice(min(2, settings.training.batch_size)))
     try:
         with torch_globally(settings.seed, "trial"):  # dropout draws
@@ -203,7 +203,7 @@ def _trained(context: StudyContext, task: Task, curves: Path, advance: Callable[
         return _start(context.settings).transfer(
             task,
             settings=settings,
-            layers="all",
+            train=settings.train,
             seed=seed,
             device=context.device,
             on_validation=on_validation,

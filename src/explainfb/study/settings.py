@@ -14,7 +14,7 @@ from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
 from explainfb.preferences.settings import CareSettings, QuerySettings, RandomUtilitySettings
 from explainfb.rewards.settings import RewardSettings
-from explainfb.tasks.settings import Kind
+from explainfb.tasks.settings import Fit, Kind
 
 if TYPE_CHECKING:
     from explainfb.tasks.task import Task
@@ -50,7 +50,7 @@ class StudySettings:
     """
 
     task: str = "digits-decoy"
-    """A task by name, or folder:PATH for your own pictures."""
+    """A task by name, folder:PATH for your own pictures, or a file task.toml that says more of them."""
     annotator: Literal["simulated", "human"] = "simulated"
     """Who answers: a simulated annotator who knows the masks, or people in a browser."""
     question: Literal["compare", "rate"] = "compare"
@@ -79,6 +79,11 @@ class StudySettings:
     """The share of training and validation images, in [0, 1], that carry the shortcut that a task plants."""
     image_size: int = 64
     """To how many pixels a side the pictures of folder:PATH are brought."""
+    fit: Fit = "crop"
+    """How the pictures of folder:PATH become squares: their middle is cut out, or black is laid around them (pad)."""
+    plant: str | None = None
+    """A shortcut to plant in the pictures: watermark, sticker, frame, background, tint, position or grey, or one with
+    settings, such as "watermark(text='© {class}', size=0.1)"."""
     error_rate: float = 0.1
     """The share of the simulated annotator's answers, in [0, 1], that are turned round; those that call both alike are
     not."""
@@ -169,6 +174,8 @@ def task_of(settings: StudySettings, data_dir: Path | None = None) -> "Task":
         shortcut=settings.shortcut,
         image_size=settings.image_size,
         shortcut_rate=settings.shortcut_rate,
+        fit=settings.fit,
+        plant=settings.plant,
         seed=settings.seed,
     )
 
