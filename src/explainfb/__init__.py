@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from explainfb.classifiers.classifier import Classifier
-    from explainfb.classifiers.loading.any_network import Network, network
+    from explainfb.classifiers.loading.any_network import network
     from explainfb.classifiers.loading.preprocessing import IMAGENET
+    from explainfb.classifiers.loading.transferable import Network
     from explainfb.classifiers.networks import BUILDERS
     from explainfb.classifiers.settings import TrainingSettings
     from explainfb.classifiers.torchvision_networks import Preprocessing
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from explainfb.study.arms.arm import FinetunedArm
     from explainfb.study.arms.registry import ARMS
     from explainfb.study.settings import StudySettings
+    from explainfb.study.starting.presets import PHOTOGRAPHS
     from explainfb.study.study import Study
     from explainfb.sweeps.runner import run_grid
     from explainfb.sweeps.settings import Grid, GridSettings
@@ -88,7 +90,8 @@ HOMES = {
     "Interval": "core.types",
     "LimeSettings": "explanations.settings",
     "IMAGENET": "classifiers.loading.preprocessing",
-    "Network": "classifiers.loading.any_network",
+    "Network": "classifiers.loading.transferable",
+    "PHOTOGRAPHS": "study.starting.presets",
     "Preprocessing": "classifiers.torchvision_networks",
     "Objective": "finetuning.objective",
     "Penalty": "finetuning.objective",
@@ -147,6 +150,7 @@ __all__ = [
     "ARMS",
     "BUILDERS",
     "IMAGENET",
+    "PHOTOGRAPHS",
     "TASKS",
     "Answer",
     "AttackSettings",

@@ -49,6 +49,8 @@ class Classifier(nn.Module):
 
     mean: Tensor
     std: Tensor
+    origin: object = None
+    """What it was made of, where a network was transferred; a study makes its twins without the shortcut of it."""
 
     def __init__(self, architecture: Architecture, network: nn.Module, *, grey_as_colour: bool = False) -> None:
         super().__init__()

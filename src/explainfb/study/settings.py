@@ -80,10 +80,9 @@ class StudySettings:
     image_size: int = 64
     """To how many pixels a side the pictures of folder:PATH are brought."""
     fit: Fit = "crop"
-    """How the pictures of folder:PATH become squares: their middle is cut out, or black is laid around them (pad)."""
+    """How pictures become squares: their middle is cut out, or black is laid around them."""
     plant: str | None = None
-    """A shortcut to plant in the pictures: watermark, sticker, frame, background, tint, position or grey, or one with
-    settings, such as "watermark(text='© {class}', size=0.1)"."""
+    """A shortcut to plant: watermark, sticker, frame, background, tint, position, grey, or "sticker(size=0.1)"."""
     error_rate: float = 0.1
     """The share of the simulated annotator's answers, in [0, 1], that are turned round; those that call both alike are
     not."""
@@ -96,9 +95,9 @@ class StudySettings:
     controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
-    """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
-    there, for which learning rates of 1e-4 suit better; trained anew without. The last layer is drawn anew unless the
-    file has one for as many classes as the task."""
+    """For a classifier of torchvision, timm (timm:NAME) or Hugging Face (hf:NAME): `default` for its published weights,
+    or a file of them; of these `training.train` says what learns. `study` is the network that a study was begun with
+    from Python."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is trained before any feedback."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=720, control_variate=True))

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from explainfb.classifiers.classifier import Classifier, build_classifier, load_weights
-from explainfb.classifiers.loading.layers import freeze, gives_the_logits, head_of, with_classes
+from explainfb.classifiers.classifier import Classifier, load_weights
+from explainfb.classifiers.loading.layers import gives_the_logits, head_of, with_classes
 from explainfb.classifiers.loading.libraries import configuration_of, is_of_library, load_of_library
 from explainfb.classifiers.loading.preprocessing import read_preprocessing
+from explainfb.classifiers.loading.transferable import Network
 from explainfb.classifiers.loading.weights_files import read_weights, with_names_of
 from explainfb.classifiers.networks import BUILDERS, Architecture, classifier_names, nearest_name
 from explainfb.classifiers.outputs import are_probabilities, logits_of, number_of_classes
-from explainfb.classifiers.settings import TrainingSettings, check_train
 from explainfb.classifiers.torchvision_networks import (
     CHANNELS,
     Preprocessing,
@@ -27,95 +27,12 @@ from explainfb.classifiers.torchvision_networks import (
     preprocessing,
     weights_of,
 )
-from explainfb.classifiers.training import TrainingPoint, fit
-from explainfb.classifiers.transfer import TRANSFER, published_weights
+from explainfb.classifiers.transfer import published_weights
 from explainfb.core.errors import InputError
-from explainfb.tasks.task import Task
 
 Builder = Callable[[], nn.Module] | Callable[[Architecture], nn.Module]
 FILES = (".pth", ".pt", ".bin", ".safetensors", ".ckpt", ".tar")
 """How the names of weight files end."""
-
-
-class Network(Classifier):
-    """A trained network as a classifier of its own classes, of pictures in [0, 1], `size` pixels a side.
-
-    It can be explained, attacked and measured as it is. `transfer` makes a classifier of a task of it.
-    """
-
-    head: str | None = None
-    """The name of the layer that gives the logits; None where there is none that can be exchanged."""
-
-    @property
-    def size(self) -> int:
-        """The side, in pixels, of the square pictures that it was made for."""
-        return self.architecture.height
-
-    def transfer(
-        self,
-        task: Task,
-        *,
-        train: str = "head",
-        settings: TrainingSettings = TRANSFER,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        on_validation: Callable[[TrainingPoint], None] | None = None,
-    ) -> Classifier:
-        """A classifier of `task`: the same body, a head for its classes drawn anew, trained on its training images.
-
-        `train` says what learns, here and in feedback: the `head`, the `last N blocks` with it, or `all`. What is
-        frozen stays as published to the last bit, running statistics too. The body learns at `settings.body_rate` of
-        the head's learning rate. A head for the same class names in the same order is kept. Images of another size
-        than `size` are resized inside. Raises `InputError` for images of other channels, and where the network has no
-        head that can be exchanged.
-
-        >>> from torch import nn
-        >>> from explainfb import Preprocessing, TrainingSettings, load_task, network
-        >>> mine = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 16), nn.ReLU(), nn.Linear(16, 5))
-        >>> net = network(mine, preprocess=Preprocessing(28, (0.5,), (0.3,)))
-        >>> classifier = net.transfer(load_task("digits"), train="head", settings=TrainingSettings(steps=10))
-        >>> [name for name, weight in classifier.named_parameters() if weight.requires_grad]
-        ['network.3.weight', 'network.3.bias']
-        """
-        check_train(train)
-        if self.head is None:
-            raise InputError(
-                f"No last layer of {type(self.network).__name__} gives its logits, so its classes cannot be exchanged; "
-                "give the network with one, or wrap(network, task) where its classes are the task's."
-            )
-        architecture = self._for(task, train)
-        built = build_classifier(architecture, seed)
-        own = self.network.state_dict()
-        if self.class_names != task.class_names:
-            own = {name: own.get(name, tensor) for name, tensor in built.network.state_dict().items()}
-            own |= built.network.get_submodule(self.head).state_dict(prefix=f"{self.head}." if self.head else "")
-        load_weights(built.network, own)
-        for old, new in zip(self.network.parameters(), built.network.parameters(), strict=True):
-            new.requires_grad_(old.requires_grad)
-        built.network.get_submodule(self.head).requires_grad_(True)
-        freeze(built.network, train, architecture.classes)
-        return fit(
-            built.to(device), task.train, task.validation, settings=settings, seed=seed, on_validation=on_validation
-        )
-
-    def _for(self, task: Task, train: str) -> Architecture:
-        channels, height, width = task.image_shape
-        mine = self.architecture
-        if channels not in (1, mine.channels):
-            raise InputError(f"The network takes {mine.channels} channels; {task.name} has {channels}.")
-        return Architecture(
-            name=mine.name,
-            classes=len(task.class_names),
-            channels=channels,
-            height=height,
-            width=width,
-            mean=mine.mean,
-            std=mine.std,
-            resize=None if (height, width) == (mine.height, mine.width) else mine.height,
-            interpolation=mine.interpolation,
-            class_names=task.class_names,
-            train=train,
-        )
 
 
 def network(

@@ -45,8 +45,10 @@ def _length(draw: ImageDraw.ImageDraw, text: str, size: int, rim: int) -> float:
 
 
 def without_object(image: Tensor, relevance: Tensor) -> Tensor:
-    """(C, H, W): the image with its object painted over by what is around it: pixels of smaller and smaller copies, each
-    the mean of what is known below it (the pull-push of Gortler et al. 1996)."""
+    """(C, H, W): the image with its object painted over by what is around it.
+
+    What is not known is taken from smaller and smaller copies (the pull-push of Gortler et al. 1996).
+    """
     known = (~relevance).float()[None, None]
     if not bool(known.any()):
         return image.mean((1, 2), keepdim=True).expand_as(image)

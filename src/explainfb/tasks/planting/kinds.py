@@ -183,6 +183,8 @@ class Background:
         members = [(pool.labels == label).nonzero()[:, 0] for label in range(len(class_names))]
         for index in range(len(split)):
             own = members[int(shown[index].clamp_min(0))]
+            if split is pool and len(own) > 1:  # a picture's own background would exchange nothing
+                own = own[own != index]
             other = int(own[torch.randint(len(own), (1,), generator=generator)])
             behind = without_object(pool.images[other], pool.relevance[other])
             images[index] = torch.where(split.relevance[index], images[index], behind)
