@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from explainfb.rewards.fitting import fit_ensemble
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
+    from explainfb.robustness.learned.adversary import Adversary, aggrieve
+    from explainfb.robustness.learned.settings import AdvGANSettings
     from explainfb.robustness.settings import AttackSettings
     from explainfb.selection.images import pick
     from explainfb.selection.picked import Pick
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
 HOMES = {
     "ARMS": "study.arms.registry",
     "BUILDERS": "classifiers.networks",
+    "AdvGANSettings": "robustness.learned.settings",
+    "Adversary": "robustness.learned.adversary",
     "Answer": "core.types",
     "AttackSettings": "robustness.settings",
     "BaselineSettings": "finetuning.settings",
@@ -114,6 +118,7 @@ HOMES = {
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
     "FinetunedArm": "study.arms.arm",
+    "aggrieve": "robustness.learned.adversary",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
     "deletion": "explanations.metrics",
@@ -152,6 +157,8 @@ __all__ = [
     "IMAGENET",
     "PHOTOGRAPHS",
     "TASKS",
+    "AdvGANSettings",
+    "Adversary",
     "Answer",
     "AttackSettings",
     "Background",
@@ -200,6 +207,7 @@ __all__ = [
     "TrainingSettings",
     "Watermark",
     "__version__",
+    "aggrieve",
     "as_seen_by_reward",
     "deletion",
     "evaluate",

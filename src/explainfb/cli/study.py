@@ -53,6 +53,8 @@ class Run:
             study = self._open(folder)
             say(console, f"Study in {folder}: {study.describe()}")
             say_data(console, study.task)
+            if not study.results_path.is_file():
+                say(console, f"{study.estimate()}.")
             if self.settings.annotator == "human":
                 same = "" if self.db is None else " (and the same --db)"
                 say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")

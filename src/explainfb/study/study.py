@@ -30,12 +30,9 @@ from explainfb.core.errors import InputError
 from explainfb.core.progress import Progress
 from explainfb.core.seeding import derive
 from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
-from explainfb.preferences.queries import check_enough
-from explainfb.preferences.simulated import check_annotator
 from explainfb.report import write_report
 from explainfb.results.json_file import read_results, write_results
 from explainfb.results.records import BEFORE, FEEDBACK, StudyResults
-from explainfb.robustness.autoattack import check_installed
 from explainfb.store import Store
 from explainfb.study.arms.arm import NoShortcut
 from explainfb.study.arms.registry import ARMS
@@ -55,13 +52,13 @@ from explainfb.study.folder import (
 )
 from explainfb.study.report_data import Made, collect_report_data, gather_results
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
-from explainfb.study.rounds import TRAINING_COST, Outcome, check_training, train_first
+from explainfb.study.rounds import Outcome, check_training, train_first
 from explainfb.study.settings import Control, StudySettings, task_of
 from explainfb.study.settings_file import check_same, read_settings, upgrade_settings
+from explainfb.study.starting.declared import check_possible
+from explainfb.study.starting.estimate import EVALUATION_COST, Estimate, cost, estimate
 from explainfb.tasks.task import Task
 
-EVALUATION_COST = 200.0
-"""What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
 EVALUATION = "{arm}: evaluation"
 """What provenance.json calls the measuring of an arm's classifier."""
 
@@ -115,13 +112,7 @@ class Study:
         elif not is_bare(folder):
             check_same(settings, stored, folder)
         task = task or task_of(settings, data_dir)
-        if settings.annotator == "simulated":
-            check_annotator(task)
-        for name in settings.controls:
-            ARMS[name].check(name, settings, task)
-        if settings.evaluation.autoattack_images:
-            check_installed()
-        check_enough(len(task.train), settings.comparisons_per_round, settings.queries)
+        check_possible(settings, task)
         if is_bare(folder):
             check_training(settings, task, start)
         database = database or folder / DATABASE
@@ -200,6 +191,10 @@ class Study:
         write_report(results, collect_report_data(self.context), output or self.report_path)
         return results
 
+    def estimate(self) -> Estimate:
+        """What the whole study costs on this machine, about, from a few seconds of measuring its classifier."""
+        return estimate(self.context, self.controls)
+
     def forget_evaluations(self) -> None:
         """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished."""
         if not self.results_path.is_file():
@@ -258,10 +253,7 @@ class Study:
     @property
     def cost(self) -> float:
         """The whole study in units of a step of fine-tuning, about."""
-        asked = self.settings
-        feedback = TRAINING_COST * asked.training.steps + asked.finetune.steps * asked.rounds
-        arms = sum(ARMS[name].cost(asked) for name in self.controls)
-        return feedback + arms + EVALUATION_COST * (2 + len(self.controls))
+        return cost(self.settings, self.controls)
 
     @contextmanager
     def _recorded_provenance(self) -> Iterator[None]:

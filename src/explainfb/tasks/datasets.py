@@ -183,7 +183,12 @@ def folder(path: Path | str, *, size: int = 64, fit: Fit = "crop", train_images:
     `fit` crops each to its middle, or pads it with black. `train_images` are used at most. Raises `InputError` for
     what cannot be read, naming all of it.
 
+    >>> from pathlib import Path
+    >>> from PIL import Image
     >>> from explainfb import Watermark, folder
+    >>> for number, name in enumerate(["cat"] * 8 + ["dog"] * 8):  # or pictures of your own
+    ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
+    ...     Image.new("RGB", (80, 60), (number, 90, 200)).save(f"pets/{name}/{number}.png")
     >>> task = folder("pets", size=64, fit="pad").plant(Watermark("© {class}"), rate=0.9)
     >>> task.class_names, task.image_shape
     (('cat', 'dog'), (3, 64, 64))

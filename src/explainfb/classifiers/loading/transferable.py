@@ -31,6 +31,13 @@ class Network(Classifier):
     """A trained network as a classifier of its own classes, of pictures in [0, 1], `size` pixels a side.
 
     It can be explained, attacked and measured as it is. `transfer` makes a classifier of a task of it.
+
+    >>> from torch import nn
+    >>> from explainfb import Preprocessing, network
+    >>> mine = nn.Sequential(nn.Flatten(), nn.Linear(16 * 16 * 3, 5))
+    >>> net = network(mine, preprocess=Preprocessing(16, (0.5,), (0.3,)))
+    >>> net.size, net.head
+    (16, '1')
     """
 
     head: str | None = None
