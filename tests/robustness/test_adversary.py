@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import foolbox
 import pytest
 import torch
 
@@ -20,6 +19,7 @@ from explainfb import (
     train,
 )
 from explainfb.robustness.attacked_model import attacked
+from explainfb.robustness.attacks import foolbox  # imported there without its warnings
 from explainfb.testing.tiny import ATTACKS
 
 FEW = AdvGANSettings(steps=6, batch_size=16, save_every=2)

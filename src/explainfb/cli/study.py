@@ -51,10 +51,9 @@ class Run:
         check_new(folder)
         with locked(folder):
             study = self._open(folder)
-            say(console, f"Study in {folder}: {study.describe()}")
+            cost = "" if study.results_path.is_file() else f". {study.estimate()}"
+            say(console, f"Study in {folder}: {study.describe()}{cost}")
             say_data(console, study.task)
-            if not study.results_path.is_file():
-                say(console, f"{study.estimate()}.")
             if self.settings.annotator == "human":
                 same = "" if self.db is None else " (and the same --db)"
                 say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")
