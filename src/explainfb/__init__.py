@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from explainfb.classifiers.classifier import Classifier
+    from explainfb.classifiers.loading.any_network import network
+    from explainfb.classifiers.loading.preprocessing import IMAGENET
+    from explainfb.classifiers.loading.transferable import Network
     from explainfb.classifiers.networks import BUILDERS
     from explainfb.classifiers.settings import TrainingSettings
+    from explainfb.classifiers.torchvision_networks import Preprocessing
     from explainfb.classifiers.training import predict_logits, train
     from explainfb.classifiers.transfer import pretrained
     from explainfb.classifiers.wrapping import wrap
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
     from explainfb.rewards.fitting import fit_ensemble
     from explainfb.rewards.settings import RewardSettings
     from explainfb.robustness.accuracy import robust_accuracy
+    from explainfb.robustness.learned.adversary import Adversary, aggrieve
+    from explainfb.robustness.learned.settings import AdvGANSettings
     from explainfb.robustness.settings import AttackSettings
     from explainfb.selection.images import pick
     from explainfb.selection.picked import Pick
@@ -56,10 +62,12 @@ if TYPE_CHECKING:
     from explainfb.study.arms.arm import FinetunedArm
     from explainfb.study.arms.registry import ARMS
     from explainfb.study.settings import StudySettings
+    from explainfb.study.starting.presets import PHOTOGRAPHS
     from explainfb.study.study import Study
     from explainfb.sweeps.runner import run_grid
     from explainfb.sweeps.settings import Grid, GridSettings
-    from explainfb.tasks.datasets import TASKS, load_task
+    from explainfb.tasks.datasets import TASKS, folder, load_task
+    from explainfb.tasks.planting.kinds import Background, Frame, Grey, Position, Sticker, Tint, Watermark
     from explainfb.tasks.task import Split, Task
 
     __version__: str
@@ -67,6 +75,8 @@ if TYPE_CHECKING:
 HOMES = {
     "ARMS": "study.arms.registry",
     "BUILDERS": "classifiers.networks",
+    "AdvGANSettings": "robustness.learned.settings",
+    "Adversary": "robustness.learned.adversary",
     "Answer": "core.types",
     "AttackSettings": "robustness.settings",
     "BaselineSettings": "finetuning.settings",
@@ -85,6 +95,10 @@ HOMES = {
     "InputError": "core.errors",
     "Interval": "core.types",
     "LimeSettings": "explanations.settings",
+    "IMAGENET": "classifiers.loading.preprocessing",
+    "Network": "classifiers.loading.transferable",
+    "PHOTOGRAPHS": "study.starting.presets",
+    "Preprocessing": "classifiers.torchvision_networks",
     "Objective": "finetuning.objective",
     "Penalty": "finetuning.objective",
     "Pick": "selection.picked",
@@ -106,6 +120,7 @@ HOMES = {
     "ThreatModel": "core.types",
     "TrainingSettings": "classifiers.settings",
     "FinetunedArm": "study.arms.arm",
+    "aggrieve": "robustness.learned.adversary",
     "as_seen_by_reward": "rewards.dataset",
     "evaluate": "evaluation.evaluator",
     "deletion": "explanations.metrics",
@@ -117,9 +132,14 @@ HOMES = {
     "finetune": "finetuning.feedback",
     "fit_ensemble": "rewards.fitting",
     "load_task": "tasks.datasets",
+    "folder": "tasks.datasets",
+    **dict.fromkeys(
+        ("Background", "Frame", "Grey", "Position", "Sticker", "Tint", "Watermark"), "tasks.planting.kinds"
+    ),
     "main": "cli.commands",
     "optimise": "finetuning.optimisation",
     "pick": "selection.images",
+    "network": "classifiers.loading.any_network",
     "predict_logits": "classifiers.training",
     "pretrained": "classifiers.transfer",
     "read_results": "results.json_file",
@@ -136,9 +156,14 @@ HOMES = {
 __all__ = [
     "ARMS",
     "BUILDERS",
+    "IMAGENET",
+    "PHOTOGRAPHS",
     "TASKS",
+    "AdvGANSettings",
+    "Adversary",
     "Answer",
     "AttackSettings",
+    "Background",
     "BaselineSettings",
     "CareSettings",
     "Classifier",
@@ -152,16 +177,21 @@ __all__ = [
     "ExplanationKey",
     "FinetuneSettings",
     "FinetunedArm",
+    "Frame",
+    "Grey",
     "Grid",
     "GridSettings",
     "InputError",
     "Interval",
     "LimeSettings",
+    "Network",
     "Objective",
     "Penalty",
     "Pick",
+    "Position",
     "Preference",
     "PreferenceBatch",
+    "Preprocessing",
     "QuerySettings",
     "RandomUtilityAnnotator",
     "RandomUtilitySettings",
@@ -170,23 +200,29 @@ __all__ = [
     "RobustAccuracy",
     "SimulatedAnnotator",
     "Split",
+    "Sticker",
     "Study",
     "StudyResults",
     "StudySettings",
     "Task",
     "ThreatModel",
+    "Tint",
     "TrainingSettings",
+    "Watermark",
     "__version__",
+    "aggrieve",
     "as_seen_by_reward",
     "deletion",
     "evaluate",
     "explain",
     "finetune",
     "fit_ensemble",
+    "folder",
     "infidelity",
     "insertion",
     "load_task",
     "main",
+    "network",
     "optimise",
     "pick",
     "predict_logits",

@@ -49,7 +49,7 @@ def test_weights_are_found_as_training_scripts_leave_them(kind: str, task: Task,
     weights = torchvision.models.get_model(NAME, weights=None, num_classes=10).state_dict()
     torch.save(inside(weights)[kind], tmp_path / "w.pth")
     source = pretrained(NAME, tmp_path / "w.pth")
-    assert differing(source.transfer(task, settings=UNTRAINED, layers="all").network.state_dict(), weights) == set()
+    assert differing(source.transfer(task, settings=UNTRAINED, train="all").network.state_dict(), weights) == set()
     drawn = source.transfer(task, settings=UNTRAINED, keep_head=False).network.state_dict()
     assert differing(drawn, weights) == {"fc.weight", "fc.bias"}
 

@@ -18,8 +18,8 @@ from explainfb.study.settings import StudySettings, as_plain, flatten
 
 COMMANDS = ["run", "evaluate", "report", "doctor", "sweep", "label", "annotators", "export", "import"]
 USUAL = {
-    "run": "study task annotator question rounds comparisons-per-round seed train-images image-size controls weights "
-    "training.classifier data-dir device db jobs",
+    "run": "study task annotator question rounds comparisons-per-round seed train-images image-size fit plant "
+    "controls weights training.classifier data-dir device db jobs",
     "sweep": "folder seeds first-seed controls jobs backend data-dir device task rounds comparisons-per-round "
     "train-images image-size weights training.classifier",
 }
@@ -58,7 +58,7 @@ def test_the_first_page_has_what_people_use_and_tells_of_the_rest(
 def test_the_other_page_of_run_has_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     everything = page(capsys, "run", "--help-all")
     names = {name.replace("_", "-") for name in flatten(as_plain(StudySettings()))}
-    without_value = {"weights", "queries.most-per-image"}  # unless they are given
+    without_value = {"weights", "plant", "decides", "queries.most-per-image"}  # unless they are given
     assert names | without_value | {"study", "data-dir", "device", "db", "jobs", "refit"} == offered(everything)
 
 

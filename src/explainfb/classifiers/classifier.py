@@ -18,6 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from explainfb.classifiers.loading.layers import freeze
+from explainfb.classifiers.loading.libraries import build_of_library, is_of_library
 from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classifier_names, nearest_name
 from explainfb.classifiers.outputs import logits_of
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
@@ -48,6 +50,8 @@ class Classifier(nn.Module):
 
     mean: Tensor
     std: Tensor
+    origin: object = None
+    """What it was made of, where a network was transferred; a study makes its twins without the shortcut of it."""
 
     def __init__(self, architecture: Architecture, network: nn.Module, *, grey_as_colour: bool = False) -> None:
         super().__init__()
@@ -62,7 +66,7 @@ class Classifier(nn.Module):
         if len(images) == 0:  # many networks fail at an empty batch, as in x.view(len(x), -1)
             return 0 * images.flatten(1).sum(1, keepdim=True).expand(-1, self.architecture.classes)
         side, mode = self.architecture.resize, self.architecture.interpolation
-        if side is not None:
+        if side is not None and images.shape[2:] != (side, side):
             images = F.interpolate(images, size=(side, side), mode=mode, align_corners=False, antialias=True)
         if self.grey_as_colour:
             images = images.expand(-1, CHANNELS, -1, -1)
@@ -132,7 +136,7 @@ def build_classifier(architecture: Architecture, seed: int = 0) -> Classifier:
     name = architecture.name
     if name.startswith(OWN):
         raise InputError(f"{name.removeprefix(OWN)} cannot be built anew: {HOW_TO_NAME}.")
-    if name not in classifier_names():
+    if not is_known(name):
         nearest = nearest_name(name, classifier_names())
         raise InputError(
             f"Unknown classifier {name!r}; did you mean {nearest!r}? Give {OURS} or a torchvision classifier."
@@ -148,9 +152,19 @@ def _build(architecture: Architecture) -> Classifier:
     name = architecture.name
     if name in BUILDERS:
         network = BUILDERS[name](architecture)
+    elif is_of_library(name):
+        network = build_of_library(name, architecture.classes)
     else:
         network = build_network(name, architecture.classes, architecture.resize)
-    return Classifier(architecture, network, grey_as_colour=name not in BUILDERS).eval()
+    freeze(network, architecture.train, architecture.classes)
+    # a network that is normalised by colour is one of colours, whatever the images are
+    grey = name not in BUILDERS or len(architecture.mean) > architecture.channels
+    return Classifier(architecture, network, grey_as_colour=grey).eval()
+
+
+def is_known(name: str) -> bool:
+    """Whether `build_classifier` can build it here."""
+    return name in classifier_names() or is_of_library(name)
 
 
 def _check_shapes(architecture: Architecture, tensors: Mapping[str, Tensor]) -> None:
@@ -222,7 +236,7 @@ def save_classifier(classifier: Classifier, path: Path) -> None:
     Raises `InputError` naming the file when it cannot be written, and for a network that could not be built again.
     """
     name = classifier.architecture.name
-    if name not in classifier_names():
+    if not is_known(name):
         raise InputError(
             f"{name.removeprefix(OWN)} is a network of your own; {path} could not say how to build it. Keep its "
             f"weights with torch.save(network.state_dict(), FILE), or {HOW_TO_NAME}."
@@ -249,7 +263,7 @@ def load_classifier(path: Path) -> Classifier:
     try:
         architecture, tensors = _read(path)
         check_finite(tensors)
-        if architecture.name in classifier_names():
+        if is_known(architecture.name):
             _check_shapes(architecture, tensors)
             classifier = build_classifier(architecture)
             load_weights(classifier, tensors)

@@ -32,6 +32,8 @@ class Architecture:
     """How they are resized, always with antialiasing."""
     class_names: tuple[str, ...] | None = None
     """What the classes are called; None where nobody said."""
+    train: str = "all"
+    """What of it learns: `head`, `last N blocks` or `all`; everything else stays frozen, from its file on."""
 
     def __post_init__(self) -> None:
         for name in self.class_names or ():

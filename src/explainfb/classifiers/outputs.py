@@ -50,3 +50,11 @@ def are_probabilities(outputs: Tensor) -> bool:
     while step is not None and step.name().startswith(PASSING) and step.next_functions:
         step = step.next_functions[0][0]
     return step is not None and step.name().startswith(BOUNDED)
+
+
+def number_of_classes(found: Any) -> int | None:
+    """How many classes the outputs of some images are of, two for one logit; None where there are no logits."""
+    logits = _tensor_in(found)
+    if not isinstance(logits, Tensor) or logits.ndim not in (1, 2):
+        return None
+    return 2 if logits.ndim == 1 else max(2, logits.shape[1])

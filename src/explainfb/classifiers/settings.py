@@ -1,5 +1,6 @@
 """How a classifier is trained."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +8,8 @@ from explainfb.core.errors import InputError
 from explainfb.core.fields import check_fields
 
 Pixels = Literal["normalised", "raw", "unit"]
+LAST_BLOCKS = re.compile(r"last (\d+) blocks?")
+WHAT = "'head', 'last N blocks' (such as 'last 2 blocks') or 'all'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,12 @@ class TrainingSettings:
     """Training images a step, at least 1."""
     learning_rate: float = 1e-3
     """Step size of Adam (Kingma & Ba 2015), greater than 0."""
+    train: str = "all"
+    """Of a network with published weights, what learns, here and in feedback: its `head` (the last layer), the `last N
+    blocks` with it, or `all`."""
+    body_rate: float = 1.0
+    """The learning rate of all but the head, as a share of the head's, greater than 0; for networks with published
+    weights a tenth suits."""
     validate_every: int = 50
     """Steps from one measurement of the validation loss to the next, at least 1."""
     patience: int = 6
@@ -42,7 +51,17 @@ class TrainingSettings:
                 raise InputError(f"Training needs {name} of at least {least}; found {getattr(self, name)}.")
         if not self.learning_rate > 0:
             raise InputError(f"The learning rate must be a positive number; found {self.learning_rate}.")
+        if not self.body_rate > 0:
+            raise InputError(f"training.body_rate must be greater than 0; found {self.body_rate}.")
+        check_train(self.train)
         check_pixels(self.classifier, self.pixels)
+
+
+def check_train(train: object) -> None:
+    """Raise `InputError` unless `train` is `head`, `last N blocks` or `all`."""
+    if isinstance(train, str) and (train in ("head", "all") or LAST_BLOCKS.fullmatch(train)):
+        return
+    raise InputError(f"Unknown train {train!r}; expected {WHAT}.")
 
 
 def check_pixels(name: str, pixels: Pixels) -> None:

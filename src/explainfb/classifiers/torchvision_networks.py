@@ -18,14 +18,19 @@ WITH_AUXILIARY_HEADS = ("inception_v3", "googlenet")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What weights of torchvision were trained on."""
+    """What a network's weights were trained on.
+
+    >>> from explainfb import Preprocessing
+    >>> Preprocessing(128, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)).interpolation
+    'bilinear'
+    """
 
     side: int
     """Images are square, this many pixels a side."""
     mean: tuple[float, ...]
     """One value a channel, of pixels in [0, 1]."""
     std: tuple[float, ...]
-    interpolation: Interpolation
+    interpolation: Interpolation = "bilinear"
 
 
 @cache

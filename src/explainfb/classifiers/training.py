@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from explainfb.classifiers.classifier import Classifier, build_classifier, trainable_parameters
-from explainfb.classifiers.networks import BUILDERS, Architecture, classifier_names
+from explainfb.classifiers.loading.layers import parameter_groups
+from explainfb.classifiers.networks import BUILDERS, Architecture
 from explainfb.classifiers.settings import Pixels, TrainingSettings, check_pixels
-from explainfb.classifiers.torchvision_networks import preprocessing, weights_of
+from explainfb.classifiers.torchvision_networks import network_names, preprocessing, weights_of
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
 from explainfb.tasks.task import Split, Task
@@ -44,7 +45,7 @@ def architecture_for(task: Task, name: str, pixels: Pixels = "normalised") -> Ar
         # a channel that is the same everywhere has a deviation of 0
         std = tuple(max(float(value), 1e-3) for value in images.std((0, 2, 3)))
     resize = None
-    if name not in BUILDERS and name in classifier_names():
+    if name not in BUILDERS and name in network_names():
         resize = preprocessing(weights_of(name)).side
     return Architecture(
         name=name,
@@ -96,7 +97,11 @@ def fit(
     It ends as it was when its validation loss was lowest. Everything else, running statistics included, keeps its
     value. Raises `InputError` when the training loss stops being a number, or no validation loss is one.
     """
-    optimiser = torch.optim.Adam(trainable_parameters(classifier), lr=settings.learning_rate)
+    trainable_parameters(classifier)  # which refuses a classifier of which nothing may move
+    groups = parameter_groups(
+        classifier.network, classifier.architecture.classes, settings.learning_rate, settings.body_rate
+    )
+    optimiser = torch.optim.Adam(groups)
     generator = torch_generator(seed, "train", "batches")
     # copied deeply, because a state dict holds the tensors themselves, which the next step changes in place
     best_loss, best_state, validations_since = math.inf, copy.deepcopy(classifier.state_dict()), 0

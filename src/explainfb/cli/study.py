@@ -53,7 +53,8 @@ class Run:
         check_new(folder)
         with locked(folder):
             study = self._open(folder)
-            say(console, f"Study in {folder}: {study.describe()}")
+            cost = "" if study.results_path.is_file() else f". {study.estimate()}"
+            say(console, f"Study in {folder}: {study.describe()}{cost}")
             say_data(console, study.task)
             if self.refit:
                 self._refit(console, study)
@@ -104,6 +105,8 @@ USUAL_OPTIONS: UsualOptions = {
         "seed",
         "train_images",
         "image_size",
+        "fit",
+        "plant",
         "controls",
         "weights",
         "training",

@@ -99,6 +99,7 @@ def evaluate(
         settings=settings.attacks,
         seed=derive(seed, "attacks"),
         surrogate=surrogate,
+        training=task.train if settings.attacks.advgan_images else None,
         progress=progress,
     )
     robust = cross_checked(classifier, attacked, robust, settings.autoattack_images, seed)

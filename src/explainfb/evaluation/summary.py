@@ -8,7 +8,15 @@ from torch import Tensor
 
 from explainfb.core.types import FloatArray, Interval
 from explainfb.evaluation.evaluator import Evaluation
-from explainfb.results.measures import CLEAN, ECE, FAITHFULNESS, SHIFTED, SHORTCUT_SHARE, robust_accuracy_under
+from explainfb.results.measures import (
+    CLEAN,
+    ECE,
+    FAITHFULNESS,
+    SHIFTED,
+    SHORTCUT_SHARE,
+    WORST_GROUP,
+    robust_accuracy_under,
+)
 from explainfb.results.records import ArmDescription, ArmDifference, ArmResult, Compute, Faithfulness, ReliabilityBins
 from explainfb.robustness.attacked_model import wrong_outputs
 from explainfb.statistics.calibration import calibration_difference, calibration_error, reliability
@@ -16,6 +24,7 @@ from explainfb.statistics.intervals import (
     accuracy_interval,
     bootstrap_interval,
     difference_interval,
+    worst_group_difference,
     worst_group_interval,
 )
 
@@ -65,6 +74,14 @@ def difference(feedback: Evaluation, other: Evaluation, *, seed: int) -> ArmDiff
     }
     if feedback.shifted_logits is not None and other.shifted_logits is not None:
         found[SHIFTED.key] = _accuracy_difference(feedback.shifted_logits, other.shifted_logits, labels, seed)
+    if feedback.groups is not None and other.groups is not None:
+        found[WORST_GROUP.key] = worst_group_difference(
+            _correct(feedback.test_logits, labels),
+            _correct(other.test_logits, labels),
+            labels.numpy(),
+            feedback.groups.numpy(),
+            seed=seed,
+        )
     if feedback.shortcut_shares is not None and other.shortcut_shares is not None:
         shares = difference_interval(feedback.shortcut_shares, other.shortcut_shares, seed=seed)
         found[SHORTCUT_SHARE.key] = shares

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, clone, trainable_parameters
+from explainfb.classifiers.loading.layers import parameter_groups
 from explainfb.classifiers.training import train_mode
 from explainfb.core.seeding import torch_generator, torch_globally
 from explainfb.finetuning.settings import FinetuneSettings
@@ -79,7 +80,8 @@ def optimise(
     tuned = clone(classifier)
     parameters = trainable_parameters(tuned)
     train_mode(tuned)
-    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    groups = parameter_groups(tuned.network, tuned.architecture.classes, settings.learning_rate, settings.body_rate)
+    optimiser = torch.optim.Adam(groups)
     end = 1 / settings.steps if settings.schedule == "linear" else 1.0
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, end, total_iters=settings.steps)
     stopped_at = None

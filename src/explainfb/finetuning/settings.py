@@ -23,6 +23,8 @@ class FinetuneSettings:
     out. Alone, without `counterexample_share`, 0.7 did best."""
     learning_rate: float = 2e-3
     """Step size of Adam at the round's first step, greater than 0."""
+    body_rate: float = 1.0
+    """The learning rate of all but the last layer, as a share of the last layer's, greater than 0."""
     schedule: Literal["linear", "constant"] = "linear"
     """Whether the learning rate falls linearly to nothing at the round's last step, or stays."""
     batch_size: int = 64
@@ -55,6 +57,7 @@ class FinetuneSettings:
         positive = (
             "steps",
             "learning_rate",
+            "body_rate",
             "batch_size",
             "explain_batch_size",
             "adversarial_steps",

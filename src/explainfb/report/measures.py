@@ -4,7 +4,7 @@ from typing import Literal
 
 from explainfb.core.types import Interval, ThreatModel
 from explainfb.report.number_format import percent, plain, signed
-from explainfb.results.measures import CLEAN, MEASURES, SHIFTED, Measure, robust_accuracy_under
+from explainfb.results.measures import CLEAN, MEASURES, ROBUST, SHIFTED, Measure, robust_accuracy_under
 from explainfb.results.records import ArmResult, StudyResults
 
 Direction = Literal["better", "worse", "unclear"]
@@ -45,8 +45,16 @@ def clean(results: StudyResults) -> Measure:
 
 
 def deciding(results: StudyResults) -> Measure:
-    """The one measure that answers the study's question, by what the task has and was attacked with: accuracy on
-    shifted images, without them robust accuracy at the middle ε, without an attack accuracy."""
+    """The one measure that answers the study's question: the one that it was declared for, `decides`, or else, by what
+    the task has and was attacked with, accuracy on shifted images, without them robust accuracy at the middle ε (of a
+    network with published weights, which an undefended one has none of, accuracy), without an attack accuracy."""
+    declared = results.settings.get("decides")
+    if declared == ROBUST:
+        return robustness(results) or clean(results)
+    if declared is not None:
+        return next((measure for measure in all_measures(results) if measure.key == declared), clean(results))
+    if not has_shortcut(results) and results.settings.get("weights") is not None:
+        return clean(results)
     return SHIFTED if has_shortcut(results) else robustness(results) or clean(results)
 
 

@@ -26,6 +26,7 @@ from explainfb.robustness.diagnostics import (
 )
 from explainfb.robustness.settings import ATTACKS, AttackSettings
 from explainfb.statistics.intervals import accuracy_interval
+from explainfb.tasks.task import Split
 
 Attempt = Callable[[IntArray, float], BoolArray]
 Run = Callable[[BoolArray], BoolArray]
@@ -129,6 +130,8 @@ def attacks_of(attacker: Attacker, clean: Clean, epsilons: Sequence[float]) -> d
         attacks["hop_skip_jump"] = (settings.hop_skip_jump_images, all_epsilons(attacker.hop_skip_jump))
         if attacker.norm == "linf":
             attacks["gen_attack"] = (settings.gen_attack_images, per_epsilon(attacker.gen_attack))
+    if attacker.norm == "linf":
+        attacks["advgan"] = (settings.advgan_images, per_epsilon(attacker.advgan))
     if attacker.surrogate is not None:
         attacks[TRANSFER] = (settings.transfer_images, per_epsilon(attacker.transfer))
     return {name: (images, run) for name, (images, run) in attacks.items() if images > 0}
@@ -186,6 +189,7 @@ def robust_accuracy(
     settings: AttackSettings = ATTACKS,
     seed: int,
     surrogate: Classifier | None = None,
+    training: Split | None = None,
     progress: Progress | None = None,
 ) -> list[RobustAccuracy]:
     """The worst case over every attack of `settings`, image by image.
@@ -194,9 +198,10 @@ def robust_accuracy(
     image that is misclassified without any attack counts as not robust, and so does one whose output is not finite.
     `AttackSettings` says on how many of the correctly classified images, drawn at random, each attack runs; the
     accuracy under a slow one alone is the clean accuracy times the share of its images that held. With a
-    `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too. The
-    classifier is attacked in evaluation mode with frozen parameters, and given back as it came. Equal seeds give equal
-    records. Raises `InputError` when images, labels or threat models cannot be used.
+    `surrogate`, an undefended classifier of the same classes and image size, images made against it are tried too.
+    AdvGAN learns on `training`, or without it on the images themselves. The classifier is attacked in evaluation mode
+    with frozen parameters, and given back as it came. Equal seeds give equal records. Raises `InputError` when images,
+    labels or threat models cannot be used.
 
     >>> from explainfb import ThreatModel, TrainingSettings, load_task, robust_accuracy, train
     >>> task = load_task("digits")
@@ -223,7 +228,7 @@ def robust_accuracy(
         clean = inspect_clean(target, images, labels, settings.batch_size)
         for norm in norms:
             epsilons = sorted({threat_model.epsilon for threat_model in threat_models if threat_model.norm == norm})
-            attacker = Attacker(target, images, labels, norm, settings, seed, undefended)
+            attacker = Attacker(target, images, labels, norm, settings, seed, undefended, training)
             found = attack_in_norm(attacker, clean, epsilons, advance)
             records |= {record.threat_model: record for record in found}
     return [records[threat_model] for threat_model in threat_models]

@@ -16,9 +16,12 @@ from torch import Tensor
 from explainfb.core.seeding import derive, torch_generator
 from explainfb.core.types import IntArray, Norm
 from explainfb.robustness.attacked_model import AttackedModel, BoolArray, verified
+from explainfb.robustness.learned.settings import AdvGANSettings
+from explainfb.robustness.learned.training import train_generator
 from explainfb.robustness.pgd import Loss, pgd_attack, random_change
 from explainfb.robustness.settings import AttackSettings
 from explainfb.robustness.square import margin, square_attack
+from explainfb.tasks.task import Split
 
 with warnings.catch_warnings():
     # Foolbox 3.3.4 imports a module of SciPy that is about to go
@@ -94,6 +97,8 @@ class Attacker:
     seed: int
     surrogate: AttackedModel | None = None
     """What `transfer` makes its images against."""
+    training: Split | None = None
+    """The images that `advgan` learns on; those that are attacked without."""
 
     def pgd(self, chosen: IntArray, epsilon: float, *, restart: int = 0, slower: int = 1) -> BoolArray:
         """(len(chosen),): one start of PGD; `slower` times as many steps, each √`slower` times shorter."""
@@ -162,6 +167,29 @@ class Attacker:
         classes = self._likeliest(chosen)[:, 0]
         bounded = Bounded(self.target).eval()
         return np.asarray(self._foolbox(attack, chosen, (epsilon,), seed, targets=classes, asked=bounded)[0])
+
+    def advgan(self, chosen: IntArray, epsilon: float) -> BoolArray:
+        """(len(chosen),): one pass of a generator that was trained against the target for this epsilon."""
+        images, labels = (self.images, self.labels) if self.training is None else self._training_images()
+        generator = train_generator(
+            self.target,
+            images,
+            labels,
+            classes=self._outputs(torch.arange(1, device=self.images.device)).shape[1],
+            epsilon=epsilon,
+            settings=AdvGANSettings(steps=self.settings.advgan_steps),
+            seed=derive(self.seed, "advgan", epsilon),
+        )
+
+        @torch.no_grad()
+        def attack(images: Tensor, labels: Tensor, _: Tensor) -> list[Tensor]:
+            return [(images + generator(images)).clamp(0, 1)]
+
+        return np.asarray(self._in_batches(attack, chosen, (epsilon,))[0])
+
+    def _training_images(self) -> tuple[Tensor, Tensor]:
+        assert self.training is not None
+        return self.training.images.to(self.images.device), self.training.labels.to(self.images.device)
 
     def hop_skip_jump(self, chosen: IntArray, epsilons: Sequence[float]) -> BoolArray:
         """(len(epsilons), len(chosen)): HopSkipJump, from an image of the data that is decided otherwise.

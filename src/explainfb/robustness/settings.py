@@ -56,6 +56,11 @@ class AttackSettings:
     """Generations of GenAttack (Alzantot et al. 2019), in L∞ alone; each asks ten times."""
     gen_attack_images: int = 4
     """On how many images GenAttack runs."""
+    advgan_images: int = 0
+    """On how many images AdvGAN (Xiao et al. 2018) runs, in L∞ alone: a generator that is trained for each epsilon, on
+    training images, before it attacks any."""
+    advgan_steps: int = 1500
+    """Steps of the generator's training."""
     noise_repeats: int = 10
     """Draws of random noise, on every image."""
     check_images: int = 32

@@ -93,14 +93,44 @@ def worst_group_interval(correct: FloatArray, labels: IntArray, groups: IntArray
     """
     correct = np.asarray(correct, dtype=np.float64)
     check_values(correct)
-    _, own_group, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    # negative numbers are no group's, so that those of a label can share one
-    pooled = np.where(counts[own_group] < FEWEST_OF_A_GROUP, -1 - labels, groups)
+    pooled = _pooled(labels, groups)
     found = [correct[pooled == group] for group in np.unique(pooled)]
     level = 1 - 0.05 / len(found)
     ends = [scipy.stats.binomtest(int(own.sum()), len(own)).proportion_ci(level) for own in found]
     low, high = (min(float(getattr(each, side)) for each in ends) for side in ("low", "high"))
     return Interval(min(float(own.mean()) for own in found), low, high)
+
+
+def _pooled(labels: IntArray, groups: IntArray) -> IntArray:
+    """(n,): the group of each image, those of a label with too few images taken together."""
+    _, own_group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    # negative numbers are no group's, so that those of a label can share one
+    pooled: IntArray = np.where(counts[own_group] < FEWEST_OF_A_GROUP, -1 - labels, groups)
+    return pooled
+
+
+def worst_group_difference(
+    after: FloatArray, before: FloatArray, labels: IntArray, groups: IntArray, *, seed: int, resamples: int = 2000
+) -> Interval:
+    """The lowest group's mean of `after` (n,) less that of `before` (n,), each 0 or 1, with its interval.
+
+    Which group is the lowest may differ. Images are drawn anew within each group, the same for both (a stratified
+    paired bootstrap); groups are taken together as in `worst_group_interval`.
+    """
+    pooled = _pooled(labels, groups)
+    draws = numpy_generator(seed, "bootstrap", "worst group")
+    lowest = {"after": np.full(resamples, np.inf), "before": np.full(resamples, np.inf)}
+    estimate = {"after": np.inf, "before": np.inf}
+    for group in np.unique(pooled):
+        members = np.flatnonzero(pooled == group)
+        counts = draws.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
+        for name, values in (("after", after), ("before", before)):
+            own = np.asarray(values, dtype=np.float64)[members]
+            lowest[name] = np.minimum(lowest[name], counts @ own / len(members))
+            estimate[name] = min(estimate[name], float(own.mean()))
+    found = estimate["after"] - estimate["before"]
+    low, high = np.quantile(lowest["after"] - lowest["before"], QUANTILES)
+    return Interval(found, min(float(low), found), max(float(high), found))
 
 
 def pair_accuracy_interval(

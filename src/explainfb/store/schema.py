@@ -211,8 +211,6 @@ Index("ratings_by_explanation", ratings.c.annotator_id, ratings.c.round, ratings
 
 
 LATER = ("asked", "others", "left_superpixel", "right_superpixel")
-    comparisons.c[name] for name in ("asked", "others", "left_superpixel", "right_superpixel")
-]
 LATER_COLUMNS = {*(comparisons.c[name] for name in LATER), answers.c.said}
 """That schema 2 did not have. They hold nothing of what was asked before."""
 

@@ -1,4 +1,4 @@
-"""What the report shows beside its numbers: pictures of explanations, and of what the reward learned."""
+"""What results and the report are made of: every number, pictures of explanations, and of what the reward learned."""
 
 from dataclasses import replace
 
@@ -7,14 +7,23 @@ import torch
 
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
+from explainfb.core.environment import Provenance, add_provenance
 from explainfb.core.seeding import torch_generator
 from explainfb.core.types import OutOfBagTest
+from explainfb.evaluation.evaluator import Evaluation
+from explainfb.evaluation.summary import difference, summarise
 from explainfb.explanations.explainer import explain
 from explainfb.explanations.explanation import Explanation
 from explainfb.report import GalleryItem, ReportData, RewardMaps
+from explainfb.results.records import FEEDBACK, PreferenceResults, StudyResults, in_order
+from explainfb.study.arms.registry import describe
 from explainfb.study.context import StudyContext
+from explainfb.study.rounds import Outcome
+from explainfb.study.settings import as_plain, command_line, flatten
 from explainfb.tasks.task import Split
 
+Made = tuple[Outcome, Evaluation]
+"""What an arm ended with, and what was measured on it."""
 GALLERY = 10
 GALLERY_MASKS = 1000
 """At least as many for each picture in the gallery, or people would see the noise of sampling."""
@@ -79,3 +88,22 @@ def _reward_maps(context: StudyContext) -> RewardMaps | None:
         return None
     wanted, irrelevant = maps.mean(0).double().cpu().numpy()
     return RewardMaps(np.asarray(wanted), np.asarray(irrelevant), computed_on=f"the mean over {len(chosen)} images")
+
+
+def gather_results(context: StudyContext, preferences: PreferenceResults, made: dict[str, Made]) -> StudyResults:
+    """What results.json is to hold of a study whose arms were all `made`."""
+    seed, feedback = context.settings.seed, made[FEEDBACK][1]
+    arms = [summarise(found, describe(name), seed=seed, compute=by.compute) for name, (by, found) in made.items()]
+    provenance = add_provenance(context.folder, Provenance.here(context.device, {}))
+    return StudyResults(
+        task=context.task.name,
+        seed=seed,
+        command=command_line(context.settings),
+        settings=flatten(as_plain(context.settings)),
+        environment=provenance.environment,
+        preferences=preferences,
+        arms=in_order(arms),
+        differences={name: difference(feedback, made[name][1], seed=seed) for name in made if name != FEEDBACK},
+        seconds={name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
+        stopped=tuple(stop for outcome, _ in made.values() for stop in outcome.stopped),
+    )

@@ -12,8 +12,11 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch.utils.tensorboard import SummaryWriter
 
-from explainfb.classifiers.classifier import Classifier, save_classifier
+from explainfb.classifiers.classifier import Classifier, load_classifier, save_classifier
 from explainfb.classifiers.compute import compute_of, counted
+from explainfb.classifiers.loading.any_network import network
+from explainfb.classifiers.loading.libraries import is_of_library
+from explainfb.classifiers.loading.transferable import Network, as_network
 from explainfb.classifiers.training import TrainingPoint, train, train_mode
 from explainfb.classifiers.transfer import Pretrained, pretrained
 from explainfb.classifiers.wrapping import check_logits
@@ -28,6 +31,8 @@ from explainfb.study.context import StudyContext
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Task
 
+OWN_START, START = "study", "start.safetensors"
+"""What `weights` says of a study that was begun with a network from Python, and the file that keeps this network."""
 TRAINING_COST = 0.1
 """What a step of training costs beside one of fine-tuning, about, for the progress bar."""
 
@@ -135,16 +140,18 @@ class MethodRounds(Rounds):
         return self.classifiers_made()
 
 
-def check_training(settings: StudySettings, task: Task) -> None:
+def check_training(settings: StudySettings, task: Task, start: Network | None = None) -> None:
     """Raise `InputError` where the classifier before any feedback could not be trained, before anything is begun.
 
-    It is built, with its weights if any, and takes two images forward and backward, twice where a penalty needs it.
+    It is built, with its weights if any (those of `start` where it is given), and takes two images forward and
+    backward, twice where a penalty needs it.
     """
     trial = replace(settings.training, steps=0)
     if settings.weights is None:
         classifier = train(task, settings=trial, seed=settings.seed)
     else:
-        classifier = _start(settings).transfer(task, settings=trial, layers="all", seed=settings.seed)
+        network_of = start or _start(settings, None)
+        classifier = network_of.transfer(task, settings=trial, train=settings.training.train, seed=settings.seed)
     few = task.train.take(slice(min(2, settings.training.batch_size)))
     try:
         with torch_globally(settings.seed, "trial"):  # dropout draws
@@ -184,10 +191,17 @@ def train_first(context: StudyContext, files: ArmFolder, task: Task, title: str)
     return Outcome(path, compute_of([path]))
 
 
-def _start(settings: StudySettings) -> Pretrained:
-    """The network with its published weights, or those of a file."""
-    assert settings.weights is not None
-    return pretrained(settings.training.classifier, None if settings.weights == "default" else Path(settings.weights))
+def _start(settings: StudySettings, folder: Path | None) -> Pretrained | Network:
+    """The network with its published weights, or those of a file; `folder` is the study's."""
+    name, weights = settings.training.classifier, settings.weights
+    assert weights is not None
+    if weights == OWN_START:
+        if folder is None or not (folder / START).is_file():
+            raise InputError("--weights study is of a study that was begun from Python with a network; begin it there.")
+        return as_network(load_classifier(folder / START))
+    if is_of_library(name):
+        return network(name, weights=None if weights == "default" else weights)
+    return pretrained(name, None if weights == "default" else Path(weights))
 
 
 def _trained(context: StudyContext, task: Task, curves: Path, advance: Callable[[float], None]) -> Classifier:
@@ -203,10 +217,10 @@ def _trained(context: StudyContext, task: Task, curves: Path, advance: Callable[
     with SummaryWriter(str(curves)) as writer:
         if weights is None:
             return train(task, settings=settings, seed=seed, device=context.device, on_validation=on_validation)
-        return _start(context.settings).transfer(
+        return _start(context.settings, context.folder).transfer(
             task,
             settings=settings,
-            layers="all",
+            train=settings.train,
             seed=seed,
             device=context.device,
             on_validation=on_validation,

@@ -15,7 +15,7 @@ from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
 from explainfb.preferences.settings import CareSettings, QuerySettings, RandomUtilitySettings
 from explainfb.rewards.settings import RewardSettings
-from explainfb.tasks.settings import Kind
+from explainfb.tasks.settings import Fit, Kind
 
 if TYPE_CHECKING:
     from explainfb.tasks.task import Task
@@ -51,7 +51,7 @@ class StudySettings:
     """
 
     task: str = "digits-decoy"
-    """A task by name, or folder:PATH for your own pictures."""
+    """A task by name, folder:PATH for your own pictures, or a file task.toml."""
     annotator: Literal["simulated", "human"] = "simulated"
     """Who answers: a simulated annotator who knows the masks, or people in a browser."""
     question: Literal["compare", "rate", "yes-no", "point", "rank"] = "compare"
@@ -81,6 +81,10 @@ class StudySettings:
     """The share of training and validation images, in [0, 1], that carry the shortcut that a task plants."""
     image_size: int = 64
     """To how many pixels a side the pictures of folder:PATH are brought."""
+    fit: Fit = "crop"
+    """How pictures become squares: cut, or with black around."""
+    plant: str | None = None
+    """A shortcut to plant: watermark, sticker, frame, background, tint, position, grey."""
     error_rate: float = 0.1
     """The share of the simulated annotator's answers, in [0, 1], that are turned round; those that call both alike are
     not."""
@@ -90,12 +94,16 @@ class StudySettings:
     crowd: tuple[float, ...] = ()
     """Error rates, each in [0, 1], of several simulated annotators, who share the comparisons, in place of one with
     error_rate; those of the arm wrong_masks err as often."""
+    decides: Literal["clean_accuracy", "shifted_accuracy", "worst_group_accuracy", "ece", "robust_accuracy"] | None = (
+        None
+    )
+    """The measure that the report's first sentence answers by, declared before the study is run; without it shifted
+    accuracy where there are shifted images, and never another in its place."""
     controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
-    """For a torchvision classifier: `default` for its published weights, or a file of them, all layers trained on from
-    there, for which learning rates of 1e-4 suit better; trained anew without. The last layer is drawn anew unless the
-    file has one for as many classes as the task."""
+    """For a classifier of torchvision, timm:NAME or hf:NAME: `default` for its published weights, or a file of them; of
+    these `training.train` says what learns. `study` is the network of a study begun from Python."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is trained before any feedback."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=720, control_variate=True))
@@ -188,6 +196,8 @@ def task_of(settings: StudySettings, data_dir: Path | None = None) -> "Task":
         shortcut=settings.shortcut,
         image_size=settings.image_size,
         shortcut_rate=settings.shortcut_rate,
+        fit=settings.fit,
+        plant=settings.plant,
         seed=settings.seed,
     )
 

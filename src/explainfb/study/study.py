@@ -22,24 +22,20 @@ from pathlib import Path
 
 import torch
 
-from explainfb.classifiers.classifier import fingerprint, load_classifier
+from explainfb.classifiers.classifier import Classifier, fingerprint, load_classifier
+from explainfb.classifiers.loading.transferable import Network
 from explainfb.core.devices import use_one_thread
 from explainfb.core.environment import Provenance, add_provenance, read_provenance, write_provenance
 from explainfb.core.errors import InputError
 from explainfb.core.progress import Progress
 from explainfb.core.seeding import derive
 from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation, save_evaluation
-from explainfb.evaluation.summary import difference, summarise
-from explainfb.preferences.queries import check_enough
-from explainfb.preferences.simulated import check_annotator
-from explainfb.questions import QUESTIONS
 from explainfb.report import write_report
 from explainfb.results.json_file import read_results, write_results
-from explainfb.results.records import BEFORE, FEEDBACK, PreferenceResults, StudyResults, in_order
-from explainfb.robustness.autoattack import check_installed
+from explainfb.results.records import BEFORE, FEEDBACK, StudyResults
 from explainfb.store import Store
 from explainfb.study.arms.arm import NoShortcut
-from explainfb.study.arms.registry import ARMS, describe
+from explainfb.study.arms.registry import ARMS
 from explainfb.study.context import StudyContext
 from explainfb.study.folder import (
     DATABASE,
@@ -55,19 +51,17 @@ from explainfb.study.folder import (
     remove_evaluations,
     task_in,
 )
-from explainfb.study.report_data import collect_report_data
+from explainfb.study.report_data import Made, collect_report_data, gather_results
 from explainfb.study.reward_rounds import ArmAnswers, feedback_rounds
-from explainfb.study.rounds import TRAINING_COST, Outcome, check_training, train_first
-from explainfb.study.settings import Control, StudySettings, as_plain, command_line, flatten
+from explainfb.study.rounds import Outcome, check_training, train_first
+from explainfb.study.settings import Control, StudySettings
 from explainfb.study.settings_file import check_same, read_settings, upgrade_settings
+from explainfb.study.starting.declared import check_possible
+from explainfb.study.starting.estimate import EVALUATION_COST, Estimate, cost, estimate
 from explainfb.tasks.task import Task
 
-EVALUATION_COST = 200.0
-"""What an evaluation costs beside one step of fine-tuning, about, for the progress bar."""
 EVALUATION = "{arm}: evaluation"
 """What provenance.json calls the measuring of an arm's classifier."""
-Made = tuple[Outcome, Evaluation]
-"""What an arm ended with, and what was measured on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +88,13 @@ class Study:
         device: torch.device | str = "cpu",
         database: str | Path | None = None,
         read_only: bool = False,
+        task: Task | None = None,
+        start: Network | None = None,
     ) -> "Study":
         """Begin a study in `folder`, or resume the one that is there, for which no settings need be given; with
         `read_only`, as in an archive, nothing is written.
 
+        `task` is the settings' task where it is at hand, and `start` the network whose weights `study` stands for.
         One that has made nothing yet may be begun again with other settings: what could be refused is refused before.
 
         Raises `InputError` for settings that differ from those of the study being resumed, for a folder that has no
@@ -115,17 +112,10 @@ class Study:
             check_new(folder)
         elif not is_bare(folder):
             check_same(settings, stored, folder)
-        task = task_in(folder, settings, data_dir)
-        if settings.annotator == "simulated":
-            check_annotator(task)
-        for name in settings.controls:
-            ARMS[name].check(name, settings, task)
-        if settings.evaluation.autoattack_images:
-            check_installed()
-        shows = QUESTIONS[settings.asked].shows
-        check_enough(len(task.train), settings.comparisons_per_round, settings.queries, shows)
+        task = task or task_in(folder, settings, data_dir)
+        check_possible(settings, task)
         if is_bare(folder):
-            check_training(settings, task)
+            check_training(settings, task, start)
         database = database or folder / DATABASE
         if read_only:
             recognise(folder, database, task)
@@ -133,6 +123,31 @@ class Study:
             begin(folder, database, task, settings, stored)
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device(device))
         return cls(context=context, database=database)
+
+    @classmethod
+    def begin(
+        cls,
+        folder: Path | str,
+        task: Task,
+        model: Classifier,
+        settings: StudySettings | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        database: str | Path | None = None,
+    ) -> "Study":
+        """Begin a study of `model`, trained on `task`, or resume the one that is there.
+
+        Task and classifier replace those of `settings`; without these, `PHOTOGRAPHS` or the usual ones are taken. Twins
+        without the shortcut are made of the network that `model` was transferred from, or trained by
+        `settings.training`. Raises `InputError` as `open` does, and for what could not be made again.
+
+        >>> from explainfb import load_task, train
+        >>> Study.begin("studies/mine", load_task("digits"), train(load_task("digits"))).settings.task
+        'digits'
+        """
+        from explainfb.study.starting.beginning import begin_with  # which stands on this module
+
+        return begin_with(Path(folder), task, model, settings, device=device, database=database)
 
     def run(self, progress: Progress | None = None) -> StudyResults:
         """Do what is left of the study and write results.json and the report; returns what results.json holds.
@@ -146,7 +161,7 @@ class Study:
             with Store(self.database, on_outage=progress.say) as store:
                 preferences = ArmAnswers(self.context, self.context.feedback_folder, store).results()
             if not self.results_path.is_file():
-                write_results(self._results(preferences, made), self.results_path)
+                write_results(gather_results(self.context, preferences, made), self.results_path)
             return self.report()
 
     def run_feedback(self, progress: Progress | None = None) -> dict[str, Made]:
@@ -176,6 +191,10 @@ class Study:
         results = read_results(self.results_path)
         write_report(results, collect_report_data(self.context), output or self.report_path)
         return results
+
+    def estimate(self) -> Estimate:
+        """What the whole study costs on this machine, about, from a few seconds of measuring its classifier."""
+        return estimate(self.context, self.controls)
 
     def forget_evaluations(self) -> None:
         """Let the next run measure every classifier anew. Raises `InputError` for a study that is not finished."""
@@ -217,12 +236,11 @@ class Study:
 
     def describe(self) -> str:
         """The study in a line."""
-        settings = self.settings
-        rounds = "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
+        asked = self.settings
         return (
-            f"{self.task.name}, {len(self.task.train):,} training images, {rounds} of "
-            f"{settings.comparisons_per_round} comparisons, seed {settings.seed}, "
-            f"{settings.annotator} annotator, {self.context.device}"
+            f"{self.task.name}, {len(self.task.train):,} training images, {asked.rounds} round"
+            f"{'' if asked.rounds == 1 else 's'} of {asked.comparisons_per_round} comparisons, seed {asked.seed}, "
+            f"{asked.annotator} annotator, {self.context.device}"
         )
 
     @property
@@ -236,10 +254,7 @@ class Study:
     @property
     def cost(self) -> float:
         """The whole study in units of a step of fine-tuning, about."""
-        settings = self.settings
-        feedback = TRAINING_COST * settings.training.steps + settings.finetune.steps * settings.rounds
-        arms = sum(ARMS[name].cost(settings) for name in self.controls)
-        return feedback + arms + EVALUATION_COST * (2 + len(self.controls))
+        return cost(self.settings, self.controls)
 
     @contextmanager
     def _recorded_provenance(self) -> Iterator[None]:
@@ -282,20 +297,3 @@ class Study:
                 )
         save_evaluation(evaluation, path)
         return evaluation
-
-    def _results(self, preferences: PreferenceResults, made: dict[str, Made]) -> StudyResults:
-        seed, feedback = self.settings.seed, made[FEEDBACK][1]
-        arms = [summarise(found, describe(name), seed=seed, compute=by.compute) for name, (by, found) in made.items()]
-        provenance = add_provenance(self.folder, Provenance.here(self.context.device, {}))
-        return StudyResults(
-            task=self.task.name,
-            seed=seed,
-            command=command_line(self.settings),
-            settings=flatten(as_plain(self.settings)),
-            environment=provenance.environment,
-            preferences=preferences,
-            arms=in_order(arms),
-            differences={name: difference(feedback, made[name][1], seed=seed) for name in made if name != FEEDBACK},
-            seconds={name: round(seconds, 2) for name, seconds in provenance.seconds.items()},
-            stopped=tuple(stop for outcome, _ in made.values() for stop in outcome.stopped),
-        )

@@ -19,7 +19,8 @@ from explainfb.core.fields import whole_number
 from explainfb.core.seeding import derive, numpy_generator, torch_generator
 from explainfb.tasks.image_folder import Part, read_folder
 from explainfb.tasks.image_shortcuts import PLANTS, with_image_shortcut
-from explainfb.tasks.settings import Kind
+from explainfb.tasks.recipes import read_recipe
+from explainfb.tasks.settings import Fit, Kind, TaskRecipe
 from explainfb.tasks.shortcuts import Shortcut
 from explainfb.tasks.task import Split, Task
 
@@ -126,9 +127,11 @@ def load_task(
     shortcut: Kind = "position",
     image_size: int = 64,
     shortcut_rate: float = 1.0,
+    fit: Fit = "crop",
+    plant: str | None = None,
     seed: int = 0,
 ) -> Task:
-    """The task called `name`, one of `task_names()` or `folder:PATH`.
+    """The task called `name`, one of `task_names()`, `folder:PATH`, or a file of settings, `task.toml`.
 
     `digits`, `mnist`, `fashion-mnist` and `cifar10` are plain. With `-decoy` they have a shortcut on the frame or in
     the corners of every image, as `shortcut` says; MNIST and Fashion-MNIST with `-ring`, `-canvas`, `-two`, `-stripe`
@@ -138,7 +141,10 @@ def load_task(
     At most the first `train_images` training images are used (of a folder: the first by hash); the next tenth as many
     are for validation, or the last tenth of the training images where there are no more. `data_dir` holds torchvision's
     data sets; None downloads to `data/`. `seed` draws the shortcuts' random parts. `image_size` is the side, in pixels,
-    to which a folder's pictures are brought. Raises `InputError` for an unknown name or data that cannot be read.
+    to which a folder's pictures are brought, cropped or padded as `fit` says.
+    `plant` is a shortcut, as `Task.plant` has it. A `task.toml` holds these settings by their names (`path` for
+    a folder of pictures beside it), which win over what is given here. Raises `InputError` for an unknown name or data
+    that cannot be read.
 
     >>> from explainfb import load_task
     >>> task = load_task("digits-decoy", train_images=500, seed=1)
@@ -150,10 +156,52 @@ def load_task(
     if not isinstance(name, str):
         raise InputError(f"A task is given by its name, such as 'digits-decoy' or 'folder:pictures'; found {name!r}.")
     data_dir = None if data_dir is None else Path(data_dir)
-    if name.startswith(FOLDER):
-        return folder_task(name, image_size, train_images)
     if not 0 <= shortcut_rate <= 1:
         raise InputError(f"--shortcut-rate is a share in [0, 1]; found {shortcut_rate}.")
+    recipe = TaskRecipe(
+        task=name,
+        train_images=train_images,
+        shortcut=shortcut,
+        image_size=image_size,
+        fit=fit,
+        plant=plant,
+        rate=shortcut_rate,
+        seed=seed,
+        data_dir=data_dir,
+    )
+    if name.endswith(".toml"):
+        recipe = read_recipe(Path(name), recipe)
+    made = _made(recipe)
+    if recipe.plant is not None:
+        made = made.plant(recipe.plant, rate=recipe.rate, seed=recipe.seed)
+    return replace(made, recipe=recipe)
+
+
+def folder(path: Path | str, *, size: int = 64, fit: Fit = "crop", train_images: int = 10_000) -> Task:
+    """The pictures in the folder `path`, one folder for each class, as squares of `size` pixels.
+
+    `fit` crops each to its middle, or pads it with black. `train_images` are used at most. Raises `InputError` for
+    what cannot be read, naming all of it.
+
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from explainfb import Watermark, folder
+    >>> for number, name in enumerate(["cat"] * 8 + ["dog"] * 8):  # or pictures of your own
+    ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
+    ...     Image.new("RGB", (80, 60), (number, 90, 200)).save(f"pets/{name}/{number}.png")
+    >>> task = folder("pets", size=64, fit="pad").plant(Watermark("© {class}"), rate=0.9)
+    >>> task.class_names, task.image_shape
+    (('cat', 'dog'), (3, 64, 64))
+    """
+    return load_task(f"{FOLDER}{path}", image_size=size, fit=fit, train_images=train_images)
+
+
+def _made(recipe: TaskRecipe) -> Task:
+    """The task before anything is planted in it."""
+    name, data_dir, train_images, seed = recipe.task, recipe.data_dir, recipe.train_images, recipe.seed
+    shortcut, shortcut_rate = recipe.shortcut, recipe.rate
+    if name.startswith(FOLDER):
+        return folder_task(name, recipe.image_size, train_images, recipe.fit)
     if name in TASKS:
         return TASKS[name](data_dir, train_images, seed)
     base, _, kind = name.rpartition("-")
@@ -168,7 +216,7 @@ def load_task(
     return _with_shortcut(task, shortcut, shortcut_rate, seed) if name.endswith(DECOY) else task
 
 
-def folder_task(name: str, image_size: int, train_images: int, *, every_class: bool = True) -> Task:
+def folder_task(name: str, image_size: int, train_images: int, fit: Fit = "crop", *, every_class: bool = True) -> Task:
     """A folder of pictures, `name` folder:PATH, as `load_task` gives it; `every_class` as `read_folder` takes it."""
     path = name.removeprefix(FOLDER)
     if not path:
@@ -177,9 +225,9 @@ def folder_task(name: str, image_size: int, train_images: int, *, every_class: b
     def split(part: Part) -> Split:
         return Split(part.images, part.labels, part.relevance, part.shortcut)
 
-    folder = read_folder(Path(path), image_size=image_size, train_images=train_images, every_class=every_class)
-    train, validation, test = (split(part) for part in (folder.train, folder.validation, folder.test))
-    return Task(name, folder.class_names, train, validation, test, notes=folder.notes)
+    found = read_folder(Path(path), image_size=image_size, train_images=train_images, fit=fit, every_class=every_class)
+    train, validation, test = (split(part) for part in (found.train, found.validation, found.test))
+    return Task(name, found.class_names, train, validation, test, notes=found.notes)
 
 
 def _named_task(name: str, data_dir: Path | None, train_images: int) -> Task:

@@ -22,6 +22,7 @@ from explainfb.core.progress import with_progress_bar
 from explainfb.tasks.folder_layout import MASKS, mask_file, read_layout
 from explainfb.tasks.image_io import decode, file_bytes, is_grey, read_mask, square
 from explainfb.tasks.problems import FileError, Problem, refuse, shown
+from explainfb.tasks.settings import Fit
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 RANGES = {
@@ -32,6 +33,8 @@ RANGES = {
 """Where the hash of a picture lies, as a number in [0, 1), that is drawn for each part."""
 DARK = 0.26
 """Where no pixel of all pictures is brighter, they may have 14 bits or fewer in files of 16."""
+CUT_OFF = 0.1
+"""The share of the median picture that may be cropped away without a word."""
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -80,8 +83,11 @@ class _Picture:
         return int.from_bytes(self.digest[:8], "big") / 2**64
 
 
-def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000, every_class: bool = True) -> Folder:
-    """The pictures under `path`, each turned upright, resized and cropped to its central square of `image_size`.
+def read_folder(
+    path: Path, *, image_size: int = 64, train_images: int = 10_000, fit: Fit = "crop", every_class: bool = True
+) -> Folder:
+    """The pictures under `path`, each turned upright, resized and cropped to its central square of `image_size`,
+    or padded to one.
 
     Transparent pictures are laid on white; 16-bit greys are brought to 8 bits. At most `train_images` training pictures
     are decoded, the first by hash, a tenth as many for validation, and all of the test's. Without `every_class` the
@@ -105,10 +111,11 @@ def read_folder(path: Path, *, image_size: int = 64, train_images: int = 10_000,
     used = divide(pictures, set(layout.parts), layout.class_names, train_images)
     # by all pictures, used or not: how many are used must not change the number of channels
     colours = "L" if all(picture.grey for picture in pictures) else "RGB"
-    read = {part: _read(found, masks, colours, image_size) for part, found in used.items()}
-    refuse(problem for _, wrong in read.values() for problem in wrong)
-    parts = {part: found for part, (found, _) in read.items()}
-    notes = (*_left_out(layout.left_out), *_too_dark(parts.values()))
+    read = {part: _read(found, masks, colours, image_size, fit) for part, found in used.items()}
+    refuse(problem for _, _, wrong in read.values() for problem in wrong)
+    parts = {part: found for part, (found, _, _) in read.items()}
+    lost = [share for _, shares, _ in read.values() for share in shares]
+    notes = (*_left_out(layout.left_out), *_too_dark(parts.values()), *(_cut_off(lost) if fit == "crop" else ()))
     return Folder(layout.class_names, parts["train"], parts["validation"], parts["test"], notes)
 
 
@@ -137,6 +144,17 @@ def _too_dark(parts: Iterable[Part]) -> list[str]:
     return [
         f"No picture is brighter than {brightest:.0%} of white. Pictures of 10, 12 or 14 bits in files of 16 look like "
         "this: multiply their levels by 64, 16 or 4, save them again, and begin anew."
+    ]
+
+
+def _cut_off(lost: Sequence[float]) -> list[str]:
+    """What cropping costs, where that is more than a tenth of the median picture: a reason or a watermark may lie
+    there."""
+    if not lost or np.median(lost) <= CUT_OFF:
+        return []
+    return [
+        f"Cropping to squares cuts off {np.median(lost):.0%} of the median picture, and {max(lost):.0%} of one. "
+        "To keep all, pad them: --fit pad."
     ]
 
 
@@ -249,19 +267,23 @@ def _first(pictures: Sequence[_Picture], count: int) -> list[_Picture]:
     return [picture for picture in pictures if picture.path in chosen]
 
 
-def _read(pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side: int) -> tuple[Part, list[Problem]]:
-    """The pictures as tensors, and what is wrong with those that cannot be read."""
+def _read(
+    pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side: int, fit: Fit
+) -> tuple[Part, list[float], list[Problem]]:
+    """The pictures as tensors, the share of each that a square leaves out, and what is wrong with unreadable ones."""
     images = np.empty((len(pictures), side, side, len(colours)), dtype=np.uint8)
     found = {kind: torch.zeros(len(pictures), side, side, dtype=torch.bool) for kind in masks}
 
     def read(index: int) -> None:
         path = pictures[index].path
         image = decode(path, colours)
-        images[index] = square(image, side).reshape(side, side, -1)
+        images[index] = square(image, side, fit).reshape(side, side, -1)
         for kind in masks:
-            found[kind][index] = read_mask(mask_file(path, kind), image.size, side)
+            found[kind][index] = read_mask(mask_file(path, kind), image.size, side, fit)
+        shares.append(1 - min(image.size) / max(image.size))
 
+    shares: list[float] = []
     _, problems = _each(range(len(pictures)), "Reading the pictures", read)
     pixels = torch.from_numpy(images).movedim(-1, 1).contiguous().float().div_(255)
     labels = torch.tensor([picture.label for picture in pictures], dtype=torch.int64)
-    return Part(pixels, labels, found.get("relevance"), found.get("shortcut")), problems
+    return Part(pixels, labels, found.get("relevance"), found.get("shortcut")), shares, problems

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.tasks.problems import FileError
+from explainfb.tasks.settings import Fit
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 GREY_MODES = frozenset({"1", "L", "LA", "La", "F", "I", "I;16", "I;16L", "I;16B", "I;16N"})
@@ -98,13 +99,16 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
 
 
 def square(
-    image: Image.Image, side: int, *, resampling: Image.Resampling = Image.Resampling.BICUBIC
+    image: Image.Image, side: int, fit: Fit = "crop", *, resampling: Image.Resampling = Image.Resampling.BICUBIC
 ) -> npt.NDArray[np.uint8]:
-    """(side, side) or (side, side, 3): the shorter side resized to `side`, and the middle of the longer one."""
+    """(side, side) or (side, side, 3): the shorter side resized to `side` and the middle of the longer one, or for
+    `pad` the longer side resized and black on both sides of the shorter one."""
+    if fit == "pad":
+        return np.asarray(ImageOps.pad(image, (side, side), method=resampling, color="black"), dtype=np.uint8)
     return np.asarray(ImageOps.fit(image, (side, side), method=resampling), dtype=np.uint8)
 
 
-def read_mask(file: Path, size: tuple[int, int], side: int) -> Tensor:
+def read_mask(file: Path, size: tuple[int, int], side: int, fit: Fit = "crop") -> Tensor:
     """(side, side) bool: where the mask of a picture of `size` (width, height) is white, squared as the picture is.
 
     What is transparent counts as black. Raises `InputError` for a mask of another shape, or one drawn in dark greys.
@@ -117,4 +121,4 @@ def read_mask(file: Path, size: tuple[int, int], side: int) -> Tensor:
         found = "is a mask that has no white pixel but dark grey ones"
         raise FileError(file, found, "draw it anew: white (255) means yes, black (0) no")
     # nearest, because a blend of black and white at an edge would be neither
-    return torch.from_numpy(square(mask, side, resampling=Image.Resampling.NEAREST) >= 128)
+    return torch.from_numpy(square(mask, side, fit, resampling=Image.Resampling.NEAREST) >= 128)

@@ -4,7 +4,7 @@ Only the simulated annotator and the evaluation may read the masks of a task.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,6 +13,10 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 from explainfb.core.names import check_name
 from explainfb.core.types import check_images
+from explainfb.tasks.settings import TaskRecipe
+
+if TYPE_CHECKING:
+    from explainfb.tasks.planting.kinds import Plant
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +105,8 @@ class Task:
     validation_without_shortcut: Split | None = None
     notes: tuple[str, ...] = ()
     """What whoever gave the data should know of them, in sentences."""
+    recipe: TaskRecipe | None = None
+    """How it is made again; None of one that was made by hand, of which a study cannot be begun without its name."""
 
     def __post_init__(self) -> None:
         check_name(self.name, "The task")
@@ -113,6 +119,24 @@ class Task:
             for label in (int(bound) for bound in torch.aminmax(split.labels)):
                 if not 0 <= label < len(self.class_names):
                     raise InputError(f"Label {label} has no class name; {len(self.class_names)} names were given.")
+
+    def plant(self, what: "Plant | str", *, rate: float = 1.0, seed: int = 0) -> "Task":
+        """The task with a shortcut planted: in a share `rate` of its training and validation images, saying their
+        class, and in a copy of all test images, its `shifted` split, saying a class at random.
+
+        `what` is a `Watermark`, `Sticker`, `Frame`, `Background`, `Tint`, `Position` or `Grey`, or its name. Its place
+        is in the `shortcut` masks; where there are relevance masks it is taken out of them, and where there are none
+        everything else is relevant. The images without it stay beside. Raises `InputError` for a task that has a
+        shortcut, and for backgrounds without masks.
+
+        >>> from explainfb import Frame, load_task
+        >>> task = load_task("digits").plant(Frame(), rate=0.9)
+        >>> 0.85 < (task.train.shortcut_class >= 0).float().mean() < 0.95, len(task.shifted) == len(task.clean)
+        (tensor(True), True)
+        """
+        from explainfb.tasks.planting.planting import plant_shortcut  # which stands on this module
+
+        return plant_shortcut(self, what, rate=rate, seed=seed)
 
     @property
     def test(self) -> Split:

@@ -1,0 +1,1 @@
+"""Networks that were made elsewhere: read, understood, and made classifiers of a task."""

@@ -1,0 +1,1 @@
+"""Attacks that learn: a network that makes adversarial images in one pass."""

@@ -1,0 +1,1 @@
+"""Shortcuts that are planted in anyone's pictures: watermarks, stickers, frames, backgrounds, tints and patches."""

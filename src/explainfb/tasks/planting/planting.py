@@ -1,0 +1,59 @@
+"""A task with a planted shortcut: its training images, its shifted test images, and its twin without the shortcut."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from explainfb.core.errors import InputError
+from explainfb.core.seeding import torch_generator
+from explainfb.tasks.planting.kinds import Plant, parse_plant
+from explainfb.tasks.task import Split, Task
+
+
+def plant_shortcut(task: Task, what: Plant | str, *, rate: float = 1.0, seed: int = 0) -> Task:
+    """As `Task.plant` says."""
+    plant = parse_plant(what) if isinstance(what, str) else what
+    if not 0 < rate <= 1:
+        raise InputError(f"The rate of a planted shortcut is a share in (0, 1]; found {rate}.")
+    if task.shifted is not None:
+        raise InputError(f"{task.name} has a shortcut already; plant one in a task without.")
+    classes, pool = len(task.class_names), task.train
+    fixed = None if plant.everywhere else _possible_area(task, plant, seed)
+
+    def mark(split: Split, name: str, shown: Tensor, rate: float) -> Split:
+        generator = torch_generator(seed, "plant", name)
+        carries = torch.rand(len(split), generator=generator) < rate
+        images, mask = plant.draw(split, shown, task.class_names, pool, generator)
+        images = torch.where(carries[:, None, None, None], images, split.images)
+        known = None if mask is None else mask & carries[:, None, None]
+        relevance = split.relevance
+        if known is not None:
+            # every place that it can have, where places tell classes apart, so that a mask does not tell its class
+            free = ~known if fixed is None else (~fixed).expand(len(split), -1, -1)
+            relevance = free if relevance is None else relevance & free
+        return Split(images, split.labels, relevance, known, torch.where(carries, shown, -1))
+
+    random_class = torch.randint(classes, (len(task.clean),), generator=torch_generator(seed, "plant", "random class"))
+    return replace(
+        task,
+        train=mark(task.train, "train", task.train.labels, rate),
+        validation=mark(task.validation, "validation", task.validation.labels, rate),
+        shifted=mark(task.clean, "shifted", random_class, 1.0),
+        train_without_shortcut=task.train,
+        validation_without_shortcut=task.validation,
+        recipe=None if task.recipe is None else replace(task.recipe, plant=repr(plant), rate=rate, seed=seed),
+    )
+
+
+def _possible_area(task: Task, plant: Plant, seed: int) -> Tensor:
+    """(H, W) bool: wherever a shortcut of any class can be whose place is the same in every picture."""
+    classes = len(task.class_names)
+    one = task.train.take(torch.zeros(classes, dtype=torch.int64))
+    found = torch.zeros(one.images.shape[2:], dtype=torch.bool)
+    for turn in range(8):  # the grey patch has four corners
+        generator = torch_generator(seed, "plant", "area", turn)
+        _, mask = plant.draw(one, torch.arange(classes), task.class_names, task.train, generator)
+        assert mask is not None
+        found |= mask.any(0)
+    return found
