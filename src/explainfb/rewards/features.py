@@ -46,11 +46,11 @@ class ClassifierFeatures:
         least; those with less than half of the grid's cells a side are left out. Raises `InputError` for a network
         without convolutions.
         """
-        cells = tuple(min(MOST_CELLS, -(-side // 4)) for side in images.shape[2:])
+        height, width = (min(MOST_CELLS, -(-side // 4)) for side in images.shape[2:])
         by_size: dict[tuple[int, ...], Tensor] = {}
         for output in _convolved(self.classifier, images):
             size = tuple(output.shape[2:])
-            large = all(2 * have >= want for have, want in zip(size, cells, strict=True))
+            large = all(2 * have >= want for have, want in zip(size, (height, width), strict=True))
             if large and (size not in by_size or output.shape[1] <= by_size[size].shape[1]):
                 by_size[size] = output
         if not by_size:
@@ -59,7 +59,7 @@ class ClassifierFeatures:
                 "read; set reward.features to pixels."
             )
         halves = [half for each in by_size.values() for half in (each.relu(), (-each).relu())]
-        return torch.cat([F.adaptive_avg_pool2d(half, cells) for half in halves], dim=1)
+        return torch.cat([F.adaptive_avg_pool2d(half, (height, width)) for half in halves], dim=1)
 
 
 def _convolved(classifier: Classifier, images: Tensor) -> list[Tensor]:

@@ -59,8 +59,8 @@ class ExplainedImages:
         return replace(self, features=torch.cat(parts))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "ExplainedImages":
-        tensors = {item.name: getattr(self, item.name) for item in fields(self)}
-        return ExplainedImages(**{name: None if each is None else change(each) for name, each in tensors.items()})
+        here = {item.name: getattr(self, item.name) for item in fields(self)}
+        return replace(self, **{name: change(each) for name, each in here.items() if each is not None})
 
 
 def to_scale(weights: Tensor, scale: Scale) -> Tensor:
