@@ -113,6 +113,7 @@ class Explainer:
         segments = _own_segments(image, segments, self.settings)
         # a stream for each image, named by its pixels: the images explained before or beside it change nothing
         content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
+        self.classifier.eval()
         asked = _PerturbedImage(self, image, segments, torch_generator(self.seed, "explain", content))
         sample = asked.ask(self.settings.first_samples)
         if self.settings.n_samples == "auto":
@@ -147,7 +148,10 @@ class _PerturbedImage:
         labels = torch.from_numpy(segments)[None].to(device)
         self.perturber = Perturber(image[None].to(device), labels, explainer.settings.fill, explainer.background)
         self.superpixels = int(segments.max()) + 1
-        [self.plain] = self._outputs(torch.ones(1, self.superpixels), None)
+        everything = torch.ones(1, 1, self.superpixels, device=device)
+        self.unperturbed = self.perturber(everything, generator)[0]  # (1, C, H, W)
+        self.plain: Tensor | None = None
+        """(classes,) probabilities of the image itself, once it was asked about."""
         self.parts: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []
 
     def ask(self, count: int) -> PerturbationSample:
@@ -164,33 +168,46 @@ class _PerturbedImage:
         return self._sample()
 
     def _outputs(self, masks: Tensor, chosen: Tensor | None) -> Tensor:
-        """(N, classes) probabilities under masks (N, d)."""
+        """(N, classes) probabilities under masks (N, d); the first time `plain` is found as well."""
         classifier = self.explainer.classifier
-        classifier.eval()
         limit = CPU_CHUNK_BYTES if classifier.device.type == "cpu" else CHUNK_BYTES
         most = limit // (self.image.numel() * self.image.element_size())
         chunk = max(1, min(CHUNK_IMAGES, classifier.comfortable_batch, most))
+        count = -(-len(masks) // chunk)  # of parts, as large as each other: a small one at the end would cost more
+        asked = masks.to(classifier.device).tensor_split(count)
+        behind = [None] * count if chosen is None else chosen[None].tensor_split(count, 1)
         outputs = []
-        for part in torch.arange(len(masks)).tensor_split(-(-len(masks) // chunk)):  # with no small one at the end
-            asked = masks[None, part].to(classifier.device)
-            behind = None if chosen is None else chosen[None, part]
-            outputs.append(classifier(self.perturber(asked, self.generator, behind)[0]).softmax(1))
-        return torch.cat(outputs).cpu()
+        for part, drawn in zip(asked, behind, strict=True):
+            images = self.perturber(part[None], self.generator, drawn)[0]
+            if self.plain is None and not outputs:
+                images = torch.cat([self.unperturbed, images])  # a pass of its own would cost as much as ten of these
+            outputs.append(classifier(images).softmax(1))
+        found = torch.cat(outputs).cpu()
+        if self.plain is None:
+            self.plain, found = found[0], found[1:]
+        return found
 
     def _sample(self) -> PerturbationSample:
-        masks, weights, outputs = (torch.cat(parts) for parts in list(zip(*self.parts, strict=True))[:3])
+        assert self.plain is not None
+        masks, weights, outputs = (self._in_pairs([part[which] for part in self.parts]) for which in range(3))
+        chosen = [part[3] for part in self.parts if part[3] is not None]
+        known = self._known(masks, self._in_pairs(chosen)) if self.explainer.control is not None else None
         settings = self.explainer.settings
-        return PerturbationSample(
-            self.segments, masks, weights, outputs, self.plain, settings, self.image, self._known(masks)
-        )
+        return PerturbationSample(self.segments, masks, weights, outputs, self.plain, settings, self.image, known)
 
-    def _known(self, masks: Tensor) -> KnownPart | None:
+    def _in_pairs(self, parts: Sequence[Tensor]) -> Tensor:
+        """All parts, each of which has complements in its second half, so that they are in the second half of all."""
+        if len(parts) == 1 or self.explainer.settings.sampling == "lime":
+            return torch.cat(list(parts))
+        halves = [part.chunk(2) for part in parts]
+        return torch.cat([half[which] for which in range(2) for half in halves])
+
+    def _known(self, masks: Tensor, chosen: Tensor) -> KnownPart:
         control = self.explainer.control
-        if control is None:
-            return None
+        assert control is not None
+        assert self.plain is not None
         mixtures = control.known(self.segments)
         contributions = mixtures.contributions(self.image[None].cpu(), self.plain[None])[0]
-        chosen = torch.cat([part[3] for part in self.parts if part[3] is not None])
         logits = masks @ contributions + mixtures.background_logits(masks, chosen)
         return KnownPart(logits.softmax(1), mixtures, contributions)
 

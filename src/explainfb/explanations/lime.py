@@ -10,6 +10,7 @@ With the masks fixed, β is linear in f, so ∂β/∂θ exists for a classifier 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -41,25 +42,76 @@ class LinearFit(NamedTuple):
     """(..., K): weighted R²."""
 
 
+@dataclass(frozen=True, eq=False)
+class RidgeDesign:
+    """The weighted ridge regression on masks (..., N, d), factorised: whatever is regressed on them shares that work.
+
+    In float64, in which lime and scikit-learn compute as well: the weights are to be theirs.
+    """
+
+    share: Tensor
+    """(..., 1, N) of all weight that each mask has."""
+    mask_mean: Tensor
+    """(..., 1, d)"""
+    centred: Tensor
+    """(..., N, d) masks less their mean, so that the penalty leaves the intercept free."""
+    weighted: Tensor
+    """(..., d, N) the same transposed, times the weights of the masks."""
+    factor: Tensor
+    """(..., d, d) Cholesky's, of the normal equations."""
+
+    @classmethod
+    def of(cls, masks: Tensor, similarity: Tensor, alpha: float = 1.0) -> "RidgeDesign":
+        """masks (..., N, d) with weights (..., N)."""
+        masks, similarity = masks.double(), similarity.double()
+        share = (similarity / similarity.sum(-1, keepdim=True)).unsqueeze(-2)
+        mask_mean = share @ masks
+        centred = masks - mask_mean
+        weighted = centred.mT * similarity.unsqueeze(-2)
+        gram = weighted @ centred
+        gram.diagonal(dim1=-2, dim2=-1).add_(alpha)
+        return cls(share, mask_mean, centred, weighted, torch.linalg.cholesky(gram))
+
+    def coefficients(self, outputs: Tensor) -> Tensor:
+        """(..., d, K) weights of outputs (..., N, K)."""
+        return torch.cholesky_solve(self.weighted @ outputs.double(), self.factor)
+
+    def fit(self, outputs: Tensor) -> LinearFit:
+        """The regression of outputs (..., N, K)."""
+        outputs = outputs.double()
+        output_mean = self.share @ outputs
+        weights = self.coefficients(outputs)
+        residual = (self.share @ (outputs - output_mean - self.centred @ weights) ** 2).squeeze(-2)
+        total = (self.share @ (outputs - output_mean) ** 2).squeeze(-2)
+        # a constant output is fitted perfectly, where R² would be one rounding error over another
+        rounding = torch.finfo(total.dtype).tiny + (16 * torch.finfo(total.dtype).eps * output_mean.squeeze(-2)) ** 2
+        fit = torch.where(total > rounding, 1 - residual / total.clamp_min(rounding), 1.0)
+        return LinearFit(weights, (output_mean - self.mask_mean @ weights).squeeze(-2), fit)
+
+    def standard_errors(self, residuals: Tensor, *, paired: bool) -> Tensor:
+        """(d,) standard errors of the coefficients from residuals (N,); of one image's masks.
+
+        Robust to noise of any size at each mask, with the correction HC2 for what the fit took up (MacKinnon & White
+        1985). `paired`: the second half of the masks are the complements of the first, and a pair is one observation.
+        """
+        # in float32, which is half as much to go through, and far more precise than an estimate of an error
+        inverse, weighted = torch.cholesky_inverse(self.factor).float(), self.weighted.float()
+        projection = inverse @ weighted  # (d, N): coefficients are projection @ outputs
+        leverage = torch.linalg.vecdot(projection, self.centred.float().T, dim=0) + self.share[0].float()
+        moved = projection.mul_(residuals.float())
+        if paired:
+            first, second = moved.chunk(2, 1)
+            moved, leverage = first + second, leverage.unflatten(0, (2, -1)).sum(0)
+        variances: Tensor = moved.square_() @ (1 - leverage).clamp_min(LEAST_FREEDOM).reciprocal()
+        return variances.sqrt().double()
+
+
 def fit_linear(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = 1.0) -> LinearFit:
     """The weighted ridge regression of outputs (..., N, K) on masks (..., N, d) with weights (..., N), in float64.
 
     Differentiable with respect to `outputs`. A superpixel that is never hidden gets the weight 0.
     """
-    # float64, in which lime and scikit-learn compute as well: the weights are to be theirs
-    masks, outputs, similarity = masks.double(), outputs.double(), similarity.double()
-    share = (similarity / similarity.sum(-1, keepdim=True)).unsqueeze(-2)  # (..., 1, N)
-    mask_mean, output_mean = share @ masks, share @ outputs
-    centred = masks - mask_mean  # so that the penalty leaves the intercept free
-    weighted = centred.mT * similarity.unsqueeze(-2)  # (..., d, N)
-    gram = weighted @ centred + alpha * torch.eye(masks.shape[-1], dtype=masks.dtype, device=masks.device)
-    weights = torch.cholesky_solve(weighted @ outputs, torch.linalg.cholesky(gram))
-    residual = (share @ (outputs - output_mean - centred @ weights) ** 2).squeeze(-2)
-    total = (share @ (outputs - output_mean) ** 2).squeeze(-2)
-    # a constant output is fitted perfectly, where R² would be one rounding error over another
-    rounding = torch.finfo(total.dtype).tiny + (16 * torch.finfo(total.dtype).eps * output_mean.squeeze(-2)) ** 2
-    fit = torch.where(total > rounding, 1 - residual / total.clamp_min(rounding), 1.0)
-    return LinearFit(weights, (output_mean - mask_mean @ weights).squeeze(-2), fit)
+    return RidgeDesign.of(masks, similarity, alpha).fit(outputs)
 
 
 def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: float = 1.0) -> LinearFit:
@@ -78,26 +130,6 @@ def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: flo
         intercepts.append(float(intercept))
         fits.append(float(fit))
     return LinearFit(torch.from_numpy(weights), torch.tensor(intercepts), torch.tensor(fits))
-
-
-def standard_errors(masks: Tensor, residuals: Tensor, weights: Tensor, alpha: float, *, paired: bool) -> Tensor:
-    """(d,) standard errors of the coefficients of `fit_linear` on masks (N, d) with weights (N,) from residuals (N,).
-
-    Robust to noise of any size at each mask, with the correction HC2 for what the fit took up (MacKinnon & White 1985).
-    `paired`: the second half of the masks are the complements of the first, and a pair is one observation.
-    """
-    masks, residuals, weights = masks.double(), residuals.double(), weights.double()
-    centred = masks - (weights / weights.sum()) @ masks
-    weighted = centred.T * weights  # (d, N)
-    gram = weighted @ centred + alpha * torch.eye(masks.shape[1], dtype=masks.dtype)
-    projection = torch.linalg.solve(gram, weighted)  # (d, N): the coefficients are `projection @ outputs`
-    leverage = (centred.T * projection).sum(0) + weights / weights.sum()
-    moved = projection * residuals
-    if paired:
-        moved = moved.unflatten(1, (2, -1)).sum(1)
-        leverage = leverage.unflatten(0, (2, -1)).sum(0)
-    errors: Tensor = (moved.square() / (1 - leverage).clamp_min(LEAST_FREEDOM)).sum(1).sqrt()
-    return errors
 
 
 def differentiable_weights(
@@ -159,19 +191,26 @@ class PerturbationSample:
         every = 2 ** self.masks.shape[1] - 2
         return self.settings.sampling == "leverage" and not self.settings.random_fill and len(self.masks) == every
 
+    @cached_property
+    def _design(self) -> RidgeDesign:
+        return RidgeDesign.of(self.masks, self.mask_weights, self.settings.alpha)
+
     def explain(self, target: int | None = None) -> Explanation:
         """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
         target = int(self.plain.argmax()) if target is None else target
         if not 0 <= target < len(self.plain):
             raise InputError(f"The classifier has classes 0 … {len(self.plain) - 1}; found the target {target}.")
-        fit = fit_with_lime if self.settings.backend == "lime" else fit_linear
-        alpha, outputs = self.settings.alpha, self.outputs[:, [target]].double()
+        outputs = self.outputs[:, [target]].double()
         differences = outputs if self.known is None else outputs - self.known.outputs[:, [target]]
-        model = fit(self.masks, differences, self.mask_weights, alpha)
+        design = self._design
+        if self.settings.backend == "lime":
+            model = fit_with_lime(self.masks, differences, self.mask_weights, self.settings.alpha)
+        else:
+            model = design.fit(differences)
         weights = model.weights[:, 0]
-        residuals = (differences - model.intercept - self.masks.double() @ model.weights)[:, 0]
-        paired = self.settings.sampling != "lime"
-        errors = standard_errors(self.masks, residuals, self.mask_weights, alpha, paired=paired)
+        shown_mean = model.intercept + design.mask_mean @ model.weights  # the fit's value at the mean mask
+        residuals = (differences - shown_mean - design.centred @ model.weights)[:, 0]
+        errors = design.standard_errors(residuals, paired=self.settings.sampling != "lime")
         intercept, r_squared = model.intercept[0], float(model.fit[0])
         if self.known is not None:
             known, variances = self.known.mixtures.mean_weights(self.known.contributions, target)
