@@ -12,7 +12,7 @@ from explainfb.explanations.explainer import sample_perturbations
 from explainfb.explanations.lime import differentiable_weights
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels, grid
-from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, random, small_classifier
+from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, random, small_classifier
 
 
 @pytest.mark.parametrize("sampling", ["lime", "kernelshap"])
@@ -93,3 +93,30 @@ def test_an_image_with_fewer_superpixels_gets_zeros_for_the_rest_and_the_weights
         assert alone.abs().max() > 1e-4
         torch.testing.assert_close(together[:own], alone, rtol=0, atol=1e-7)
         torch.testing.assert_close(together[own:], torch.zeros(len(together) - own), rtol=0, atol=1e-12)
+
+
+def test_a_gradient_is_the_same_where_its_graph_is_made_again_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = random(2, 1, 12, 10, name="parts")
+    labels = torch.from_numpy(grid(12, 10, 6)).expand(2, -1, -1)
+    monkeypatch.setattr("explainfb.explanations.lime.usual_images", lambda classifier: 16)
+    found, asked = [], []
+    for most in (2**30, 0):
+        monkeypatch.setattr("explainfb.explanations.lime.GRAPH_BYTES", most)
+        classifier = small_classifier((1, 12, 10))
+        recorder = Recorder(classifier)
+        for fill in ("mean", "noise", "data"):
+            weights = differentiable_weights(
+                classifier,
+                images,
+                labels,
+                torch.tensor([0, 2]),
+                settings=LimeSettings(n_samples=40, sampling="lime", fill=fill),
+                background=BACKGROUND,
+                generator=torch_generator(3),
+            )
+            weights.square().sum().backward()
+        found.append([parameter.grad for parameter in classifier.parameters()])
+        asked.append(sum(recorder.sizes))
+    assert asked == [3 * 80, 3 * (80 + 80 - 16)]  # the first part's graph is kept
+    for kept, again in zip(*found, strict=True):
+        assert torch.equal(kept, again)

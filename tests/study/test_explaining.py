@@ -9,6 +9,7 @@ import torch
 
 from explainfb.classifiers.classifier import save_classifier
 from explainfb.classifiers.compute import compute_of, counted
+from explainfb.classifiers.passes import Passes
 from explainfb.classifiers.training import train
 from explainfb.core.devices import cores
 from explainfb.core.errors import InputError
@@ -71,3 +72,21 @@ def test_a_process_uses_the_cores_that_it_is_given(monkeypatch: pytest.MonkeyPat
     for told, wanted in (("", 4), ("2", 2), ("9", 4), ("0", 4), ("many", 4)):
         monkeypatch.setenv("OMP_NUM_THREADS", told)
         assert cores() == wanted
+
+
+def test_a_study_keeps_what_was_measured_and_goes_on_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = load_task("digits-decoy", train_images=100)
+    settings = dataclasses.replace(TINY, lime=dataclasses.replace(TINY.lime, passes="measured"))
+    context = StudyContext(folder=tmp_path, settings=settings, task=task, device=torch.device("cpu"))
+    save_classifier(train(task, settings=TINY.training), context.feedback_folder.classifier_path(0))
+    found: list[Passes] = []
+    for measured in (Passes(5, channels_last=True), Passes(9)):
+        monkeypatch.setattr(explaining, "passes_of", lambda *given, measured=measured, **named: measured)
+        monkeypatch.setattr(
+            explaining, "Explainer", lambda *given, passes, **named: found.append(passes) or (lambda images: [None])
+        )
+        explain_pool(POOL, context, context.feedback_folder, "explaining")
+    assert found == [Passes(5, channels_last=True)] * 2
+    (tmp_path / explaining.PASSES).write_text('{"images": ')
+    with pytest.raises(InputError, match=r"passes\.json is damaged"):
+        explain_pool(POOL, context, context.feedback_folder, "explaining")

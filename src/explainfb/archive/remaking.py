@@ -3,6 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
+from explainfb.study.explaining import PASSES
 from explainfb.study.folder import IDENTITY, RESULTS, SETTINGS
 
 ROUND = re.compile(
@@ -10,13 +11,15 @@ ROUND = re.compile(
 )
 """A file of a round of an arm; that of feedback lies in the study's own folder."""
 
+KEPT = (SETTINGS, IDENTITY, RESULTS, PASSES, "provenance.json", "report/index.html")
+
 
 def deleted_with(name: str) -> tuple[str, ...] | None:
     """The files to delete, `name` first, or None for what only a copy brings back.
 
     A round is done when its classifier is there; so without it, what the round lacks is made.
     """
-    if name in (SETTINGS, IDENTITY):
+    if name in (SETTINGS, IDENTITY, PASSES):  # what was measured might come out otherwise the next time
         return None
     found = ROUND.fullmatch(name)
     if found is None:
@@ -33,7 +36,7 @@ def deleted_with(name: str) -> tuple[str, ...] | None:
 
 def is_kept(name: str) -> bool:
     """Whether this is a file that a study relies on, by its path from the study's folder."""
-    if ROUND.fullmatch(name) or name in (SETTINGS, IDENTITY, RESULTS, "provenance.json", "report/index.html"):
+    if ROUND.fullmatch(name) or name in KEPT:
         return True
     path = PurePosixPath(name)
     return path.parent.as_posix() == "evaluations" and path.suffix == ".safetensors"

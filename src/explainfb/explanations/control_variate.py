@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.passes import usual_images
 from explainfb.core.seeding import torch_generator
 from explainfb.core.types import IntArray
 from explainfb.explanations.perturbation import draw_masks
@@ -170,11 +171,18 @@ def even_draws(images: int, count: int, generator: torch.Generator) -> Tensor:
 
 
 def fit_control_variate(
-    classifier: Classifier, background: Tensor, *, settings: LimeSettings, seed: int = 0
+    classifier: Classifier,
+    background: Tensor,
+    *,
+    settings: LimeSettings,
+    seed: int = 0,
+    at_a_time: int | None = None,
 ) -> ControlVariate:
-    """Distil `classifier`, asking it about `background` (M, C, H, W) and 4,096 mixtures of two images of these."""
+    """Distil `classifier`, asking it about `background` (M, C, H, W) and 4,096 mixtures of two images of these,
+    `at_a_time` so many."""
+    at_a_time = at_a_time or usual_images(classifier)
     generator = torch_generator(seed, "control variate")
-    answers = _probabilities(classifier, background)
+    answers = _probabilities(classifier, background, at_a_time)
     shown, hidden = (even_draws(len(background), MIXTURES, generator) for _ in range(2))
     # a grid of about as many cells as an explanation has superpixels
     side = max(2, round(settings.n_segments**0.5))
@@ -182,11 +190,10 @@ def fit_control_variate(
     masks = masks[torch.randperm(len(masks), generator=generator)]
     cells = masks.view(-1, 1, side, side)
     taught = []
-    for part in torch.arange(len(masks)).split(classifier.comfortable_batch):
+    for part in torch.arange(len(masks)).split(at_a_time):
         visible = F.interpolate(cells[part], size=background.shape[2:], mode="nearest")
-        taught.append(
-            _probabilities(classifier, torch.lerp(background[hidden[part]], background[shown[part]], visible))
-        )
+        mixed = torch.lerp(background[hidden[part]], background[shown[part]], visible)
+        taught.append(_probabilities(classifier, mixed, at_a_time))
     small = _shrink(background)
     visible = F.interpolate(cells, size=small.shape[2:], mode="nearest")
     pixels = torch.lerp(small[hidden], small[shown], visible).flatten(1)
@@ -227,10 +234,10 @@ def _distil(pixels: Tensor, own: Tensor, taught: Tensor) -> tuple[LinearMaps, fl
 
 
 @torch.no_grad()
-def _probabilities(classifier: Classifier, images: Tensor) -> Tensor:
+def _probabilities(classifier: Classifier, images: Tensor, at_a_time: int) -> Tensor:
     """(N, K) on the CPU, by the classifier in evaluation mode."""
     classifier.eval()
-    parts = images.split(classifier.comfortable_batch)
+    parts = images.split(at_a_time)
     return torch.cat([classifier(part.to(classifier.device)).softmax(1).cpu() for part in parts])
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, check_classifier
+from explainfb.classifiers.passes import Passes, in_layout, passes_of
 from explainfb.classifiers.pictures import Picture, as_images
 from explainfb.core.errors import InputError
 from explainfb.core.fields import whole_number
@@ -27,11 +28,6 @@ from explainfb.explanations.superpixels import check_segments, segment
 
 Targets = int | str | Sequence[int | str] | Tensor | None
 """Classes by number or by name: one for each image, or one for one image."""
-CPU_CHUNK_BYTES, CHUNK_BYTES = 2**21, 2**24
-"""Perturbed images held at a time. On a CPU 3 of 224×224 in colour, whose activations stay in its cache: 16 take twice
-as long (EfficientNet-Lite0)."""
-CHUNK_IMAGES = 128
-"""Activations of many more images go back to the system after each chunk, which can double the time on a CPU."""
 NORMAL_95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
 STRONGEST = 5
@@ -58,13 +54,19 @@ class Explainer:
         settings: LimeSettings = LimeSettings(),
         background: Tensor | None = None,
         seed: int = 0,
+        passes: Passes | None = None,
     ) -> None:
-        """Arguments as for `explain`."""
+        """Arguments as for `explain`; `passes` are known ones in place of those that the settings say."""
         check_classifier(classifier)
         self.classifier, self.settings, self.background, self.seed = classifier, settings, background, seed
+        self.passes = passes or passes_of(classifier, settings.passes, bfloat16=settings.bfloat16)
+        # the classifier, or a copy of it that lies otherwise in memory
+        self.asked = in_layout(classifier, channels_last=self.passes.channels_last, bfloat16=settings.bfloat16)
         self.control: ControlVariate | None = None
         if settings.control_variate and settings.fill == "data" and background is not None and len(background):
-            self.control = fit_control_variate(classifier, background, settings=settings, seed=seed)
+            self.control = fit_control_variate(
+                self.asked, background, settings=settings, seed=seed, at_a_time=self.passes.images
+            )
 
     @overload
     def __call__(
@@ -113,7 +115,7 @@ class Explainer:
         segments = _own_segments(image, segments, self.settings)
         # a stream for each image, named by its pixels: the images explained before or beside it change nothing
         content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
-        self.classifier.eval()
+        self.asked.eval()
         asked = _PerturbedImage(self, image, segments, torch_generator(self.seed, "explain", content))
         sample = asked.ask(self.settings.first_samples)
         if self.settings.n_samples == "auto":
@@ -150,8 +152,7 @@ class _PerturbedImage:
         self.superpixels = int(segments.max()) + 1
         everything = torch.ones(1, 1, self.superpixels, device=device)
         self.unperturbed = self.perturber(everything, generator)[0]  # (1, C, H, W)
-        self.plain: Tensor | None = None
-        """(classes,) probabilities of the image itself, once it was asked about."""
+        self.plain: Tensor | None = None  # (classes,) of the image itself, once it was asked about
         self.parts: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []
 
     def ask(self, count: int) -> PerturbationSample:
@@ -169,11 +170,8 @@ class _PerturbedImage:
 
     def _outputs(self, masks: Tensor, chosen: Tensor | None) -> Tensor:
         """(N, classes) probabilities under masks (N, d); the first time `plain` is found as well."""
-        classifier = self.explainer.classifier
-        limit = CPU_CHUNK_BYTES if classifier.device.type == "cpu" else CHUNK_BYTES
-        most = limit // (self.image.numel() * self.image.element_size())
-        chunk = max(1, min(CHUNK_IMAGES, classifier.comfortable_batch, most))
-        count = -(-len(masks) // chunk)  # of parts, as large as each other: a small one at the end would cost more
+        classifier = self.explainer.asked
+        count = -(-len(masks) // self.explainer.passes.images)  # of parts, with no small one at the end
         asked = masks.to(classifier.device).tensor_split(count)
         behind = [None] * count if chosen is None else chosen[None].tensor_split(count, 1)
         outputs = []

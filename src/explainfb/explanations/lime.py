@@ -18,8 +18,11 @@ import torch
 from lime.lime_base import LimeBase
 from sklearn.linear_model import Ridge
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.checkpoint import checkpoint
 
 from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.passes import usual_images
 from explainfb.core.errors import InputError
 from explainfb.core.types import IntArray
 from explainfb.explanations.control_variate import KnownMixtures
@@ -27,6 +30,8 @@ from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.perturbation import Perturber, draw_padded_masks
 from explainfb.explanations.settings import LimeSettings
 
+GRAPH_BYTES = 2**30
+"""What autograd keeps at most of an explanation's perturbed images; 1,000 of 28×28 by LeNet are a thirtieth of it."""
 LEAST_FREEDOM = 0.1
 """What is left of an observation in the correction of its residual, where a fit takes up nearly all of it."""
 
@@ -150,10 +155,50 @@ def differentiable_weights(
     counts = (segments.flatten(1).amax(1) + 1).tolist()
     masks, similarity = draw_padded_masks(settings.first_samples, counts, settings.sampling, generator)
     masks, similarity = masks.to(images.device), similarity.to(images.device)
-    perturbed = Perturber(images, segments, settings.fill, background)(masks, generator)  # (B, N, C, H, W)
-    outputs = classifier(perturbed.flatten(0, 1)).softmax(1).view(*masks.shape[:2], -1)  # (B, N, classes)
-    own = outputs.gather(2, targets.view(-1, 1, 1).expand(-1, masks.shape[1], 1))
-    return fit_linear(masks, own, similarity, settings.alpha).weights.squeeze(-1).to(images.dtype)
+    perturber = Perturber(images, segments, settings.fill, background)
+    own = _own_probabilities(classifier, perturber, masks, targets, perturber.draw(masks.shape[1], generator))
+    weights = RidgeDesign.of(masks, similarity, settings.alpha).coefficients(own.unsqueeze(-1))
+    return weights.squeeze(-1).to(images.dtype)
+
+
+def _own_probabilities(
+    classifier: Classifier, perturber: Perturber, masks: Tensor, targets: Tensor, drawn: Tensor | None
+) -> Tensor:
+    """(B, N) probabilities of `targets` (B,) under masks (B, N, d), with a gradient.
+
+    Where the graphs of all parts would not fit into `GRAPH_BYTES`, those after the first are thrown away and made again
+    when the gradient comes by (Chen et al. 2016), for one pass forward more and the same numbers.
+    """
+
+    def ask(part: Tensor, behind: Tensor | None) -> Tensor:
+        outputs = classifier(perturber.show(part, behind).flatten(0, 1)).softmax(1).unflatten(0, part.shape[:2])
+        return outputs.gather(2, targets.view(-1, 1, 1).expand(-1, part.shape[1], 1)).squeeze(2)
+
+    count = -(-masks.shape[1] * len(masks) // usual_images(classifier))
+    parts = masks.tensor_split(min(count, masks.shape[1]), 1)
+    behind = [None] * len(parts) if drawn is None else drawn.tensor_split(len(parts), 1)
+    kept = _Kept(classifier)
+    with kept:
+        found = [ask(parts[0], behind[0])]
+    again = kept.bytes * len(parts) > GRAPH_BYTES
+    for part, own in zip(parts[1:], behind[1:], strict=True):
+        found.append(checkpoint(ask, part, own, use_reentrant=False) if again else ask(part, own))
+    return torch.cat(found, 1)
+
+
+class _Kept(saved_tensors_hooks):
+    """Counts the bytes that autograd keeps of what is computed inside, but for the classifier's own tensors."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.bytes = 0
+        self._seen = {tensor.data_ptr() for tensor in classifier.state_dict().values()}
+        super().__init__(self._count, lambda tensor: tensor)
+
+    def _count(self, tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in self._seen:  # some are kept by two operations
+            self._seen.add(tensor.data_ptr())
+            self.bytes += tensor.nbytes
+        return tensor
 
 
 class KnownPart(NamedTuple):

@@ -50,6 +50,13 @@ class LimeSettings:
     """About how many superpixels an image is cut into."""
     alpha: float = 1.0
     """Strength of the ridge penalty on the weights, greater than 0."""
+    passes: Literal["usual", "measured"] = "usual"
+    """How many images go through the network at a time and how its weights lie in memory: `usual`, by the size of the
+    images, the same everywhere; or `measured`, what is fastest on this machine, tried for some seconds when a study
+    first explains and kept in its folder. Weights differ in their last bits only."""
+    bfloat16: bool = False
+    """Whether the network computes explanations in 16 bits, which is faster where the processor has them, and moves
+    weights by some thousandths."""
     backend: Backend = "closed_form"
     """What fits the linear model: `closed_form`, our own solution of the ridge regression, or `lime`, the package."""
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.passes import CHUNK_IMAGES
 from explainfb.classifiers.training import train_mode
-from explainfb.explanations.explainer import CHUNK_IMAGES
 from explainfb.explanations.lime import differentiable_weights
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import batch_superpixels

@@ -7,19 +7,26 @@ what another round or another arm made from the same weights is taken from its f
 import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.passes import Passes, passes_of
 from explainfb.core.devices import cores
+from explainfb.core.errors import InputError
+from explainfb.core.files import RESTORE, check_file, read_json, write_json
 from explainfb.explanations.explainer import Explainer
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import Explanations, load_explanations
 from explainfb.preferences.queries import Pool
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.context import StudyContext
+
+PASSES = "explanations/passes.json"
+"""Where a study keeps how its perturbed images go through the network, if that was measured."""
 
 
 def fingerprint(classifier: Classifier) -> str:
@@ -70,9 +77,24 @@ def _explain(images: list[Tensor], classifier: Classifier, context: StudyContext
     if not images:
         return
     settings, background = context.settings, context.task.train.images
-    explainer = Explainer(classifier, settings=settings.lime, background=background, seed=settings.seed)
+    passes = _passes_of_study(classifier, context)
+    explainer = Explainer(classifier, settings=settings.lime, background=background, seed=settings.seed, passes=passes)
     with ThreadPoolExecutor(cores()) as threads:
         yield from threads.map(lambda image: explainer(image[None])[0], images)
+
+
+def _passes_of_study(classifier: Classifier, context: StudyContext) -> Passes:
+    """As the settings say; what was measured is kept, so that a study that goes on computes what it would have."""
+    lime, path = context.settings.lime, context.folder / PASSES
+    if lime.passes == "usual":
+        return passes_of(classifier, "usual")
+    if not path.is_file():
+        write_json(asdict(passes_of(classifier, lime.passes, bfloat16=lime.bfloat16)), path)
+    check_file(path)
+    try:
+        return Passes(**read_json(path))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}); {RESTORE}.") from error
 
 
 def _already_made(context: StudyContext, files: ArmFolder, number: int) -> dict[tuple[str, int], Explanation]:
