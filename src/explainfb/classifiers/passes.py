@@ -121,6 +121,5 @@ def in_layout(classifier: Classifier, *, channels_last: bool, bfloat16: bool = F
         if bfloat16:
             classifier.network.bfloat16()
         if channels_last:
-            # a kind of tensor that mypy's stubs of `to` do not have
-            classifier.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            classifier.network.to(memory_format=torch.channels_last)
     return classifier.eval()

@@ -174,7 +174,7 @@ class _PerturbedImage:
         count = -(-len(masks) // self.explainer.passes.images)  # of parts, with no small one at the end
         asked = masks.to(classifier.device).tensor_split(count)
         behind = [None] * count if chosen is None else chosen[None].tensor_split(count, 1)
-        outputs = []
+        outputs: list[Tensor] = []
         for part, drawn in zip(asked, behind, strict=True):
             images = self.perturber(part[None], self.generator, drawn)[0]
             if self.plain is None and not outputs:
@@ -187,7 +187,8 @@ class _PerturbedImage:
 
     def _sample(self) -> PerturbationSample:
         assert self.plain is not None
-        masks, weights, outputs = (self._in_pairs([part[which] for part in self.parts]) for which in range(3))
+        asked = [part[:3] for part in self.parts]
+        masks, weights, outputs = (self._in_pairs(each) for each in zip(*asked, strict=True))
         chosen = [part[3] for part in self.parts if part[3] is not None]
         known = self._known(masks, self._in_pairs(chosen)) if self.explainer.control is not None else None
         settings = self.explainer.settings

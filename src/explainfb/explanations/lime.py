@@ -171,7 +171,8 @@ def _own_probabilities(
     """
 
     def ask(part: Tensor, behind: Tensor | None) -> Tensor:
-        outputs = classifier(perturber.show(part, behind).flatten(0, 1)).softmax(1).unflatten(0, part.shape[:2])
+        outputs: Tensor = classifier(perturber.show(part, behind).flatten(0, 1)).softmax(1)
+        outputs = outputs.view(*part.shape[:2], -1)
         return outputs.gather(2, targets.view(-1, 1, 1).expand(-1, part.shape[1], 1)).squeeze(2)
 
     count = -(-masks.shape[1] * len(masks) // usual_images(classifier))

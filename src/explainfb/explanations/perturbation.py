@@ -14,6 +14,7 @@ from typing import get_args
 import torch
 import torch.nn.functional as F
 import torchvision.transforms.functional as TF
+from scipy.linalg import hadamard
 from torch import Tensor
 
 from explainfb.core.errors import InputError
@@ -36,8 +37,12 @@ def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torc
     - `leverage` has the same estimand from masks that are spread evenly over the numbers k, which is in proportion to
       their leverage in the regression (Musco & Witter 2024), a number's weight ∝ 1/(k(d−k)) shared by its masks. Where
       there are few masks of a number none is drawn twice before all were.
+    - `hadamard` has the estimand and the kernel of `lime`, from masks that are balanced against each other: the rows of
+      Hadamard matrices, each with columns and signs drawn anew, and their complements (folded over). Every single mask
+      is as likely as by the coin, and in each matrix every three superpixels show all eight combinations equally often,
+      so that neither another superpixel nor an interaction of two passes for a weight.
 
-    The last two need an even `count`.
+    The last three need an even `count`.
     """
     if sampling == "lime":
         # float32, because a mask is multiplied with pixels and regressed on
@@ -49,11 +54,28 @@ def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torc
     if sampling == "leverage":
         half, weights = _leverage_masks(count // 2, superpixels, generator)
         return torch.cat([half, 1 - half]), torch.cat([weights, weights])
+    if sampling == "hadamard":
+        half = _hadamard_masks(count // 2, superpixels, generator)
+        masks = torch.cat([half, 1 - half])
+        return masks, lime_kernel(masks)
     sizes = torch.arange(1, superpixels)
     chances = 1.0 / (sizes * (superpixels - sizes))
     shown = sizes[torch.multinomial(chances, count // 2, replacement=True, generator=generator)]
     half = _random_subsets(shown, superpixels, generator)
     return torch.cat([half, 1 - half]), torch.ones(count, dtype=torch.float64)
+
+
+def _hadamard_masks(count: int, superpixels: int, generator: torch.Generator) -> Tensor:
+    """(count, superpixels) rows of Hadamard matrices, as many matrices as that takes."""
+    order = 1 << superpixels.bit_length()  # Sylvester's, the smallest with a column more than there are superpixels
+    shown = torch.from_numpy(hadamard(order)) > 0
+    drawn = []
+    for _ in range(-(-count // order)):
+        columns = 1 + torch.randperm(order - 1, generator=generator)[:superpixels]  # the first column is constant
+        rows = torch.randperm(order, generator=generator)
+        flipped = torch.randint(2, (superpixels,), generator=generator, dtype=torch.bool)
+        drawn.append(shown[rows][:, columns] ^ flipped)
+    return torch.cat(drawn)[:count].float()
 
 
 def _random_subsets(shown: Tensor, superpixels: int, generator: torch.Generator) -> Tensor:

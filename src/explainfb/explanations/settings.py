@@ -10,7 +10,7 @@ FIRST_SAMPLES = 256
 PHOTOGRAPH = 64
 """Images at least so many pixels a side have edges along which they can be cut."""
 Backend = Literal["closed_form", "lime"]
-Sampling = Literal["lime", "kernelshap", "leverage"]
+Sampling = Literal["lime", "kernelshap", "leverage", "hadamard"]
 Fill = Literal["zero", "mean", "blur", "noise", "data"]
 Method = Literal["grid", "slic", "quickshift"]
 
@@ -35,7 +35,8 @@ class LimeSettings:
     sampling: Sampling = "leverage"
     """How the hidden superpixels are drawn: `lime`, each by the toss of a coin, as in the paper; `kernelshap`, mostly
     few or nearly all of them, in pairs that complement each other (Lundberg & Lee 2017); `leverage`, evenly over how
-    many they are, in such pairs, for the same weights with less error (Musco & Witter 2024)."""
+    many they are, in such pairs, for the same weights with less error (Musco & Witter 2024); `hadamard`, in balanced
+    sets of such pairs, for the weights of `lime` with less error."""
     fill: Fill = "data"
     """What is shown in place of a hidden superpixel: black (`zero`), its mean colour (`mean`), the image without detail
     (`blur`), random pixels (`noise`), or the same place in other training images (`data`)."""
