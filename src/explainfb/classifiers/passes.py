@@ -78,7 +78,7 @@ def _takes_channels_last(classifier: Classifier) -> bool:
     try:
         # `forward`, here and below, so that what is tried is not counted as what an explanation cost
         in_layout(classifier, channels_last=True).forward(torch.zeros(2, shape.channels, shape.height, shape.width))
-    except RuntimeError:  # as where the network calls `view`
+    except Exception:  # of any kind: the network may be anyone's, and call `view`
         return False
     return True
 

@@ -56,8 +56,8 @@ class LimeSettings:
     images, the same everywhere; or `measured`, what is fastest on this machine, tried for some seconds when a study
     first explains and kept in its folder. Weights differ in their last bits only."""
     bfloat16: bool = False
-    """Whether the network computes explanations in 16 bits, which is faster where the processor has them, and moves
-    weights by some thousandths."""
+    """Whether the network computes explanations in 16 bits, which is faster where the processor has them and slower
+    where it has not, and moves weights by the rounding of its answers."""
     backend: Backend = "closed_form"
     """What fits the linear model: `closed_form`, our own solution of the ridge regression, or `lime`, the package."""
 
