@@ -15,11 +15,11 @@ from explainfb.core.devices import cores
 from explainfb.core.errors import InputError
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.settings import LimeSettings
-from explainfb.explanations.storage import Explanations
+from explainfb.explanations.storage import Explanations, save_explanations
 from explainfb.preferences.queries import Pool
 from explainfb.study import explaining
 from explainfb.study.context import StudyContext
-from explainfb.study.explaining import explain_pool
+from explainfb.study.explaining import explain_pool, rounds_that_differ
 from explainfb.tasks.datasets import load_task
 from explainfb.testing.tiny import TINY
 
@@ -90,3 +90,25 @@ def test_a_study_keeps_what_was_measured_and_goes_on_with_it(tmp_path: Path, mon
     (tmp_path / explaining.PASSES).write_text('{"images": ')
     with pytest.raises(InputError, match=r"passes\.json is damaged"):
         explain_pool(POOL, context, context.feedback_folder, "explaining")
+
+
+def test_nothing_is_explained_twice_and_nobody_compares_an_explanation_with_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = load_task("digits-decoy", train_images=100)
+    context = StudyContext(folder=tmp_path, settings=TINY, task=task, device=torch.device("cpu"))
+    files, first = context.feedback_folder, train(task, settings=TINY.training)
+    for number in (0, 1):  # the reward of round 1 was not followed
+        save_classifier(first, files.classifier_path(number))
+    made = explain_pool(POOL, context, files, "explaining")
+    save_explanations(made, files.explanations_path(1))
+    assert rounds_that_differ(files, 1) == []
+    monkeypatch.setattr(explaining, "Explainer", None)  # whoever explains anew fails
+    again = explain_pool(dataclasses.replace(POOL, round=2, current="round-1"), context, files, "explaining")
+    for old, new in zip(made.values(), again.values(), strict=True):
+        assert np.array_equal(old.weights, new.weights)
+    monkeypatch.undo()
+    with torch.no_grad():
+        next(first.parameters()).view(-1)[0].add_(1e-6)
+    save_classifier(first, files.classifier_path(1))
+    assert rounds_that_differ(files, 1) == [0]

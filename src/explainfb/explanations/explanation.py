@@ -143,7 +143,9 @@ class Explanation:
         """The correlation to expect between these weights and those of other masks and background images, in [0, 1].
 
         As in test theory: the share of the weights' variance over superpixels that is not their error's (Spearman
-        1910). 1 where there is no error; None where the errors are unknown.
+        1910). 1 where there is no error; None where the errors are unknown. It holds from some five masks a superpixel
+        on (256 for 49: within .01 of what came); with fewer it promises too much (128: .72, and .56 came), because
+        errors are then estimated too small.
         """
         if self.standard_errors is None:
             return None
