@@ -9,7 +9,7 @@ from lime.lime_image import LimeImageExplainer
 
 from explainfb.core.seeding import torch_generator
 from explainfb.explanations.lime import fit_linear
-from explainfb.explanations.perturbation import draw_masks, draw_padded_masks, lime_kernel
+from explainfb.explanations.perturbation import draw_masks, draw_padded_masks, in_pairs, lime_kernel
 
 
 def generator(*names: object) -> torch.Generator:
@@ -131,3 +131,10 @@ def test_hadamard_masks_have_the_weights_of_lime_with_less_error() -> None:
     assert ((found["hadamard"].mean(0) - truth).abs() < 4 * spread + 0.01).all()
     errors = {sampling: (each - truth).square().mean() for sampling, each in found.items()}
     assert errors["hadamard"] < 0.67 * errors["lime"]
+
+
+def test_masks_asked_about_in_several_parts_stay_in_pairs() -> None:
+    parts = [draw_masks(count, 12, "leverage", generator("parts", count))[0] for count in (8, 20)]
+    every = in_pairs(parts, "leverage")
+    assert torch.equal(every[14:], 1 - every[:14])
+    assert torch.equal(in_pairs(parts, "lime"), torch.cat(parts))

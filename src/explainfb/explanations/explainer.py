@@ -22,9 +22,9 @@ from explainfb.core.types import IntArray, check_images
 from explainfb.explanations.control_variate import ControlVariate, even_draws, fit_control_variate
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.lime import KnownPart, PerturbationSample
-from explainfb.explanations.perturbation import Perturber, draw_masks
+from explainfb.explanations.perturbation import Perturber, draw_masks, in_pairs
 from explainfb.explanations.settings import LimeSettings, without_background
-from explainfb.explanations.superpixels import check_segments, segment
+from explainfb.explanations.superpixels import own_segments
 
 Targets = int | str | Sequence[int | str] | Tensor | None
 """Classes by number or by name: one for each image, or one for one image."""
@@ -112,7 +112,7 @@ class Explainer:
         `target` is the class that `auto` looks at; None is the one that is predicted.
         """
         check_images(image[None])
-        segments = _own_segments(image, segments, self.settings)
+        segments = own_segments(image, segments, self.settings)
         # a stream for each image, named by its pixels: the images explained before or beside it change nothing
         content = hashlib.sha256(image.cpu().contiguous().numpy().tobytes()).hexdigest()
         self.asked.eval()
@@ -187,19 +187,12 @@ class _PerturbedImage:
 
     def _sample(self) -> PerturbationSample:
         assert self.plain is not None
-        asked = [part[:3] for part in self.parts]
-        masks, weights, outputs = (self._in_pairs(each) for each in zip(*asked, strict=True))
-        chosen = [part[3] for part in self.parts if part[3] is not None]
-        known = self._known(masks, self._in_pairs(chosen)) if self.explainer.control is not None else None
         settings = self.explainer.settings
+        asked = [part[:3] for part in self.parts]
+        masks, weights, outputs = (in_pairs(each, settings.sampling) for each in zip(*asked, strict=True))
+        chosen = [part[3] for part in self.parts if part[3] is not None]
+        known = self._known(masks, in_pairs(chosen, settings.sampling)) if self.explainer.control is not None else None
         return PerturbationSample(self.segments, masks, weights, outputs, self.plain, settings, self.image, known)
-
-    def _in_pairs(self, parts: Sequence[Tensor]) -> Tensor:
-        """All parts, each of which has complements in its second half, so that they are in the second half of all."""
-        if len(parts) == 1 or self.explainer.settings.sampling == "lime":
-            return torch.cat(list(parts))
-        halves = [part.chunk(2) for part in parts]
-        return torch.cat([half[which] for which in range(2) for half in halves])
 
     def _known(self, masks: Tensor, chosen: Tensor) -> KnownPart:
         control = self.explainer.control
@@ -227,15 +220,6 @@ def sample_perturbations(
     """
     explainer = Explainer(classifier, settings=settings, background=background, seed=seed)
     return explainer.sample(image, segments=segments)
-
-
-def _own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings) -> IntArray:
-    if given is None:
-        return segment(image, settings.superpixels, settings.n_segments)
-    if given.shape != image.shape[1:]:
-        raise InputError(f"Segments must have the image's shape {tuple(image.shape[1:])}; found {given.shape}.")
-    check_segments(given)
-    return given
 
 
 @overload

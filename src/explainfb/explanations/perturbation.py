@@ -65,6 +65,14 @@ def draw_masks(count: int, superpixels: int, sampling: Sampling, generator: torc
     return torch.cat([half, 1 - half]), torch.ones(count, dtype=torch.float64)
 
 
+def in_pairs(parts: Sequence[Tensor], sampling: Sampling) -> Tensor:
+    """What is known of masks drawn in several parts, (n, …) each, with all complements in the second half again."""
+    if len(parts) == 1 or sampling == "lime":
+        return torch.cat(list(parts))
+    halves = [part.chunk(2) for part in parts]
+    return torch.cat([half[which] for which in range(2) for half in halves])
+
+
 def _hadamard_masks(count: int, superpixels: int, generator: torch.Generator) -> Tensor:
     """(count, superpixels) rows of Hadamard matrices, as many matrices as that takes."""
     order = 1 << superpixels.bit_length()  # Sylvester's, the smallest with a column more than there are superpixels

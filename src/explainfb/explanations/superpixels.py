@@ -14,7 +14,7 @@ from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import BoolArray, FloatArray, IntArray
-from explainfb.explanations.settings import Method
+from explainfb.explanations.settings import LimeSettings, Method
 
 TRIES = 6
 """How often an image is cut anew, to come nearer to the number of superpixels that was asked for."""
@@ -81,6 +81,16 @@ def segment(image: Tensor, method: Method = "grid", count: int = 49) -> IntArray
         check_segments(kept)
         _KEPT.put(key, kept)
     return kept.astype(np.int64)
+
+
+def own_segments(image: Tensor, given: IntArray | None, settings: LimeSettings) -> IntArray:
+    """(H, W) labels of image (C, H, W): those `given`, or those that the settings ask for."""
+    if given is None:
+        return segment(image, settings.superpixels, settings.n_segments)
+    if given.shape != image.shape[1:]:
+        raise InputError(f"Segments must have the image's shape {tuple(image.shape[1:])}; found {given.shape}.")
+    check_segments(given)
+    return given
 
 
 def _nearest_in_number(pixels: FloatArray, method: Method, count: int) -> IntArray:
