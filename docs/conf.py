@@ -7,13 +7,18 @@ project = "explainfb"
 author = "The explainfb authors"
 copyright = "The explainfb authors, MIT licence"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
-include_patterns = ["docs/**.md", "docs/**.rst", "experiments/**.md", "data/README.md"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
+include_patterns = ["docs/**.md", "docs/**.rst", "docs/**.ipynb", "experiments/**.md", "data/README.md"]
 root_doc = "docs/index"
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 suppress_warnings = ["myst.header"]  # a table's heading may skip a level
+
+# the notebook has no outputs: it is run as the site is made, and a cell that fails ends that
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
 
 # docstrings say `Name`, which becomes a link where the reference has that name
 default_role = "py:obj"

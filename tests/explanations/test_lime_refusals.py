@@ -17,7 +17,7 @@ from lime_example import BACKGROUND, CLASSIFIER, IMAGES, QUICK, Recorder, small_
         ({"n_samples": 101}, "must be even, found 101"),
         ({"alpha": 0.0}, "alpha must be positive; found 0"),
         ({"n_segments": -5}, "at least 2 superpixels; found lime.n_segments -5"),
-        ({"sampling": "shap"}, "sampling is one of lime, kernelshap, leverage; found 'shap'"),
+        ({"sampling": "shap"}, "sampling is one of lime, kernelshap, leverage, hadamard; found 'shap'"),
         ({"fill": "pink"}, "fill is one of zero, mean, .*; found 'pink'"),
         ({"superpixels": "hexagons"}, "superpixels is one of grid, slic, quickshift; found 'hexagons'"),
         ({"backend": "captum"}, "backend is one of closed_form, lime; found 'captum'"),
