@@ -3,7 +3,6 @@
 from explainfb.core.errors import InputError
 from explainfb.preferences.queries import check_enough
 from explainfb.preferences.simulated import check_annotator
-from explainfb.questions import QUESTIONS
 from explainfb.robustness.autoattack import check_installed
 from explainfb.study.arms.registry import ARMS
 from explainfb.study.settings import StudySettings
@@ -19,8 +18,7 @@ def check_possible(settings: StudySettings, task: Task) -> None:
     check_decides(settings, task)
     if settings.evaluation.autoattack_images:
         check_installed()
-    shows = QUESTIONS[settings.asked].shows
-    check_enough(len(task.train), settings.comparisons_per_round, settings.queries, shows)
+    check_enough(len(task.train), settings.comparisons_per_round, settings.queries, settings.asked)
 
 
 def check_decides(settings: StudySettings, task: Task) -> None:
