@@ -11,7 +11,7 @@ from explainfb.preferences.agreement import JUDGEMENTS
 from explainfb.store import StoredAnswer, StoredComparison
 from store_backends import NOON, comparison
 
-LEFT, RIGHT, EQUAL, BOTH_GOOD, BOTH_BAD, CANT_TELL = Answer
+LEFT, RIGHT, EQUAL, BOTH_GOOD, BOTH_BAD, CANT_TELL, *_ = Answer
 GOLD = 100_000
 """Comparisons from this number on are gold items whose known answer is right."""
 

@@ -31,8 +31,8 @@ def shortcut(key: str | None) -> str | None:
 
 
 def asked(question: str) -> QuestionWords:
-    """The words of the study's kind of question, `compare` or `rate`."""
-    found: QuestionWords = getattr(words(), question)
+    """The words of the study's kind of question, such as `compare` or `yes-no`."""
+    found: QuestionWords = getattr(words(), question.replace("-", "_"))
     return found
 
 

@@ -10,9 +10,9 @@ import streamlit as st
 from explainfb.core.types import Answer
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import SIDES, AnnotationSession, Moment
-from explainfb.labelling.stimuli import scales
 from explainfb.store import StoredAnswer
 from screens import answering, question, style, words
+from screens.asking import SCREENS
 from screens.guard import allowed, guarded, tell
 
 CHANGING = "changing"
@@ -40,17 +40,16 @@ def show(served: ServedStudy, session: AnnotationSession) -> None:
 def _row(
     served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, place_in_list: int, is_open: bool
 ) -> None:
-    left, right = question.stimuli(served, answer.comparison)
-    (left_scale, right_scale) = scales(left, right, served.settings)
-    said = words()
+    shown, said = question.stimuli(served, answer.comparison), words()
+    titles = (said.stimuli.left, said.stimuli.right) if len(shown) == 2 else range(1, len(shown) + 1)
     with st.container(key=f"pair-row-{place_in_list}", border=True):
-        columns = st.columns([1, 1, 2])
-        for column, stimulus, scale, side in zip(
-            columns, (left, right), (left_scale, right_scale), (said.stimuli.left, said.stimuli.right), strict=False
+        columns = st.columns([1] * len(shown) + [2])
+        for column, stimulus, scale, title in zip(
+            columns, shown, question.scales_of(served, shown), titles, strict=False
         ):
-            alt = f"{side}. {stimulus.describe(said)}"
+            alt = f"{title}. {stimulus.describe(said)}"
             column.image(stimulus.picture("overlay", scale=scale), alt=alt, width=110)
-        with columns[2]:
+        with columns[-1]:
             style.caption(_said(served, session, answer), _when(answer), left=True)
             if answer.comment:
                 style.caption("", f"“{answer.comment[:200]}”", left=True)
@@ -65,7 +64,7 @@ def _said(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer)
     ratings = session.ratings_of(answer) if served.settings.question == "rate" else {}
     if len(ratings) == 2:
         return words().history.rated.format(left=ratings["left"], right=ratings["right"])
-    return answering.label(answer.answer or Answer.CANT_TELL)
+    return SCREENS[answer.comparison.comparison.asked].told(answer.answer or Answer.CANT_TELL, answer.said)
 
 
 def _when(answer: StoredAnswer) -> str:
@@ -78,13 +77,11 @@ def _when(answer: StoredAnswer) -> str:
 
 
 def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
-    left, right = question.stimuli(served, answer.comparison)
-    shown = question.first_shown(token)
-    style.heading(words().compare.again, name=f"change-{token}")
-    style.caption(words().history.so_far, answering.label(answer.answer or Answer.CANT_TELL))
-    on_answer = functools.partial(_store_change, served, session, answer, shown, token)
-    answering.choose(on_answer, name=f"change-{token}")
-    question.show(served, left, right, name=f"change-{token}")
+    shown_at, screen = question.first_shown(token), SCREENS[answer.comparison.comparison.asked]
+    style.heading(screen.words().again, name=f"change-{token}")
+    style.caption(words().history.so_far, _said(served, session, answer))
+    on_reply = functools.partial(_store_change, served, session, answer, shown_at, token)
+    screen.ask(served, question.stimuli(served, answer.comparison), on_reply, name=f"change-{token}")
     question.comment(token)
     _keep()
 
@@ -95,10 +92,9 @@ def _keep() -> None:
 
 
 def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
-    left, right = question.stimuli(served, answer.comparison)
     shown, old = question.first_shown(token), session.ratings_of(answer)
     style.heading(words().rate.again, name=f"change-{token}")
-    question.show(served, left, right, name=f"change-{token}")
+    SCREENS["compare"].draw(served, question.stimuli(served, answer.comparison), name=f"change-{token}")
     for column, side in zip(st.columns(2), SIDES, strict=True):
         title = words().ratings.scale.format(side=getattr(words().stimuli, side))
         column.segmented_control(title, range(1, 6), default=old.get(side), key=f"{side}-{token}")
@@ -139,11 +135,16 @@ def _leave() -> None:
 
 @guarded
 def _store_change(
-    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown: Moment, token: str, answer: Answer
+    served: ServedStudy,
+    session: AnnotationSession,
+    old: StoredAnswer,
+    shown_at: Moment,
+    token: str,
+    answer: Answer,
+    said: str | None,
 ) -> None:
     if not allowed(served, session.annotator):
         return
     _stop_changing()
-    session.change(
-        old, answer, shown_at=shown.by_clock, token=token, comment=question.comment_on(token) or (old.comment or "")
-    )
+    comment = question.comment_on(token) or (old.comment or "")
+    session.change(old, answer, shown_at=shown_at.by_clock, token=token, comment=comment, said=said)

@@ -5,6 +5,11 @@ if (!window.explainfbPage) {
   window.addEventListener("keydown", event => {
     if (event.repeat && !["INPUT", "TEXTAREA"].includes(event.target.tagName)) event.stopImmediatePropagation();
   }, true);
+  // A press on a piece of the picture is one on its button, which is there for the keyboard and for screen readers.
+  document.addEventListener("click", event => {
+    const piece = event.target.closest?.("[data-piece]")?.dataset.piece;
+    if (piece !== undefined) document.querySelector(`[class*="st-key-piece-${piece}-"] button`)?.click();
+  });
   const said = document.createElement("div");
   said.id = "announced";
   said.setAttribute("aria-live", "polite");

@@ -72,7 +72,7 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
         question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session, link)
     else:
         lease = session.next()
-        question.compare(served, session, lease) if lease else _nothing_to_ask(served, session, link)
+        question.ask(served, session, lease) if lease else _nothing_to_ask(served, session, link)
 
 
 def _act_on_concerns(served: ServedStudy, session: AnnotationSession, visit: Visit) -> Visit:

@@ -1,9 +1,11 @@
 """Two explanations beside each other, or one alone, with switches for how they are drawn."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import streamlit as st
 
+from explainfb.explanations.plots import row_scale
 from explainfb.labelling.stimuli import VIEWS, Stimulus, View
 from screens import answering, style, words
 
@@ -23,13 +25,24 @@ def show_pair(left: Stimulus, right: Stimulus, scales: tuple[float, float], *, s
             _show(stimulus, side, title, scale, view, strength, name)
 
 
-def show_one(stimulus: Stimulus, scale: float, *, name: str) -> None:
-    """One explanation, to be rated."""
+def show_one(stimulus: Stimulus, scale: float, *, name: str, drawn: str | None = None) -> None:
+    """One explanation; `drawn` is what is shown in place of its picture, where that can be pressed on."""
     pictures = st.container(key=f"pair-{name}")
     style.legend(*_ends(None))
     view, strength = _switches()
     with pictures:
-        _show(stimulus, "one", "", scale, view, strength, name)
+        _show(stimulus, "one", "", scale, view, strength, name, drawn if view == "overlay" else None)
+
+
+def show_several(stimuli: Sequence[Stimulus], titles: Sequence[str], *, name: str) -> None:
+    """Several explanations in a row, or in rows on a phone, each in colours of its own scale."""
+    pictures = st.container(key=f"several-{name}")
+    style.legend(*_ends(None), note=words().stimuli.own_scales)
+    view, strength = _switches()
+    with pictures:
+        for place, (column, title, stimulus) in enumerate(zip(st.columns(len(stimuli)), titles, stimuli, strict=True)):
+            with column:
+                _show(stimulus, str(place), title, row_scale(stimulus.explanation), view, strength, name)
 
 
 def _ends(scale: float | None) -> tuple[str, str]:
@@ -78,7 +91,16 @@ def _choice(label: str, names: dict[T, str], usual: T, *, key: str, disabled: bo
     return now
 
 
-def _show(stimulus: Stimulus, side: str, title: str, scale: float, view: View, strength: float, name: str) -> None:
+def _show(
+    stimulus: Stimulus,
+    side: str,
+    title: str,
+    scale: float,
+    view: View,
+    strength: float,
+    name: str,
+    drawn: str | None = None,
+) -> None:
     said, size = words().stimuli, "tiny" if stimulus.is_tiny else "photo"
     says = said.says.format(class_name=stimulus.class_name, percent=stimulus.percent)
     alone = said.image.format(class_name=stimulus.class_name)
@@ -86,6 +108,9 @@ def _show(stimulus: Stimulus, side: str, title: str, scale: float, view: View, s
     with st.container(key=f"side-{side}-{name}"):
         with st.container(key=f"picture-{size}-{side}-{name}"):
             alt = alone if view == "original" else stimulus.describe(words())
-            st.image(stimulus.picture(view, scale=scale, strength=strength), alt=alt, width="stretch")
+            if drawn is None:
+                st.image(stimulus.picture(view, scale=scale, strength=strength), alt=alt, width="stretch")
+            else:
+                st.html(drawn)
         with st.container(key=f"beneath-{size}-{side}-{name}"):
             st.image(stimulus.original, alt=alone, width="stretch")

@@ -11,6 +11,7 @@ from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Annotator, Kind
 from screens import answering, pair, style, words
+from screens.asking import SCREENS
 from screens.guard import allowed, guarded
 from screens.question import instructions_button
 
@@ -37,14 +38,15 @@ def show(served: ServedStudy, person: Annotator, done: frozenset[str]) -> None:
         return
     number = next(place for place, example in enumerate(examples) if example.name not in done)
     example = examples[number]
-    question = answering.asked(served.settings.question).question
+    question, kind = answering.asked(served.settings.question).question, served.settings.question
     style.heading(f"{_title(number, len(examples))}: {question}", name=f"practice-{number}")
     style.small(words().practice.invitation)
-    if served.settings.question == "compare":
-        answering.choose(functools.partial(_compared, served, person, example), name=f"practice-{number}")
-    else:
+    if kind == "rate":
         answering.rate(functools.partial(_rated, served, person, example), name=f"practice-{number}")
-    draw(served, example)
+        draw(served, example)
+    else:
+        reply = functools.partial(_replied, served, person, example)
+        SCREENS[kind].ask(served, example.shown(kind), reply, name=f"practice-{number}")
     instructions_button()
 
 
@@ -53,20 +55,19 @@ def _title(number: int, count: int) -> str:
 
 
 def draw(served: ServedStudy, example: Example) -> None:
-    """The example as the study's question shows it: both sides, or the left one alone."""
-    name = example.name.replace(" ", "-")
-    left, right = (row_scale(side.explanation) for side in (example.left, example.right))
-    if served.settings.question == "compare":
-        pair.show_pair(example.left, example.right, (left, right), shared=False, name=name)
+    """The example as the study's question shows it."""
+    name, kind = example.name.replace(" ", "-"), served.settings.question
+    if kind == "rate":
+        pair.show_one(example.left, row_scale(example.left.explanation), name=name)
     else:
-        pair.show_one(example.left, left, name=name)
+        SCREENS[kind].draw(served, example.shown(kind), name=name)
 
 
 def why(served: ServedStudy, example: Example) -> str:
     """What we would answer, and our reason."""
-    said = words().practice
-    if served.settings.question == "compare":
-        return f"{said.would_say.format(answer=answering.label(example.answer))} {example.because}"
+    said, kind = words().practice, served.settings.question
+    if kind != "rate":
+        return SCREENS[kind].why(example)
     if example.left_is_good:
         return f"{said.would_rate_high} {said.good}"
     return f"{said.would_rate_low} {said.bad}"
@@ -80,8 +81,8 @@ def _feedback(served: ServedStudy, example: Example, agrees: bool) -> None:
 
 
 @guarded
-def _compared(served: ServedStudy, person: Annotator, example: Example, answer: Answer) -> None:
-    _practised(served, person, example, example.agrees(answer))
+def _replied(served: ServedStudy, person: Annotator, example: Example, answer: Answer, said: str | None) -> None:
+    _practised(served, person, example, example.agrees(answer, said))
 
 
 @guarded

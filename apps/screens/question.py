@@ -8,9 +8,10 @@ from explainfb.core.types import Answer
 from explainfb.explanations.plots import row_scale
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.session import AnnotationSession, Moment, Side
-from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
+from explainfb.labelling.stimuli import Stimulus, scales
 from explainfb.store import Kind, Lease, StoredComparison
 from screens import answering, pair, style, words
+from screens.asking import SCREENS
 from screens.guard import allowed, guarded, tell
 
 COMMENT_LENGTH = 20_000
@@ -21,14 +22,14 @@ INSTRUCTIONS = "instructions open"
 """The key that is set while the instructions are shown again."""
 
 
-def compare(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
-    """Which of two explanations is better?"""
-    left, right = stimuli(served, lease.comparison)
-    shown = first_shown(lease.token)
+def ask(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
+    """Whatever is asked, but ratings."""
+    screen = SCREENS[lease.comparison.comparison.asked]
+    shown = stimuli(served, lease.comparison)
+    shown_at = first_shown(lease.token)
     progress(session)
-    style.heading(words().compare.question, name=lease.token)
-    answering.choose(functools.partial(_answer, served, session, lease, shown), name=lease.token)
-    show(served, left, right, name=lease.token)
+    style.heading(screen.words().question, name=lease.token)
+    screen.ask(served, shown, functools.partial(_answer, served, session, lease, shown_at), name=lease.token)
     footer(served, session, name=lease.token)
     comment(lease.token)
 
@@ -46,17 +47,15 @@ def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Si
     comment(name)
 
 
-def stimuli(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, Stimulus]:
-    """What is shown on the left and on the right."""
+def stimuli(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, ...]:
+    """What is shown, in its order."""
     asked = stored.comparison
-    left, right = (served.stimuli.stimulus(key, asked.round) for key in (asked.left, asked.right))
-    return left, right
+    return tuple(served.stimuli.stimulus(key, asked.round) for key in asked.shown)
 
 
-def show(served: ServedStudy, left: Stimulus, right: Stimulus, *, name: str) -> None:
-    """Both sides, coloured as the study wants it."""
-    shared = colour_scale(served.settings) == "probability"
-    pair.show_pair(left, right, scales(left, right, served.settings), shared=shared, name=name)
+def scales_of(served: ServedStudy, shown: tuple[Stimulus, ...]) -> list[float]:
+    """What the full colour stands for in each, in units of probability."""
+    return [*scales(*shown, served.settings)] if len(shown) == 2 else [row_scale(each.explanation) for each in shown]
 
 
 def first_shown(name: str) -> Moment:
@@ -120,9 +119,16 @@ def instructions_button() -> None:
 
 
 @guarded
-def _answer(served: ServedStudy, session: AnnotationSession, lease: Lease, shown: Moment, answer: Answer) -> None:
+def _answer(
+    served: ServedStudy,
+    session: AnnotationSession,
+    lease: Lease,
+    shown_at: Moment,
+    answer: Answer,
+    said: str | None,
+) -> None:
     if allowed(served, session.annotator):
-        session.answer(lease, answer, shown_at=shown.by_clock, comment=comment_on(lease.token))
+        session.answer(lease, answer, shown_at=shown_at.by_clock, comment=comment_on(lease.token), said=said)
 
 
 @guarded

@@ -12,7 +12,6 @@ from explainfb.core.types import Answer, Interval
 from explainfb.export import FORMATS, Format, answers_table, as_bytes, ratings_table
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, address, link
-from explainfb.labelling.stimuli import scales
 from explainfb.preferences.agreement import (
     AnnotatorQuality,
     annotator_quality,
@@ -22,8 +21,9 @@ from explainfb.preferences.agreement import (
 )
 from explainfb.preferences.care import concerns, effect_of_leaving_out
 from explainfb.results.records import RoundResult
-from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer
-from screens import answering, question, style
+from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer, StoredComparison
+from screens import question, style
+from screens.asking import SCREENS
 from screens.guard import allowed, guarded, guarded_page, tell, token_of_page
 
 LOOK_AGAIN_SECONDS = 5.0
@@ -186,17 +186,20 @@ def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
         return
     style.heading("What people disagree on most", level=2)
     for number, item in enumerate(most):
-        left, right = question.stimuli(served, item.comparison)
+        shown = question.stimuli(served, item.comparison)
         with st.container(key=f"pair-disagreed-{number}", border=True):
-            columns = st.columns([1, 1, 2])
-            for column, stimulus, scale in zip(
-                columns, (left, right), scales(left, right, served.settings), strict=False
-            ):
+            columns = st.columns([1] * len(shown) + [2])
+            for column, stimulus, scale in zip(columns, shown, question.scales_of(served, shown), strict=False):
                 column.image(stimulus.picture("overlay", scale=scale), alt=stimulus.describe(served.words), width=110)
                 column.caption(stimulus.explanation.quality)  # people may disagree because there is only noise to see
-            with columns[2]:
+            with columns[-1]:
                 for answer, count in item.counts.items():
-                    style.caption(f"{count} ×", answering.label(answer), left=True) if count else None
+                    if count:
+                        style.caption(f"{count} ×", _told(item.comparison, answer), left=True)
+
+
+def _told(asked: StoredComparison, answer: Answer, said: str | None = None) -> str:
+    return SCREENS[asked.comparison.asked].told(answer, said)
 
 
 def _invite(served: ServedStudy, person: Annotator) -> None:
@@ -231,9 +234,9 @@ def _comments(found: list[StoredAnswer]) -> None:
         return
     with st.expander(f"Comments ({len(typed)})"):
         for each in typed[:SHOWN_COMMENTS]:
-            said = answering.label(each.answer) if each.answer is not None else ""
-            asked = each.comparison.comparison
-            style.caption(each.annotator, f"{said}, {asked.left} against {asked.right}: “{each.comment}”", left=True)
+            said = _told(each.comparison, each.answer, each.said) if each.answer is not None else ""
+            shown = " against ".join(map(str, each.comparison.comparison.shown))
+            style.caption(each.annotator, f"{said}, {shown}: “{each.comment}”", left=True)
 
 
 def _leave_out(served: ServedStudy, person: Annotator) -> None:

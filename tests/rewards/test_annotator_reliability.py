@@ -8,7 +8,8 @@ import torch
 from explainfb.core.seeding import torch_generator
 from explainfb.rewards.dataset import PreferenceBatch
 from explainfb.rewards.ensemble import RewardEnsemble, load_ensemble, save_ensemble
-from explainfb.rewards.fitting import PreferenceLoss, fit_ensemble
+from explainfb.rewards.fitting import fit_ensemble
+from explainfb.rewards.losses import PreferenceLoss
 from explainfb.rewards.settings import RewardSettings
 from explainfb.rewards.validation import correct_answers
 from reward_example import EXPLAINED, judged

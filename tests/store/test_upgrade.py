@@ -95,7 +95,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(tmp_path: Path, mon
     connection.close()
 
     def half(connection: object) -> None:
-        schema._know_both_good_and_both_bad(connection)  # type: ignore[arg-type]
+        schema._know_more_answers(connection)  # type: ignore[arg-type]
         raise OSError("the power went")
 
     monkeypatch.setitem(schema.UPGRADES, 1, half)

@@ -1,5 +1,6 @@
 """The records that all packages share: frozen, and checked when they are made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +20,8 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Norm = Literal["linf", "l2"]
+Asked = Literal["compare", "yes-no", "point", "rank"]
+"""What can be asked of explanations that are shown: `explainfb.questions` has all that is known of each."""
 
 
 def check_images(images: "Tensor") -> None:
@@ -71,7 +74,7 @@ class ExplanationKey:
 
 
 class Answer(StrEnum):
-    """What a person can say of a comparison.
+    """What a person can say of what is shown: of a comparison one of the first five, and can't tell of anything.
 
     >>> from explainfb import Answer
     >>> Answer.LEFT.share_left, Answer.BOTH_BAD.share_left, Answer.CANT_TELL.share_left
@@ -85,13 +88,19 @@ class Answer(StrEnum):
     BOTH_GOOD = "both_good"
     BOTH_BAD = "both_bad"
     CANT_TELL = "cant_tell"
+    YES = "yes"
+    """A single explanation rests on the right place, or no piece of it was pointed at."""
+    NO = "no"
+    """It does not, or pieces were pointed at."""
+    RANKED = "ranked"
+    """The best and the worst of several were named."""
 
     @property
     def share_left(self) -> float | None:
         """The probability that the left one is better, as the reward model is taught it; None teaches nothing."""
         if self.is_tie:
             return 0.5
-        return {Answer.LEFT: 1.0, Answer.RIGHT: 0.0, Answer.CANT_TELL: None}[self]
+        return {Answer.LEFT: 1.0, Answer.RIGHT: 0.0}.get(self)
 
     @property
     def is_tie(self) -> bool:
@@ -101,24 +110,47 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two explanations to be compared, in the order in which they are shown.
+    """What is asked about at once: two explanations in the order in which they are shown, or one, or several.
 
     >>> from explainfb import Comparison, ExplanationKey
     >>> asked = Comparison(ExplanationKey("round-0", 3), ExplanationKey("round-0", 8), round=1)
     >>> str(asked.left), str(asked.right)
     ('round-0/3', 'round-0/8')
+    >>> len(Comparison.about([asked.left], round=1, asked="yes-no").shown)
+    1
     """
 
     left: ExplanationKey
     right: ExplanationKey
+    """The same as the left one where a single explanation is shown."""
     round: int
     """The round, from 1, that asks it."""
     gold: Answer | None = None
     """The known answer of an item that checks the annotator; None for an ordinary comparison."""
+    asked: Asked = "compare"
+    """What is asked of them."""
+    others: tuple[ExplanationKey, ...] = ()
+    """Those that are shown after the first two."""
 
     def __post_init__(self) -> None:
-        if self.left == self.right:
+        if self.asked in ("yes-no", "point"):
+            if self.left != self.right or self.others:
+                raise InputError(f"{self.asked} asks about one explanation; found {self.left} and {self.right}.")
+        elif len({self.left, self.right, *self.others}) < 2 + len(self.others):
             raise InputError(f"A comparison needs two different explanations; found {self.left} twice.")
+
+    @classmethod
+    def about(
+        cls, shown: Sequence[ExplanationKey], round: int, *, asked: Asked = "compare", gold: Answer | None = None
+    ) -> Self:
+        """What is asked of the explanations `shown`, one or more, in that order."""
+        left, right, *others = [*shown, shown[0]] if len(shown) == 1 else shown
+        return cls(left, right, round, gold, asked, tuple(others))
+
+    @property
+    def shown(self) -> tuple[ExplanationKey, ...]:
+        """All that are shown, in their order."""
+        return (self.left,) if self.left == self.right else (self.left, self.right, *self.others)
 
 
 @dataclass(frozen=True)
@@ -141,6 +173,8 @@ class Preference:
     """The seed of the study that drew the comparison and the order in which it was shown."""
     shown_at: datetime
     responded_at: datetime
+    said: str | None = None
+    """What else was said: the pieces pointed at, or the best and the worst; the question's own words."""
 
 
 @dataclass(frozen=True, order=True)

@@ -52,6 +52,23 @@ ANSWERS = (
     Column("left_image", "whole number", "The training image, from 0, that was explained left."),
     Column("right_classifier", "text", "Whose explanation was shown right."),
     Column("right_image", "whole number", "The training image, from 0, that was explained right."),
+    Column(
+        "asked",
+        "text",
+        "What was asked: `compare` which of two is better, `yes-no` whether one rests on the right place, `point` "
+        "which of its pieces should not count, `rank` the best and the worst of several. Of one explanation, left and "
+        "right are the same.",
+    ),
+    Column(
+        "others", "text", "Explanations shown after the first two, such as `round-0/7 round-0/9`.", "there are none"
+    ),
+    Column(
+        "said",
+        "text",
+        "What else was said: with `point`, the superpixels pointed at and, after `of`, those that could be, such as "
+        "`3,17 of 3,5,17`; with `rank`, the places of the best and the worst, from 0, such as `best 2 worst 0`.",
+        "the answer says it all",
+    ),
     Column("seed", "whole number", "The seed that drew the comparison and its sides."),
     *_ASKED,
     Column("recorded_at", "time", "When the database stored the event."),

@@ -6,15 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Answer, Comparison, ExplanationKey
+from explainfb.core.types import Answer, Asked, Comparison, ExplanationKey
 from explainfb.export.columns import ANSWERS
 from explainfb.export.formats import MOST_BYTES, UnreadableError, format_of, read_rows
 from explainfb.store import RowError, Store, StoredAnswer, StoredComparison
 from explainfb.store.schema import ROUND_SIZE
 
 NAMES = [column.name for column in ANSWERS]
+POINTED, RANKED = re.compile(r"[0-9,]* of [0-9,]*"), re.compile(r"best [0-9]+ worst [0-9]+")
+KINDS: tuple[Asked, ...] = get_args(Asked)
+LATER = {"asked", "others", "said"}
+"""Columns that files of before do not have, in which all was compared."""
 Row = Mapping[str, object]
 
 
@@ -47,7 +52,7 @@ def import_answers(store: Store, path: Path) -> int:
 def _check_names(names: Sequence[str]) -> None:
     doubled = {name for name in names if names.count(name) > 1}
     for what, found in (
-        ("lacks the column", set(NAMES) - set(names)),
+        ("lacks the column", set(NAMES) - set(names) - LATER),
         ("has an unknown column", set(names) - set(NAMES)),
         ("has twice the column", doubled),
     ):
@@ -72,8 +77,6 @@ def _line(content: bytes, row: int) -> str:
 def _event(number: int, row: Row) -> StoredAnswer:
     left = ExplanationKey(_text(number, row, "left_classifier"), _whole(number, row, "left_image"))
     right = ExplanationKey(_text(number, row, "right_classifier"), _whole(number, row, "right_image"))
-    if left == right:
-        raise RowError(number, "right_image", right.image, "another explanation than the left one")
     return StoredAnswer(
         id=_whole(number, row, "answer_id"),
         comparison=_comparison(number, row, left, right),
@@ -90,7 +93,18 @@ def _event(number: int, row: Row) -> StoredAnswer:
         supersedes=None if row["supersedes"] in (None, "") else _whole(number, row, "supersedes"),
         surplus=_flag(number, row, "surplus"),
         current=_flag(number, row, "current"),
+        said=_said(number, row),
     )
+
+
+def _said(number: int, row: Row) -> str | None:
+    said, asked = _optional(number, row, "said"), _optional(number, row, "asked")
+    expected = {"point": (POINTED, "such as 3,17 of 3,5,17"), "rank": (RANKED, "such as best 2 worst 0")}
+    if asked in expected and row["answer"] in (Answer.YES, Answer.NO, Answer.RANKED):
+        pattern, example = expected[asked]
+        if said is None or not pattern.fullmatch(said):
+            raise RowError(number, "said", said, example)
+    return said
 
 
 def _comparison(number: int, row: Row, left: ExplanationKey, right: ExplanationKey) -> StoredComparison:
@@ -100,7 +114,27 @@ def _comparison(number: int, row: Row, left: ExplanationKey, right: ExplanationK
     if key != round * ROUND_SIZE + position:
         expected = f"round × {ROUND_SIZE:,} + position = {round * ROUND_SIZE + position}"
         raise RowError(number, "comparison_id", key, expected)
-    return StoredComparison(key, Comparison(left, right, round, _answer(number, row, "gold")))
+    asked, others = _optional(number, row, "asked") or "compare", _optional(number, row, "others") or ""
+    kind = next((each for each in KINDS if each == asked), None)
+    if kind is None:
+        raise RowError(number, "asked", asked, f"one of {', '.join(KINDS)}")
+    try:
+        keys = tuple(ExplanationKey.parse(each) for each in others.split())
+    except ValueError:
+        raise RowError(number, "others", others, "explanations such as round-0/7 round-0/9") from None
+    try:
+        return StoredComparison(key, Comparison(left, right, round, _answer(number, row, "gold"), kind, keys))
+    except InputError as error:
+        raise RowError(number, "right_image", right.image, _expected(asked)) from error
+
+
+def _expected(asked: str) -> str:
+    return "another explanation than the left one" if asked in ("compare", "rank") else "the left explanation again"
+
+
+def _optional(number: int, row: Row, column: str) -> str | None:
+    """A text of a column that may not be there; an empty one is none."""
+    return _missing_or_text(number, row, column) or None if column in row else None
 
 
 def _whole(number: int, row: Row, column: str) -> int:

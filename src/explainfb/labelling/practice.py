@@ -21,6 +21,7 @@ from explainfb.explanations.metrics import relevance_mass
 from explainfb.explanations.superpixels import grid, segment
 from explainfb.labelling.stimuli import Stimulus
 from explainfb.labelling.wording import Wording
+from explainfb.questions.ranking import decode
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Task
 
@@ -51,9 +52,24 @@ class Example:
     """What to tell whoever answered, after `answer`."""
     left_is_good: bool
     """What to expect of a rating of the left one alone."""
+    several: tuple[Stimulus, ...] = ()
+    """What is shown where the best and the worst of several are asked for."""
+    good: tuple[bool, ...] = ()
+    """Which of these are good."""
 
-    def agrees(self, answer: Answer) -> bool:
+    def shown(self, question: str) -> tuple[Stimulus, ...]:
+        """What of it this question shows."""
+        if question == "rank":
+            return self.several
+        return (self.left, self.right) if question == "compare" else (self.left,)
+
+    def agrees(self, answer: Answer, said: str | None = None) -> bool:
         """Whether people and we say the same: where both are good, no difference is the same."""
+        if answer is Answer.RANKED:
+            best, worst = decode(said)
+            return self.good[best] and not self.good[worst]
+        if answer in (Answer.YES, Answer.NO):
+            return (answer is Answer.YES) == self.left_is_good
         return answer is self.answer or (self.answer is Answer.BOTH_GOOD and answer is Answer.EQUAL)
 
 
@@ -98,11 +114,28 @@ def make_practice(
         row = rows[number % len(rows)]
         return _stimulus(pictures[number], _noisy(pictures[number], row, seed=settings.seed + number))
 
+    if settings.asked == "rank":
+        return _ranking(clean, noisy)
     worked = Example("worked example", clean(0), noisy(0), Answer.LEFT, said.left_better, True)
     examples = (
         Example(NAMES[0], noisy(1), clean(1), Answer.RIGHT, said.right_better, False),
         Example(NAMES[1], clean(2), clean(3), Answer.BOTH_GOOD, said.both_good, True),
         Example(NAMES[2], noisy(4), noisy(5), Answer.BOTH_BAD, said.both_bad, False),
+    )
+    return Practice(worked, examples)
+
+
+def _ranking(clean: Callable[[int], Stimulus], noisy: Callable[[int], Stimulus]) -> Practice:
+    """One good explanation among noisy ones, and one noisy one among good ones."""
+
+    def example(name: str, good: tuple[bool, ...]) -> Example:
+        several = tuple((clean if fine else noisy)(number) for number, fine in enumerate(good))
+        return Example(name, several[0], several[1], Answer.RANKED, "", good[0], several, good)
+
+    worked = example("worked example", (False, True, False, False, False))
+    examples = (
+        example(NAMES[0], (False, False, False, True, False)),
+        example(NAMES[1], (True, True, True, False, True)),
     )
     return Practice(worked, examples)
 
@@ -131,6 +164,8 @@ def _examples_of(found: dict[str, Any], usual: Practice, find: Find) -> tuple[Ex
     rows = found.get("example")
     if rows is None:
         return usual.examples
+    if usual.worked.several:
+        raise InputError("--question rank has the examples that come along, or with practice = false none.")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"each example begins with a line [[example]], in double brackets; found example = {rows!r}.")
     return tuple(_example_of(number, row, find) for number, row in enumerate(rows, 1))

@@ -40,7 +40,7 @@ class ServedStudy:
         settings = read_settings(folder / SETTINGS)
         check_begun(folder)
         study = Study.open(folder, settings, data_dir=data_dir, database=database)
-        words, stimuli = wording_of(folder), Stimuli(folder, study.task)
+        words, stimuli = wording_of(folder, settings.question), Stimuli(folder, study.task)
         usual = make_practice(study.task, settings, words, _first_explanations(folder))
         practice = read_practice(folder, usual, stimuli.stimulus)
         return cls(study=study, store=Store(study.database), stimuli=stimuli, words=words, practice=practice)

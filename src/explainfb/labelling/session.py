@@ -53,19 +53,30 @@ class AnnotationSession:
             self.annotator, now=datetime.now(UTC), overlap=self.overlap, lease_seconds=self.lease_seconds
         )
 
-    def answer(self, lease: Lease, answer: Answer, *, shown_at: datetime, comment: str = "") -> StoredAnswer | None:
+    def answer(
+        self, lease: Lease, answer: Answer, *, shown_at: datetime, comment: str = "", said: str | None = None
+    ) -> StoredAnswer | None:
         """Store the answer, once however often it is sent; None when it came too soon to be one."""
         if _too_soon(shown_at):
             return None
-        return self._respond(lease.comparison, answer, shown_at=shown_at, token=lease.token, comment=comment)
+        return self._respond(lease.comparison, answer, shown_at=shown_at, token=lease.token, comment=comment, said=said)
 
     def change(
-        self, old: StoredAnswer, answer: Answer, *, shown_at: datetime, token: str, comment: str = ""
+        self,
+        old: StoredAnswer,
+        answer: Answer,
+        *,
+        shown_at: datetime,
+        token: str,
+        comment: str = "",
+        said: str | None = None,
     ) -> StoredAnswer | None:
         """Put another answer in the place of `old`, which stays on record; None when it came too soon to be one."""
         if _too_soon(shown_at):
             return None
-        return self._respond(old.comparison, answer, shown_at=shown_at, token=token, comment=comment, supersedes=old.id)
+        return self._respond(
+            old.comparison, answer, shown_at=shown_at, token=token, comment=comment, supersedes=old.id, said=said
+        )
 
     def undo(self, latest: int | None, *, shown_at: datetime) -> bool:
         """Take back answer `latest`, the last one that the page knew, and ask its comparison again.
@@ -196,6 +207,7 @@ class AnnotationSession:
         responded_at: datetime | None = None,
         comment: str = "",
         supersedes: int | None = None,
+        said: str | None = None,
     ) -> StoredAnswer:
         now = datetime.now(UTC)
         response = Response(
@@ -207,6 +219,7 @@ class AnnotationSession:
             token=token,
             comment=comment or None,
             supersedes=supersedes,
+            said=said,
         )
         return self.store.answer(self.annotator, response, now=now, overlap=self.overlap)
 

@@ -34,6 +34,30 @@ class QuestionWords:
 
 
 @dataclass(frozen=True, kw_only=True)
+class YesNoWords(QuestionWords):
+    yes: str
+    no: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointWords(QuestionWords):
+    none: str
+    done: str
+    would_leave: str
+    would_point: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankWords(QuestionWords):
+    which_best: str
+    which_worst: str
+    number: str
+    best: str
+    would_rank: str
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnswerWords:
     """The fields are named as the answers are stored."""
 
@@ -201,6 +225,9 @@ class Wording:
     welcome: WelcomeWords
     compare: QuestionWords
     rate: QuestionWords
+    yes_no: YesNoWords
+    point: PointWords
+    rank: RankWords
     answers: AnswerWords
     ratings: RatingWords
     stimuli: StimulusWords

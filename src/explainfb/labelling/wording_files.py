@@ -18,6 +18,8 @@ Language = Literal["ar", "de", "en", "es", "fr", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 WORDING = "wording.toml"
 """Its name in a study's folder."""
+LATER = ("yes_no", "point", "rank")
+"""Sections that a study's file may lack where it does not ask that question: files of before have none of them."""
 FOLDER = Path(__file__).parent / "words"
 DIRECTIONS = ("ltr", "rtl")
 NAMED = 6
@@ -29,13 +31,13 @@ def wording_in(language: Language) -> Wording:
     return _read(FOLDER / f"{language}.toml")
 
 
-def wording_of(study: Path) -> Wording:
-    """The wording of the study in this folder: that of its wording.toml, or else English.
+def wording_of(study: Path, question: str = "compare") -> Wording:
+    """The wording of the study in this folder, which asks `question`: that of its wording.toml, or else English.
 
     Raises `InputError` naming the lines that the file lacks, has too many, or that lack a number to be filled in.
     """
     path = study / WORDING
-    return _read(path) if path.is_file() else wording_in("en")
+    return _read(path, question) if path.is_file() else wording_in("en")
 
 
 def write_wording(path: Path, language: Language) -> None:
@@ -51,9 +53,12 @@ def write_wording(path: Path, language: Language) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror or error}); name another place.") from error
 
 
-def _read(path: Path) -> Wording:
+def _read(path: Path, question: str | None = None) -> Wording:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
+        for section in LATER if question else ():
+            if section not in found and section != (question or "").replace("-", "_"):
+                found[section] = _english()[section]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); mend it, or write it anew with explainfb wording."
@@ -92,7 +97,7 @@ def _build(record: Any, found: dict[str, Any], prefix: str, faults: list[str]) -
 
 def _wrong_values(wording: Wording) -> list[str]:
     """A direction that is none, and lines that are to be filled with other values than the English ones."""
-    english = tomllib.loads((FOLDER / "en.toml").read_text(encoding="utf-8"))
+    english = _english()
     faults = []
     if wording.direction not in DIRECTIONS:
         faults.append(f"direction is {wording.direction!r}, expected {' or '.join(DIRECTIONS)}")
@@ -107,6 +112,10 @@ def _wrong_values(wording: Wording) -> list[str]:
                 expected = " and ".join(f"{{{each}}}" for each in sorted(wanted)) or "no braces"
                 faults.append(f"{section}.{name} needs {expected}")
     return faults
+
+
+def _english() -> dict[str, Any]:
+    return tomllib.loads((FOLDER / "en.toml").read_text(encoding="utf-8"))
 
 
 def _filled_in(line: str) -> set[str]:

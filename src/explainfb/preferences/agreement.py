@@ -21,9 +21,9 @@ from explainfb.core.types import Answer, FloatArray, IntArray, Interval
 from explainfb.statistics.intervals import QUANTILES, resampled_sums
 from explainfb.store import StoredAnswer, StoredComparison
 
-JUDGEMENTS = (Answer.LEFT, Answer.RIGHT, Answer.EQUAL)
+JUDGEMENTS = (Answer.LEFT, Answer.RIGHT, Answer.EQUAL, Answer.YES, Answer.NO)
 """What can be agreed on: left, right, or that neither is better, of which no difference, both good and both bad are one
-value, as they teach the same; can't tell is a missing one."""
+value, as they teach the same; of a single explanation, yes or no. Can't tell is a missing one, and so is a ranking."""
 FEWEST_COMPARISONS = 10
 """With fewer, a bootstrap over comparisons is far too narrow and no interval is given."""
 
@@ -117,7 +117,7 @@ def _current(answers: Sequence[StoredAnswer]) -> list[StoredAnswer]:
 
 def _quality(annotator: str, round: int | None, answers: Sequence[StoredAnswer]) -> AnnotatorQuality:
     given = Counter(answer.answer for answer in answers)
-    gold = [answer.answer == answer.comparison.comparison.gold for answer in answers if _is_gold(answer)]
+    gold = [answer.is_as_known for answer in answers if _is_gold(answer)]
     left, right = _sides(answers)
     return AnnotatorQuality(
         annotator=annotator,
@@ -190,7 +190,7 @@ def measure_agreement(
         return None
     counts = _counts(paired)
     agreeing = counts * (counts - 1) / (counts.sum(1, keepdims=True) - 1)
-    sums = np.column_stack([counts, agreeing.sum(1)])  # (comparisons, 3 + 1)
+    sums = np.column_stack([counts, agreeing.sum(1)])  # (comparisons, values + 1)
     # of one and the same answer throughout, alpha is 0 / 0
     alpha = None if np.count_nonzero(counts.sum(0)) == 1 else float(evalica.alpha(_matrix(paired)).alpha)
     return Agreement(
@@ -204,7 +204,7 @@ def measure_agreement(
 
 
 def _counts(answers: Sequence[StoredAnswer]) -> FloatArray:
-    """(comparisons, 3): how many people gave each of `JUDGEMENTS`."""
+    """(comparisons, values): how many people gave each of `JUDGEMENTS`."""
     _, index = np.unique([each.comparison.id for each in answers], return_inverse=True)
     kinds = len(JUDGEMENTS)
     flat = np.bincount(index * kinds + _codes(answers), minlength=(index.max() + 1) * kinds)
@@ -218,9 +218,9 @@ def _codes(answers: Sequence[StoredAnswer]) -> IntArray:
 
 def _judgement(answer: Answer | None) -> Answer | None:
     """Which of `JUDGEMENTS` an answer is; None for one that judges nothing."""
-    if answer is None or answer is Answer.CANT_TELL:
+    if answer in (None, Answer.CANT_TELL, Answer.RANKED):
         return None
-    return Answer.EQUAL if answer.is_tie else answer
+    return Answer.EQUAL if answer is not None and answer.is_tie else answer
 
 
 def _matrix(answers: Sequence[StoredAnswer]) -> pd.DataFrame:
@@ -233,7 +233,7 @@ def _matrix(answers: Sequence[StoredAnswer]) -> pd.DataFrame:
 
 
 def _interval(alpha: float, columns: FloatArray, seed: int, resamples: int) -> Interval | None:
-    """`columns` (comparisons, 4): of each comparison the answers of each kind, and the pairs that agree, weighted."""
+    """`columns` (comparisons, values + 1): answers of each kind to a comparison, and pairs that agree, weighted."""
     # alpha is a function of these sums alone, so that a resample needs no call of evalica
     if len(columns) < FEWEST_COMPARISONS:
         return None

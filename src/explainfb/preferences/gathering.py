@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from explainfb.core.progress import Step
-from explainfb.core.types import ExplanationKey, Preference
+from explainfb.core.types import Comparison, ExplanationKey, Preference
 from explainfb.explanations.explanation import Explanation
 from explainfb.preferences.random_utility import RandomUtilityAnnotator
 from explainfb.preferences.simulated import Annotator, Crowd
+from explainfb.questions import QUESTIONS
+from explainfb.questions.question import Reply
 from explainfb.store import Store
 
 POLL_SECONDS = 1.0
@@ -30,16 +32,22 @@ def ask_annotator(
     """
     preferences = []
     for stored in store.comparisons(round_number):
-        comparison = stored.comparison
-        sides = explanations[comparison.left], explanations[comparison.right]
+        comparison, question = stored.comparison, QUESTIONS[stored.comparison.asked]
+        shown = [explanations[key] for key in comparison.shown]
         people = annotator.who_answer(comparison, overlap) if isinstance(annotator, Crowd) else [annotator]
         for person in people:
             shown_at = datetime.now(UTC)
+            reply = question.reply(person, comparison, shown)
             if isinstance(person, RandomUtilityAnnotator):
-                shown_at -= timedelta(seconds=person.seconds(comparison, *sides))
-            answer = person.answer(comparison, *sides)
-            preferences.append(Preference(comparison, answer, person.name, seed, shown_at, datetime.now(UTC)))
+                shown_at -= timedelta(seconds=_seconds(person, comparison, shown, reply))
+            preferences.append(
+                Preference(comparison, reply.answer, person.name, seed, shown_at, datetime.now(UTC), reply.said)
+            )
     store.record(preferences)
+
+
+def _seconds(person: RandomUtilityAnnotator, item: Comparison, shown: Sequence[Explanation], reply: Reply) -> float:
+    return person.seconds(item, *shown) if item.asked == "compare" else person.seconds_of(item, reply)
 
 
 def wait_for_people(

@@ -10,26 +10,22 @@ from dataclasses import replace
 import numpy as np
 
 from explainfb.core.seeding import numpy_generator
-from explainfb.core.types import BAD, GOOD, Answer, BoolArray, Comparison, ExplanationKey
+from explainfb.core.types import BoolArray, Comparison
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.superpixels import coverage
+from explainfb.questions import QUESTIONS, Question
 
 
-def gold_comparisons(images: Sequence[int], count: int, round_number: int, *, seed: int) -> list[Comparison]:
-    """`count` comparisons of two images of `images` each, no image in two, with the sides drawn by a coin.
+def gold_comparisons(
+    images: Sequence[int], count: int, round_number: int, *, seed: int, question: Question = QUESTIONS["compare"]
+) -> list[Comparison]:
+    """`count` items of as many images of `images` as the question shows, no image in two.
 
     Fewer where there are too few images.
     """
-    generator = numpy_generator(seed, "gold", round_number)
-    found = []
-    pairs = generator.permutation(np.asarray(images))[: len(images) // 2 * 2].reshape(-1, 2)
-    for first, second in pairs[:count]:
-        good, bad = ExplanationKey(GOOD, int(first)), ExplanationKey(BAD, int(second))
-        if generator.integers(2):
-            found.append(Comparison(good, bad, round_number, Answer.LEFT))
-        else:
-            found.append(Comparison(bad, good, round_number, Answer.RIGHT))
-    return found
+    generator, shows = numpy_generator(seed, "gold", round_number), question.shows
+    groups = generator.permutation(np.asarray(images))[: len(images) // shows * shows].reshape(-1, shows)
+    return [question.known_item([int(image) for image in group], round_number, generator) for group in groups[:count]]
 
 
 def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bool) -> Explanation:

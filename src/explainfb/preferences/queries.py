@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import BoolArray, Comparison, ExplanationKey, IntArray
 from explainfb.preferences.settings import QuerySettings
+from explainfb.questions import QUESTIONS, Question
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.models import ExplainedImages
 
@@ -23,12 +25,20 @@ def held_out_images(count: int, share: float, seed: int) -> BoolArray:
     return held_out
 
 
-def check_enough(images: int, comparisons: int, settings: QuerySettings) -> None:
-    """Raise `InputError` when `images` training images do not give a round its different comparisons."""
+def check_enough(images: int, comparisons: int, settings: QuerySettings, shows: int = 2) -> None:
+    """Raise `InputError` when `images` training images do not give a round its different comparisons, of `shows` each.
+
+    Of single explanations there are as many as images, of two or more enough where there are enough pairs.
+    """
     held_out = max(3, round(settings.held_out * images))
     judged = max(1, round(comparisons * settings.held_out))
     fitted = images - held_out
-    if fitted < 3 or fitted * (fitted - 1) // 2 < 2 * comparisons or held_out * (held_out - 1) // 2 < 2 * judged:
+    if shows == 1:
+        too_few = fitted < comparisons - judged or held_out < judged
+    else:
+        too_few = fitted < max(3, shows) or held_out < shows or comb(fitted, 2) < 2 * comparisons
+        too_few = too_few or comb(held_out, 2) < 2 * judged
+    if too_few:
         raise InputError(
             f"{images} training images are too few for {comparisons} different comparisons a round; "
             "ask for fewer with --comparisons-per-round, or use more training images."
@@ -95,8 +105,9 @@ def choose_comparisons(
     keys: Sequence[ExplanationKey],
     settings: QuerySettings,
     seed: int,
+    question: Question = QUESTIONS["compare"],
 ) -> list[Comparison]:
-    """`count` comparisons of the pool, held-out ones among them, in a random order.
+    """`count` comparisons of the pool, or items of another question, held-out ones among them, in a random order.
 
     With a bound on how often an image is asked, candidates above it wait for images that were asked less.
     `explained` are the pool's explanations in the order of `keys`. Held-out comparisons are never filtered; the others
@@ -105,15 +116,15 @@ def choose_comparisons(
     generator = numpy_generator(seed, "comparisons", pool.round)
     judged = max(1, round(count * settings.held_out))
     wanted = count - judged
-    candidates = _candidates(pool, pool.fitted, wanted * settings.candidates, settings, generator)
+    candidates = _candidates(pool, pool.fitted, wanted * settings.candidates, settings, generator, question)
     if settings.strategy == "disagreement" and ensemble is not None:
         # stable, because NumPy's default sort may order equal values differently on another processor
         order = np.argsort(-_disagreement(ensemble, explained, keys, candidates), kind="stable")
         candidates = [candidates[index] for index in order]
     if settings.most_per_image is None:
-        chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator)
+        chosen = candidates[:wanted] + _candidates(pool, pool.held_out, judged, settings, generator, question)
     else:
-        judging = _candidates(pool, pool.held_out, judged * settings.candidates, settings, generator)
+        judging = _candidates(pool, pool.held_out, judged * settings.candidates, settings, generator, question)
         most = settings.most_per_image
         chosen = _spread(candidates, wanted, most) + _spread(judging, judged, most)
     if len(chosen) < count:
@@ -126,9 +137,16 @@ def choose_comparisons(
 
 
 def _candidates(
-    pool: Pool, images: IntArray, count: int, settings: QuerySettings, generator: np.random.Generator
+    pool: Pool,
+    images: IntArray,
+    count: int,
+    settings: QuerySettings,
+    generator: np.random.Generator,
+    question: Question,
 ) -> list[Comparison]:
     """Up to `count` different comparisons, each with its sides drawn by a coin."""
+    if question.shows != 2:
+        return _groups(pool, images, count, settings, generator, question)
     found: dict[frozenset[ExplanationKey], Comparison] = {}
     # not for ever: of few images, all different pairs are soon found
     for _ in range(20 * count):
@@ -145,6 +163,28 @@ def _candidates(
     return list(found.values())
 
 
+def _groups(
+    pool: Pool,
+    images: IntArray,
+    count: int,
+    settings: QuerySettings,
+    generator: np.random.Generator,
+    question: Question,
+) -> list[Comparison]:
+    """Up to `count` different items that show one explanation, or more than two of different images."""
+    found: dict[frozenset[ExplanationKey], Comparison] = {}
+    size = min(question.shows, len(images))
+    for _ in range(20 * count):
+        if len(found) == count or size < question.shows:
+            break
+        keys = []
+        for image in generator.choice(images, size, replace=False):
+            old = pool.earlier is not None and generator.random() < settings.same_image / 2
+            keys.append(ExplanationKey((old and pool.earlier) or pool.current, int(image)))
+        found.setdefault(frozenset(keys), Comparison.about(keys, pool.round, asked=question.name))
+    return list(found.values())
+
+
 def _spread(candidates: Sequence[Comparison], count: int, most: int) -> list[Comparison]:
     """The first `count` candidates in which no image is for more than the `most`-th time, while there are such.
 
@@ -154,17 +194,17 @@ def _spread(candidates: Sequence[Comparison], count: int, most: int) -> list[Com
     chosen: list[Comparison] = []
     left: list[Comparison] = []
     for candidate in candidates:
-        images = {candidate.left.image, candidate.right.image}
+        images = {key.image for key in candidate.shown}
         if len(chosen) < count and all(asked[image] < most for image in images):
             chosen.append(candidate)
             asked.update(images)
         else:
             left.append(candidate)
     while len(chosen) < count and left:
-        uses = [sorted(asked[image] for image in {each.left.image, each.right.image}) for each in left]
+        uses = [sorted(asked[image] for image in {key.image for key in each.shown}) for each in left]
         least = left.pop(min(range(len(left)), key=uses.__getitem__))
         chosen.append(least)
-        asked.update({least.left.image, least.right.image})
+        asked.update({key.image for key in least.shown})
     return chosen
 
 
@@ -175,9 +215,16 @@ def _disagreement(
     keys: Sequence[ExplanationKey],
     candidates: Sequence[Comparison],
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(K,) variance over the members of the probability that the left one is better (Christiano et al. 2017)."""
+    """(K,) variance over the members of the probability that the left one is better (Christiano et al. 2017).
+
+    Of a single explanation, that it is better than the mean; of several, summed over each being the best.
+    """
     place = {key: index for index, key in enumerate(keys)}
     rewards = ensemble.each(explained)
+    if candidates and candidates[0].asked != "compare":
+        shown = rewards[:, [[place[key] for key in candidate.shown] for candidate in candidates]]  # (members, K, k)
+        chances = torch.sigmoid(shown) if shown.shape[2] == 1 else shown.softmax(2)
+        return chances.var(0, correction=0).sum(1).double().cpu().numpy()
     left = rewards[:, [place[candidate.left] for candidate in candidates]]
     right = rewards[:, [place[candidate.right] for candidate in candidates]]
     return torch.sigmoid(left - right).var(0, correction=0).double().cpu().numpy()

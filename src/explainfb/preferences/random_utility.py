@@ -15,11 +15,15 @@ from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer, Comparison, ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
+from explainfb.explanations.superpixels import coverage
 from explainfb.preferences.settings import RandomUtilitySettings
+from explainfb.questions.question import Look, Reply
 from explainfb.tasks.task import Split
 
 LAPSES = (Answer.LEFT, Answer.RIGHT, Answer.EQUAL)
 """What is pressed without looking, each as often."""
+SECONDS_A_PRESS = 0.8
+"""Of each button after the first, as of a piece that is pointed at; a guess until people are timed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,17 @@ class RandomUtilityAnnotator:
             found += settings.middle_bias * relevance_mass(explanation, _middle(explanation.segments.shape))
         return found
 
+    def rightness(self, explanation: Explanation, image: int) -> FloatArray:
+        """(d,) in [0, 1]: the share of each superpixel that lies where the reason should be."""
+        assert self.split.relevance is not None
+        return coverage(self.split.relevance[image].numpy(), explanation.segments)
+
+    def look(self, item: Comparison) -> Look:
+        """With the noise of one look, which is what two of them differ by less its half."""
+        draw = self._draw(item.asked, *item.shown)
+        lapsed = bool(draw.random() < self.settings.lapse_rate)
+        return Look(draw, noise=self.settings.noise / np.sqrt(2), lapsed=lapsed)
+
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
         """(E,) the utility that the annotator gives each explanation, with the noise of one look at it."""
         return np.array(
@@ -88,10 +103,17 @@ class RandomUtilityAnnotator:
 
     def seconds(self, comparison: Comparison, left: Explanation, right: Explanation) -> float:
         """How long the answer takes: longest where the two are alike, and never the same twice."""
+        return self._seconds(abs(self._difference(comparison, left, right)), comparison.left, comparison.right)
+
+    def seconds_of(self, item: Comparison, reply: Reply) -> float:
+        """The same for another question: as long for each picture as in a comparison, and more for each more button."""
+        looked = self._seconds(reply.ease, item.asked, *item.shown) * len(item.shown) / 2
+        return looked + SECONDS_A_PRESS * (reply.presses - 1)
+
+    def _seconds(self, difference: float, *what: object) -> float:
         settings = self.settings
-        ease = abs(self._difference(comparison, left, right)) / max(settings.noise, 1e-9)
-        slowed = 1 + settings.hesitation / (1 + ease)
-        noise = self._draw("seconds", comparison.left, comparison.right).standard_normal()
+        slowed = 1 + settings.hesitation / (1 + difference / max(settings.noise, 1e-9))
+        noise = self._draw("seconds", *what).standard_normal()
         return float(settings.seconds * slowed * np.exp(settings.seconds_spread * noise))
 
     def _difference(self, comparison: Comparison, left: Explanation, right: Explanation) -> float:

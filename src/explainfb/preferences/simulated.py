@@ -14,8 +14,10 @@ from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer, Comparison, ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
+from explainfb.explanations.superpixels import coverage
 from explainfb.preferences.random_utility import RandomUtilityAnnotator
 from explainfb.preferences.settings import RandomUtilitySettings
+from explainfb.questions.question import Look
 from explainfb.tasks.task import Split, Task
 
 
@@ -56,6 +58,16 @@ class SimulatedAnnotator:
         assert self.split.relevance is not None
         return relevance_mass(explanation, self.split.relevance[image].numpy())
 
+    def rightness(self, explanation: Explanation, image: int) -> FloatArray:
+        """(d,) in [0, 1]: the share of each superpixel that lies where the reason should be."""
+        assert self.split.relevance is not None
+        return coverage(self.split.relevance[image].numpy(), explanation.segments)
+
+    def look(self, item: Comparison) -> Look:
+        """What is decided on it is turned round with probability `error_rate`."""
+        draw = numpy_generator(self.seed, "annotator", self.name, item.asked, *item.shown)
+        return Look(draw, error_rate=self.error_rate)
+
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
         """(E,) the utility that the annotator gives each explanation.
 
@@ -86,6 +98,16 @@ class CoinAnnotator:
 
     seed: int
     name: str = "coin"
+
+    def utility(self, explanation: Explanation, image: int) -> float:
+        return 0.5
+
+    def rightness(self, explanation: Explanation, image: int) -> FloatArray:
+        """(d,) nothing is seen."""
+        return np.full(len(explanation.weights), 0.5)
+
+    def look(self, item: Comparison) -> Look:
+        return Look(numpy_generator(self.seed, "annotator", self.name, item.asked, *item.shown), lapsed=True)
 
     def utilities(self, explanations: Sequence[Explanation], keys: Sequence[ExplanationKey]) -> FloatArray:
         """(E,) a utility in [0, 1] for each explanation, drawn at random."""

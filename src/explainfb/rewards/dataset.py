@@ -1,25 +1,67 @@
 """Answers to comparisons, as numbers that a reward can be fitted to."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import BoolArray, ExplanationKey, Preference
+from explainfb.core.types import Answer, BoolArray, ExplanationKey, Preference
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import padded
+from explainfb.rewards.losses import AnswerLoss, PreferenceLoss
 from explainfb.rewards.models import ExplainedImages
+from explainfb.rewards.settings import RewardSettings
 from explainfb.tasks.task import Split
 
 FEWEST_ANSWERS = 4
 """How many answers a reward needs."""
 
 
+class AnswerBatch(ABC):
+    """Answers to one kind of question, as indices into explained images."""
+
+    annotator: Tensor
+    """(P,) index of who answered."""
+    names: tuple[str, ...]
+    """Who the annotators are."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many answers."""
+
+    @abstractmethod
+    def take(self, indices: Tensor) -> Self:
+        """Those with these indices (n,)."""
+
+    @abstractmethod
+    def to(self, device: torch.device) -> Self:
+        """The same on the device."""
+
+    @abstractmethod
+    def loss(self, settings: RewardSettings) -> AnswerLoss:
+        """What a member is fitted to them by."""
+
+    @property
+    @abstractmethod
+    def judged(self) -> tuple[Tensor, Tensor]:
+        """(Q,) and (Q,) indices of explanations: the first and the last of all that each of `correct` is about."""
+
+    @abstractmethod
+    def correct(self, rewards: Tensor, model: nn.Module, explained: ExplainedImages) -> Tensor:
+        """(Q,) bool: what `model`, whose rewards of all explanations are `rewards`, predicts rightly.
+
+        Each of them is one that a model which knows nothing of the answers gets right with probability ½ at most,
+        independently of the others: a binomial test is made of them.
+        """
+
+
 @dataclass(frozen=True, eq=False)
-class PreferenceBatch:
+class PreferenceBatch(AnswerBatch):
     """Comparisons with their answers, as indices into explained images.
 
     >>> import torch
@@ -52,19 +94,35 @@ class PreferenceBatch:
         """(P,) bool: one explanation was called better than the other."""
         return self.share_left != 0.5
 
-    def take(self, indices: Tensor) -> "PreferenceBatch":
-        return PreferenceBatch(
+    def take(self, indices: Tensor) -> Self:
+        return type(self)(
             self.left[indices], self.right[indices], self.share_left[indices], self.annotator[indices], self.names
         )
 
-    def to(self, device: torch.device) -> "PreferenceBatch":
-        return PreferenceBatch(
+    def to(self, device: torch.device) -> Self:
+        return type(self)(
             self.left.to(device),
             self.right.to(device),
             self.share_left.to(device),
             self.annotator.to(device),
             self.names,
         )
+
+    def loss(self, settings: RewardSettings) -> AnswerLoss:
+        return PreferenceLoss(self, settings)
+
+    @property
+    def judged(self) -> tuple[Tensor, Tensor]:
+        decided = self.take(self.decided.nonzero().squeeze(1))
+        return decided.left, decided.right
+
+    def correct(self, rewards: Tensor, model: nn.Module, explained: ExplainedImages) -> Tensor:
+        left, right = self.judged
+        return (rewards[left] > rewards[right]) == (self.share_left[self.decided] > 0.5)
+
+
+Encode = Callable[[Sequence[Preference], Mapping[ExplanationKey, int]], AnswerBatch]
+"""Answers of one kind, none of them `cant_tell`, as a batch, with the index of each explanation."""
 
 
 def batch_preferences(preferences: Sequence[Preference], place: Mapping[ExplanationKey, int]) -> PreferenceBatch:
@@ -109,9 +167,9 @@ def as_seen_by_reward(
 class PreferenceDataset:
     """The answers so far, and the explanations they are about."""
 
-    fitted: PreferenceBatch
+    fitted: AnswerBatch
     """What the reward is fitted to."""
-    held_out: PreferenceBatch
+    held_out: AnswerBatch
     """What it is judged by: answers about images that it never sees."""
     explained: ExplainedImages
     keys: tuple[ExplanationKey, ...]
@@ -125,10 +183,11 @@ class PreferenceDataset:
         split: Split,
         held_out: BoolArray,
         device: torch.device,
+        encode: Encode = batch_preferences,
     ) -> "PreferenceDataset":
         """What `preferences` say, those about images of `held_out` (N,) apart; can't tell is left out.
 
-        Raises `InputError` where nobody says anything.
+        `encode` makes a batch of them, of the question's kind. Raises `InputError` where nobody says anything.
         """
         given = _decided(preferences)
         if not given:
@@ -137,8 +196,8 @@ class PreferenceDataset:
                 "others being can't tell; ask for more comparisons, or ask others."
             )
         # sorted, so that the order in which people answered does not change what is fitted
-        keys = tuple(sorted({key for item in given for key in (item.comparison.left, item.comparison.right)}))
-        answers = batch_preferences(given, {key: index for index, key in enumerate(keys)}).to(device)
+        keys = tuple(sorted({key for item in given for key in item.comparison.shown}))
+        answers = encode(given, {key: index for index, key in enumerate(keys)}).to(device)
         # by the left image alone, because comparisons never mix held-out images with others
         judging = torch.tensor([bool(held_out[item.comparison.left.image]) for item in given], dtype=torch.bool)
         return cls(
@@ -167,4 +226,4 @@ def check_decided(preferences: Sequence[Preference], held_out: BoolArray) -> Non
 
 def _decided(preferences: Sequence[Preference]) -> list[Preference]:
     """All but those who can't tell."""
-    return [preference for preference in preferences if preference.answer.share_left is not None]
+    return [preference for preference in preferences if preference.answer is not Answer.CANT_TELL]

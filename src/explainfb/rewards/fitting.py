@@ -11,18 +11,16 @@ so that n_k = 0 is always right, 1 a coin and 2 always the opposite. Where it is
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
-from explainfb.rewards.dataset import FEWEST_ANSWERS, PreferenceBatch
+from explainfb.rewards.dataset import FEWEST_ANSWERS, AnswerBatch, PreferenceBatch
 from explainfb.rewards.ensemble import RewardEnsemble
-from explainfb.rewards.models import ExplainedImages, build_reward, preference_loss
+from explainfb.rewards.losses import Loss, UtilityLoss
+from explainfb.rewards.models import ExplainedImages, build_reward
 from explainfb.rewards.settings import RewardSettings
 
-PRIOR_ANSWERS = 10
-"""How many answers the noise at the start counts for, when each annotator's own is learned."""
 NOISE_SPEED_UP = 10
 """How much greater the learning rate of an annotator's noise is than the reward's."""
 MOST_VALIDATING = 512
@@ -31,7 +29,7 @@ MOST_VALIDATING = 512
 
 def fit_ensemble(
     explained: ExplainedImages,
-    answers: PreferenceBatch,
+    answers: AnswerBatch,
     *,
     settings: RewardSettings,
     seed: int,
@@ -41,6 +39,7 @@ def fit_ensemble(
     """An ensemble fitted to the answers about these explanations.
 
     Every member sees as many answers as there are, drawn with replacement; the 1/e that were not drawn validate it.
+    `answers` may be of any kind of question.
     `utilities` (len(explained),), where given, are what is fitted in place of the answers about the same pairs. Raises
     `InputError` when there are fewer than `FEWEST_ANSWERS`.
 
@@ -65,7 +64,7 @@ def fit_ensemble(
     for index in range(settings.members):
         with torch_globally(seed, "reward", index, "weights"):
             member = build_reward(settings.kind, channels, settings.scale).to(device)
-        loss = PreferenceLoss(answers, settings) if utilities is None else UtilityLoss(answers, utilities)
+        loss = _loss(answers, settings, utilities)
         _fit_member(member, loss.to(device), explained, answers, settings, _member_generator(seed, index))
         members.append(member.eval())
         noises.append(loss.noise.detach())
@@ -77,6 +76,14 @@ def fit_ensemble(
     if settings.normalised:
         ensemble.normalise(explained)
     return ensemble
+
+
+def _loss(answers: AnswerBatch, settings: RewardSettings, utilities: Tensor | None) -> Loss:
+    if utilities is None:
+        return answers.loss(settings)
+    if not isinstance(answers, PreferenceBatch):
+        raise InputError("A reward is learned from utilities where comparisons are asked.")
+    return UtilityLoss(answers, utilities)
 
 
 def out_of_bag(count: int, *, settings: RewardSettings, seed: int) -> Tensor:
@@ -108,78 +115,11 @@ def _some(indices: Tensor, most: int) -> Tensor:
     return indices[torch.linspace(0, len(indices) - 1, min(most, len(indices))).round().long()]
 
 
-class PreferenceLoss(nn.Module):
-    """The cross-entropy of the answers, with each annotator's share of noise."""
-
-    def __init__(self, answers: PreferenceBatch, settings: RewardSettings) -> None:
-        super().__init__()
-        self.start = settings.noise
-        self.logit: nn.Parameter | None = None
-        if settings.reliability == "learned":
-            wrong = torch.full((len(answers.names),), min(max(settings.noise / 2, 1e-3), 0.5))
-            self.logit = nn.Parameter(wrong.logit())
-
-    @property
-    def noise(self) -> Tensor:
-        """(K,) in (0, 2), or a single number for all annotators."""
-        return torch.tensor(self.start) if self.logit is None else 2 * torch.sigmoid(self.logit)
-
-    def forward(self, member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
-        left, right = _rewards_of_sides(member, explained, answers)
-        if self.logit is None:
-            return preference_loss(left, right, answers.share_left, self.start)
-        noise = self.noise[answers.annotator]
-        # equal says nothing of who is right, and its loss would teach that everybody errs
-        noise = torch.where(answers.decided, noise, noise.detach())
-        return preference_loss(left, right, answers.share_left, noise)
-
-    def prior(self) -> Tensor:
-        """Minus the logarithm of a Beta prior on each annotator's share of wrong answers, with its mode at the start.
-
-        Without one, a few answers that the reward has learned by heart say that nobody ever errs.
-        """
-        if self.logit is None:
-            return torch.zeros(())
-        start = max(self.start / 2, 1e-3)
-        wrong, right = F.logsigmoid(self.logit), F.logsigmoid(-self.logit)
-        return -PRIOR_ANSWERS * (start * wrong + (1 - start) * right).sum()
-
-
-class UtilityLoss(nn.Module):
-    """The squared error to the utilities of explanations, standardised over those that were compared."""
-
-    noise = torch.zeros(())
-
-    def __init__(self, answers: PreferenceBatch, utilities: Tensor) -> None:
-        super().__init__()
-        compared = utilities[torch.cat([answers.left, answers.right]).unique()]
-        self.register_buffer("targets", (utilities - compared.mean()) / compared.std().clamp_min(1e-6))
-        self.targets: Tensor
-
-    def forward(self, member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
-        left, right = _rewards_of_sides(member, explained, answers)
-        return (F.mse_loss(left, self.targets[answers.left]) + F.mse_loss(right, self.targets[answers.right])) / 2
-
-    def prior(self) -> Tensor:
-        return torch.zeros(())
-
-
-Loss = PreferenceLoss | UtilityLoss
-
-
-def _rewards_of_sides(member: nn.Module, explained: ExplainedImages, answers: PreferenceBatch) -> tuple[Tensor, ...]:
-    """The rewards of the left and of the right explanations."""
-    both = torch.cat([answers.left, answers.right])
-    # a step's gradient needs its batch whole; validation has far more images
-    parts = [both] if torch.is_grad_enabled() else both.split(explained.part)
-    return torch.cat([member(explained.take(part)) for part in parts]).chunk(2)
-
-
 def _fit_member(
     member: nn.Module,
     loss: Loss,
     explained: ExplainedImages,
-    answers: PreferenceBatch,
+    answers: AnswerBatch,
     settings: RewardSettings,
     generator: torch.Generator,
 ) -> None:

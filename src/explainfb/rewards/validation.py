@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 from scipy.stats import binomtest
-from torch import Tensor
+from torch import Tensor, nn
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import check_file, read_json, write_json
 from explainfb.core.types import OutOfBagTest
 from explainfb.results.records import RoundResult
-from explainfb.rewards.dataset import PreferenceBatch, PreferenceDataset
+from explainfb.rewards.dataset import AnswerBatch, PreferenceDataset
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.fitting import out_of_bag
 from explainfb.rewards.models import ExplainedImages
@@ -20,9 +20,9 @@ from explainfb.statistics.intervals import pair_accuracy_interval
 
 
 @torch.no_grad()
-def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answers: PreferenceBatch) -> Tensor:
-    """(Q,) bool: whether the ensemble predicts each answer that is left or right; equal ones are left out."""
-    return _correct(ensemble(explained), answers)
+def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answers: AnswerBatch) -> Tensor:
+    """(Q,) bool: what the ensemble predicts rightly; of comparisons, each answer that is left or right."""
+    return _correct(ensemble(explained), ensemble, explained, answers)
 
 
 @torch.no_grad()
@@ -42,11 +42,11 @@ def best_member_test(
     passed at .01 in 4 of 387 for a coin. Two things keep it from being exact: out-of-bag answers steer the weight
     decay, and in later rounds they took part in the choice of what is compared.
     """
-    unseen = out_of_bag(len(known.fitted), settings=settings, seed=seed).to(known.fitted.left.device)
+    unseen = out_of_bag(len(known.fitted), settings=settings, seed=seed).to(known.explained.images.device)
     found = []
-    for rewards, own in zip(ensemble.each(known.explained), unseen, strict=True):
+    for rewards, member, own in zip(ensemble.each(known.explained), ensemble.members, unseen, strict=True):
         new = (known.fitted.take(own.nonzero().squeeze(1)), known.held_out)
-        correct = torch.cat([_correct(rewards, answers) for answers in new])
+        correct = torch.cat([_correct(rewards, member, known.explained, answers) for answers in new])
         found.append((int(correct.sum()), len(correct)))
     # Bonferroni's factor pays for taking the best
     best = min((_coin_p_value(right, asked), right, asked) for right, asked in found)
@@ -78,17 +78,15 @@ def _coin_p_value(right: int, asked: int) -> float:
     return float(binomtest(right, asked, alternative="greater").pvalue) if asked else 1.0
 
 
-def _correct(rewards: Tensor, answers: PreferenceBatch) -> Tensor:
-    """(Q,) bool: whether `rewards`, one for each explanation, predict each decided answer."""
-    decided = answers.take(answers.decided.nonzero().squeeze(1))
-    return (rewards[decided.left] > rewards[decided.right]) == (decided.share_left > 0.5)
+def _correct(rewards: Tensor, model: nn.Module, explained: ExplainedImages, answers: AnswerBatch) -> Tensor:
+    """(Q,) bool: what `model`, whose rewards of all explanations are `rewards`, predicts rightly."""
+    return answers.correct(rewards, model, explained)
 
 
 def round_accuracy(number: int, ensemble: RewardEnsemble, known: PreferenceDataset, *, seed: int) -> RoundResult:
     """How well the reward of round `number` predicts held-out answers."""
     correct = correct_answers(ensemble, known.explained, known.held_out).cpu().double().numpy()
-    decided = known.held_out.take(known.held_out.decided.nonzero().squeeze(1))
-    left, right = (known.explained.image_index[side].cpu().numpy() for side in (decided.left, decided.right))
+    left, right = (known.explained.image_index[side].cpu().numpy() for side in known.held_out.judged)
     return RoundResult(
         round=number,
         answers=len(known.fitted) + len(known.held_out),

@@ -37,6 +37,8 @@ class Response:
     comment: str | None = None
     supersedes: int | None = None
     """The id of the answer to be replaced."""
+    said: str | None = None
+    """What else was said, in the question's own words."""
 
     def __post_init__(self) -> None:
         if self.answer is None and self.supersedes is None:
@@ -164,6 +166,7 @@ def _response(stored: StoredComparison, preference: Preference) -> Response:
         responded_at=preference.responded_at,
         app_version=APP_VERSION,
         token=None,
+        said=preference.said,
     )
 
 
@@ -212,6 +215,7 @@ def _values(annotator: int, response: Response, seed: int, now: datetime) -> dic
         "app_version": response.app_version,
         "comment": response.comment,
         "token": response.token,
+        "said": response.said,
     }
 
 

@@ -52,6 +52,9 @@ def _row(comparison: Comparison, position: int) -> dict[str, object]:
         "right_classifier": comparison.right.classifier,
         "right_image": comparison.right.image,
         "gold": comparison.gold,
+        # none of a comparison of two, as of those that were stored before there was anything else
+        "asked": None if comparison.asked == "compare" else comparison.asked,
+        "others": " ".join(map(str, comparison.others)) or None,
     }
 
 

@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import make_private
-from explainfb.store.schema import SCHEMA_VERSION, UPGRADES, metadata, versions
+from explainfb.store.schema import SCHEMA_VERSION, UPGRADES, copy_all, metadata, versions
 
 POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "max_overflow": 0}
 """Pinged, because a server may have been restarted; few, because a server has a hundred connections for all of its
@@ -86,7 +86,8 @@ class Database:
     @property
     def place(self) -> str:
         """The file, or the server and database, without user and password."""
-        return str(self.url.database) if self.is_sqlite else f"{self.url.host or 'localhost'}/{self.url.database}"
+        is_file = self.url.get_backend_name() == "sqlite"
+        return str(self.url.database) if is_file else f"{self.url.host or 'localhost'}/{self.url.database}"
 
     def check_whole(self) -> None:
         """Every page, index and constraint of a SQLite file; a server looks after its own."""
@@ -162,8 +163,6 @@ class Database:
                     metadata.create_all(connection, checkfirst=False)
                     connection.execute(insert(versions).values(version=SCHEMA_VERSION))
                 found = SCHEMA_VERSION
-        if found in UPGRADES and self._read_only and not self.is_sqlite:
-            return  # every row of before can be read as it is, and others may be using the database
         if found in UPGRADES:
             if self._read_only:
                 self._read_a_copy()
@@ -178,9 +177,10 @@ class Database:
         """From here on read a copy that can be brought up to this schema; the file itself stays as it is."""
         self._copy = self._copy or tempfile.TemporaryDirectory()
         copy = Path(self._copy.name) / "upgraded.db"
-        with self.engine.connect() as connection, closing(sqlite3.connect(copy)) as target:
-            connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
+        with self.engine.connect() as connection:
+            copy_all(connection, copy)
         self.engine.dispose()
+        self.is_sqlite = True
         self.engine = create_engine(URL.create("sqlite", database=str(copy)), hide_parameters=True, **POOL)
         event.listen(self.engine, "connect", _prepare_sqlite)
         event.listen(self.engine, "begin", _begin_sqlite)

@@ -126,6 +126,8 @@ def _check_comparisons(
             ("right_classifier", event.shown_right.classifier, on_record.right.classifier),
             ("right_image", event.shown_right.image, on_record.right.image),
             ("gold", found.gold and str(found.gold), on_record.gold and str(on_record.gold)),
+            ("asked", found.asked, on_record.asked),
+            ("others", [*map(str, found.others)], [*map(str, on_record.others)]),
             ("seed", event.seed, rounds[on_record.round].seed),
         ]
         _check_same(row, cells, f"as comparison {event.comparison.id} is on record")
@@ -160,7 +162,10 @@ def _check_repeated(row: int, event: StoredAnswer, stored: StoredAnswer) -> None
     cells = [
         ("answer", event.answer and str(event.answer), stored.answer and str(stored.answer)),
         *((name, getattr(event, name).isoformat(), getattr(stored, name).isoformat()) for name in _TIMES),
-        *((name, getattr(event, name), getattr(stored, name)) for name in ("app_version", "comment", "surplus")),
+        *(
+            (name, getattr(event, name), getattr(stored, name))
+            for name in ("app_version", "comment", "surplus", "said")
+        ),
     ]
     _check_same(row, cells, f"as answer {stored.id} by {stored.annotator!r} to this comparison is on record")
 
@@ -207,7 +212,7 @@ def _person(connection: Connection, row: int, name: str, now: datetime) -> int:
 
 
 def _values(event: StoredAnswer, annotator: int, ids: dict[int, int]) -> dict[str, object]:
-    same = {name: getattr(event, name) for name in (*_TIMES, "answer", "seed", "app_version", "comment", "surplus")}
+    same = {name: getattr(event, name) for name in (*_TIMES, *_SAME)}
     return same | {
         "comparison_id": event.comparison.id,
         "annotator_id": annotator,
@@ -218,3 +223,4 @@ def _values(event: StoredAnswer, annotator: int, ids: dict[int, int]) -> dict[st
 
 
 _TIMES = ("shown_at", "responded_at", "recorded_at")
+_SAME = ("answer", "seed", "app_version", "comment", "surplus", "said")

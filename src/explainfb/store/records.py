@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Answer, Comparison, ExplanationKey, Preference
+from explainfb.core.types import GOOD, Answer, Comparison, ExplanationKey, Preference
 
 
 class Role(StrEnum):
@@ -141,6 +141,17 @@ class StoredAnswer:
     """On record, but not counted: enough others had answered, or the round was closed."""
     current: bool
     """Whether nothing supersedes it."""
+    said: str | None = None
+    """What else was said, in the question's own words: pieces pointed at, the best and the worst."""
+
+    @property
+    def is_as_known(self) -> bool:
+        """Whether it is the known answer of its item; of a ranking, whether the good one was named as the best."""
+        asked = self.comparison.comparison
+        if self.answer is not Answer.RANKED:
+            return self.answer is not None and self.answer == asked.gold
+        best = (self.said or "").split()[1:2]
+        return best == [str(place) for place, key in enumerate(asked.shown) if key.classifier == GOOD]
 
     @property
     def preference(self) -> Preference:
@@ -148,7 +159,13 @@ class StoredAnswer:
         if self.answer is None:
             raise InputError(f"Event {self.id} takes an answer back; only an answer is a preference.")
         return Preference(
-            self.comparison.comparison, self.answer, self.annotator, self.seed, self.shown_at, self.responded_at
+            self.comparison.comparison,
+            self.answer,
+            self.annotator,
+            self.seed,
+            self.shown_at,
+            self.responded_at,
+            self.said,
         )
 
 
@@ -175,6 +192,8 @@ def stored_comparison(row: RowMapping) -> StoredComparison:
         ExplanationKey(row["right_classifier"], row["right_image"]),
         row["round"],
         None if row["gold"] is None else Answer(row["gold"]),
+        row["asked"] or "compare",
+        tuple(ExplanationKey.parse(key) for key in (row["others"] or "").split()),
     )
     return StoredComparison(row["comparison_id"], comparison)
 
@@ -194,5 +213,5 @@ def stored_answer(row: RowMapping) -> StoredAnswer:
 
 
 _SAME = (
-    "id", "seed", "shown_at", "responded_at", "recorded_at", "app_version", "comment", "supersedes", "surplus",
+    "id", "seed", "shown_at", "responded_at", "recorded_at", "app_version", "comment", "supersedes", "surplus", "said",
 )  # fmt: skip

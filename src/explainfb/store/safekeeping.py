@@ -1,15 +1,13 @@
 """What is on record, kept: fingerprints, by which rows that changed are seen; copies; outages that are waited out."""
 
 import hashlib
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Table, create_engine, func, insert, select
+from sqlalchemy import Connection, Table, func, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import make_private, write_whole
@@ -40,12 +38,19 @@ def take(connection: Connection, through: int, until: str | None) -> Fingerprint
         until = ".".join(str(_last(connection, table)) for table in APPENDED)
     digest = hashlib.sha256()
     item = schema.comparisons
-    asked = [column for column in item.c if column.name != "answers"]  # that counter changes with every answer
+    # that counter changes with every answer; what came later is added below, where there is any of it
+    asked = [column for column in item.c if column.name != "answers" and column not in schema.LATER_COLUMNS]
     _add(digest, connection, select(*asked).where(item.c.round <= through).order_by(item.c.id))
     drawn = select(schema.rounds.c.round, schema.rounds.c.seed).where(schema.rounds.c.round <= through)
     _add(digest, connection, drawn.order_by(schema.rounds.c.round))
     for table, last in zip(APPENDED, map(int, until.split(".")), strict=True):
-        _add(digest, connection, select(table).where(table.c.id <= last).order_by(table.c.id))
+        known = [column for column in table.c if column not in schema.LATER_COLUMNS]
+        _add(digest, connection, select(*known).where(table.c.id <= last).order_by(table.c.id))
+        if table is schema.answers:
+            later = select(table.c.id, table.c.said).where(table.c.id <= last, table.c.said.is_not(None))
+            _add(digest, connection, later.order_by(table.c.id))
+    later = select(item.c.id, item.c.asked, item.c.others).where(item.c.round <= through, item.c.asked.is_not(None))
+    _add(digest, connection, later.order_by(item.c.id))
     return Fingerprint(until, digest.hexdigest())
 
 
@@ -69,35 +74,9 @@ def back_up(database: Database, file: Path) -> None:
         partial.unlink(missing_ok=True)
         make_private(partial)
         with database.read() as connection:
-            if database.is_sqlite:
-                _copy_file(connection, partial)
-            else:
-                _copy_rows(connection, partial)
+            schema.copy_all(connection, partial)
 
     write_whole(file, copy, noted=False)
-
-
-def _copy_file(connection: Connection, file: Path) -> None:
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)
-    with closing(sqlite3.connect(file)) as into:
-        raw.backup(into)
-        into.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
-
-
-def _copy_rows(connection: Connection, file: Path) -> None:
-    # all tables as of one moment, while others write
-    reading = connection.execution_options(isolation_level="REPEATABLE READ")
-    target = create_engine(URL.create("sqlite", database=str(file)))
-    try:
-        with target.begin() as into:
-            schema.metadata.create_all(into)
-            for table in schema.metadata.sorted_tables:
-                key = [*table.primary_key]
-                for rows in reading.execute(select(table).order_by(*key)).mappings().partitions(1000):
-                    into.execute(insert(table), [dict(row) for row in rows])
-    finally:
-        target.dispose()
 
 
 def through_outages(call: Callable[[], T], say: Callable[[str], None] | None) -> T:

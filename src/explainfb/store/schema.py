@@ -1,10 +1,14 @@
 """The tables of a study's database; `explainfb.store` says what each is for."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -21,12 +25,17 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    create_engine,
+    insert,
+    inspect,
+    select,
     text,
+    update,
 )
 
 from explainfb.core.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 ROUND_SIZE = 1_000_000
 """The id of a comparison is round × ROUND_SIZE + position."""
 
@@ -62,7 +71,7 @@ class CleanText(TypeDecorator[str]):
         return None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-KNOWN_ANSWER = "answer IN ('left', 'right', 'equal', 'both_good', 'both_bad', 'cant_tell')"
+KNOWN_ANSWER = "answer IN ('left', 'right', 'equal', 'both_good', 'both_bad', 'cant_tell', 'yes', 'no', 'ranked')"
 metadata = MetaData()
 Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself under INTEGER alone
 
@@ -93,6 +102,8 @@ comparisons = Table(
     Column("right_image", BigInteger, nullable=False),
     Column("gold", String(16)),
     Column("answers", Integer, nullable=False, server_default="0"),
+    Column("asked", String(16)),
+    Column("others", Text),
     UniqueConstraint("round", "position"),
     CheckConstraint("answers >= 0", name="answers_not_negative"),
 )
@@ -151,6 +162,7 @@ answers = Table(
     Column("token", String(64)),
     Column("supersedes", ForeignKey("answers.id"), unique=True),  # one successor at most
     Column("surplus", Boolean, nullable=False),
+    Column("said", Text),
     UniqueConstraint("annotator_id", "token"),  # a request that is sent twice is stored once
     CheckConstraint(KNOWN_ANSWER, name="known_answer"),
 )
@@ -196,8 +208,12 @@ ratings = Table(
 Index("ratings_by_explanation", ratings.c.annotator_id, ratings.c.round, ratings.c.classifier, ratings.c.image)
 
 
-def _know_both_good_and_both_bad(connection: Connection) -> None:
-    """Schema 1 → 2: an answer may be `both_good` or `both_bad`."""
+LATER_COLUMNS = {comparisons.c.asked, comparisons.c.others, answers.c.said}
+"""That schema 2 did not have. They hold nothing of what was asked before."""
+
+
+def _know_more_answers(connection: Connection) -> None:
+    """An answer may be any that this explainfb knows."""
     if connection.dialect.name != "sqlite":
         connection.exec_driver_sql("ALTER TABLE answers DROP CONSTRAINT known_answer")
         connection.exec_driver_sql(f"ALTER TABLE answers ADD CONSTRAINT known_answer CHECK ({KNOWN_ANSWER})")
@@ -209,10 +225,47 @@ def _know_both_good_and_both_bad(connection: Connection) -> None:
         index.drop(connection)
     connection.exec_driver_sql("ALTER TABLE answers RENAME TO answers_before")
     answers.create(connection)
-    names = ", ".join(column.name for column in answers.c)
+    there = {column["name"] for column in inspect(connection).get_columns("answers_before")}
+    names = ", ".join(column.name for column in answers.c if column.name in there)
     connection.exec_driver_sql(f"INSERT INTO answers ({names}) SELECT {names} FROM answers_before ORDER BY id")
     connection.exec_driver_sql("DROP TABLE answers_before")
 
 
-UPGRADES: dict[int, Callable[[Connection], None]] = {1: _know_both_good_and_both_bad}
-"""What makes a database of each earlier schema one of the next, in the one transaction in which it is opened."""
+def _know_more_questions(connection: Connection) -> None:
+    """Schema 2 → 3: what is asked may be another question than a comparison of two, with answers of its own."""
+    for column in (comparisons.c.asked, comparisons.c.others):
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE comparisons ADD COLUMN {column.name} {kind}")
+    if connection.dialect.name != "sqlite":  # there the table is made anew, with all of its columns
+        connection.exec_driver_sql("ALTER TABLE answers ADD COLUMN said TEXT")
+    _know_more_answers(connection)
+
+
+UPGRADES: dict[int, Callable[[Connection], None]] = {1: _know_more_answers, 2: _know_more_questions}
+"""What makes a database of each earlier schema one of the next, in the one transaction in which it is opened. Schema 2
+brought the answers both good and both bad."""
+
+
+def copy_all(connection: Connection, file: Path) -> None:
+    """Copy everything into a new SQLite file: a file as it is, of a server every row into tables of this schema."""
+    raw = connection.connection.driver_connection
+    if isinstance(raw, sqlite3.Connection):
+        with closing(sqlite3.connect(file)) as into:
+            raw.backup(into)
+            into.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+        return
+    # all tables as of one moment, while others write
+    reading = connection.execution_options(isolation_level="REPEATABLE READ")
+    target = create_engine(URL.create("sqlite", database=str(file)))
+    try:
+        with target.begin() as writing:
+            metadata.create_all(writing)
+            for table in metadata.sorted_tables:
+                there = {column["name"] for column in inspect(reading).get_columns(table.name)}
+                known = [column for column in table.c if column.name in there]
+                query = select(*known).order_by(*table.primary_key)
+                for rows in reading.execute(query).mappings().partitions(1000):
+                    writing.execute(insert(table), [dict(row) for row in rows])
+            writing.execute(update(versions).values(version=SCHEMA_VERSION))
+    finally:
+        target.dispose()

@@ -24,6 +24,7 @@ from explainfb.preferences.gold import gold_comparisons
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images
 from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import Annotator, simulated_annotator
+from explainfb.questions import QUESTIONS
 from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, save_ensemble
@@ -60,7 +61,12 @@ class ArmAnswers:
         preferences = self.store.preferences(range(1, through + 1), gold=False)
         explanations = self.files.explanations(through)
         return PreferenceDataset.of(
-            preferences, explanations, self.context.task.train, self.held_out, self.context.device
+            preferences,
+            explanations,
+            self.context.task.train,
+            self.held_out,
+            self.context.device,
+            QUESTIONS[self.context.settings.asked].batch,
         )
 
     def rounds(self) -> tuple[RoundResult, ...]:
@@ -137,6 +143,7 @@ class RewardRounds(Rounds):
             keys=pool.keys,
             settings=self.queries,
             seed=self.context.settings.seed,
+            question=QUESTIONS[self.context.settings.asked],
         )
 
     @property
@@ -241,7 +248,9 @@ class PeopleRounds(RewardRounds):
         if self.context.task.train.relevance is None:
             return asked
         seed, wanted = self.context.settings.seed, round(self.context.settings.gold * len(asked))
-        mixed = asked + gold_comparisons([int(image) for image in pool.fitted], wanted, pool.round, seed=seed)
+        question = QUESTIONS[self.context.settings.asked]
+        images = [int(image) for image in pool.fitted]
+        mixed = asked + gold_comparisons(images, wanted, pool.round, seed=seed, question=question)
         return [mixed[index] for index in numpy_generator(seed, "mixing", pool.round).permutation(len(mixed))]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.core.errors import InputError
 from explainfb.core.fields import check_fields
+from explainfb.core.types import Asked
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
@@ -53,8 +54,9 @@ class StudySettings:
     """A task by name, or folder:PATH for your own pictures."""
     annotator: Literal["simulated", "human"] = "simulated"
     """Who answers: a simulated annotator who knows the masks, or people in a browser."""
-    question: Literal["compare", "rate"] = "compare"
-    """What people are asked: which of two explanations is better, or how good each is from 1 to 5."""
+    question: Literal["compare", "rate", "yes-no", "point", "rank"] = "compare"
+    """What is asked: which of two explanations is better (people may `rate` each from 1 to 5), whether one rests on the
+    right place (`yes-no`), which of its pieces should not count (`point`), or the best and worst of five (`rank`)."""
     overlap: int = 1
     """How many different people, or members of a --crowd, answer each comparison, at least 1."""
     gold: float = 0.1
@@ -149,8 +151,23 @@ class StudySettings:
                 "finetune.counterexample_share 0, finetune.gradient_penalty 0 and finetune.reward_weight 0.7."
             )
         self._check_data()
+        self._check_question()
         if self.comparisons_per_round < 8:
             raise InputError(f"A round needs at least 8 comparisons to learn from; found {self.comparisons_per_round}.")
+
+    @property
+    def asked(self) -> Asked:
+        """The question as it is stored: ratings are asked of comparisons, which they answer."""
+        return "compare" if self.question == "rate" else self.question
+
+    def _check_question(self) -> None:
+        if self.asked != "compare" and self.reward.learned_from == "utilities":
+            raise InputError("reward.learned_from utilities needs --question compare; learn from comparisons.")
+        if self.asked == "point" and self.reward.kind != "additive":
+            raise InputError(
+                f"--question point needs an additive reward, which says what each piece is worth; found reward.kind "
+                f"{self.reward.kind!r}."
+            )
 
     def _check_data(self) -> None:
         for name, least in (("train_images", 10), ("image_size", 8)):

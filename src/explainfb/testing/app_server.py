@@ -14,14 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from explainfb.core.types import Comparison
 from explainfb.labelling.practice import NAMES
 from explainfb.labelling.server import link
+from explainfb.questions import QUESTIONS
 from explainfb.store import Kind, Role, Store
 from explainfb.study.folder import STUDY
 from explainfb.study.settings import StudySettings, command_line
+from explainfb.study.settings_file import read_settings, write_settings
 from explainfb.testing.tiny import TINY
 
 WAITING = replace(TINY, annotator="human", comparisons_per_round=24, rounds=1, controls=())
@@ -108,6 +112,28 @@ def move_to_database(folder: Path, url: str) -> None:
         new.write_setting(STUDY, identity)
         seed = WAITING.seed
         new.add_comparisons([stored.comparison for stored in old.comparisons()], seed=seed)
+
+
+def ask_instead(folder: Path, question: Literal["yes-no", "point", "rank"]) -> Path:
+    """Let the study ask another question of its explanations, as if it had been begun with it; returns the folder."""
+    settings = replace(read_settings(folder / "study.toml"), question=question)
+    write_settings(settings, folder / "study.toml")
+    database, shows = folder / "study.db", QUESTIONS[question].shows
+    with Store(database) as old:
+        identity = old.read_setting(STUDY)
+        keys = [key for stored in old.comparisons() for key in stored.comparison.shown if not key.gold]
+    assert identity is not None
+    for file in folder.glob("study.db*"):
+        file.unlink()
+    different = [key for place, key in enumerate(keys) if key not in keys[:place]]
+    items = [
+        Comparison.about(different[start : start + shows], 1, asked=question)
+        for start in range(0, len(different) - shows + 1, shows)
+    ]
+    with Store(database) as store:
+        store.write_setting(STUDY, identity)
+        store.add_comparisons(items, seed=settings.seed)
+    return folder
 
 
 @dataclass

@@ -1,0 +1,33 @@
+"""The screens of the kinds of question, by the name that a study has for them; of ratings, see `screens.question`."""
+
+from typing import Protocol
+
+from explainfb.core.types import Answer, Asked
+from explainfb.labelling.practice import Example
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.stimuli import Stimulus
+from explainfb.labelling.wording import QuestionWords
+from screens.asking import comparing, pointing, ranking, yes_no
+from screens.asking.replying import OnReply
+
+
+class Screen(Protocol):
+    """What a module here has."""
+
+    def words(self) -> QuestionWords:
+        """Its own words."""
+
+    def ask(self, served: ServedStudy, shown: tuple[Stimulus, ...], on_reply: OnReply, *, name: str) -> None:
+        """What is asked about, and the ways to answer; `name` tells one question from the next."""
+
+    def draw(self, served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None:
+        """What is asked about alone."""
+
+    def why(self, example: Example) -> str:
+        """What we would say of a practice example, and our reason."""
+
+    def told(self, answer: Answer, said: str | None) -> str:
+        """An answer in words."""
+
+
+SCREENS: dict[Asked, Screen] = {"compare": comparing, "yes-no": yes_no, "point": pointing, "rank": ranking}

@@ -1,0 +1,35 @@
+"""Which of two explanations is better?"""
+
+from explainfb.core.types import Answer
+from explainfb.labelling.practice import Example
+from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.stimuli import Stimulus, colour_scale, scales
+from explainfb.labelling.wording import QuestionWords
+from screens import answering, pair
+from screens import words as all_words
+from screens.asking.replying import OnReply
+
+
+def words() -> QuestionWords:
+    return all_words().compare
+
+
+def ask(served: ServedStudy, shown: tuple[Stimulus, ...], on_reply: OnReply, *, name: str) -> None:
+    answering.choose(lambda answer: on_reply(answer, None), name=name)
+    draw(served, shown, name=name)
+
+
+def draw(served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None:
+    """Both sides, coloured as the study wants it."""
+    left, right = shown
+    shared = colour_scale(served.settings) == "probability"
+    pair.show_pair(left, right, scales(left, right, served.settings), shared=shared, name=name)
+
+
+def why(example: Example) -> str:
+    said = all_words().practice
+    return f"{said.would_say.format(answer=answering.label(example.answer))} {example.because}"
+
+
+def told(answer: Answer, said: str | None) -> str:
+    return answering.label(answer)
