@@ -2,11 +2,12 @@
 
 import gc
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
 
-from explainfb.labelling.recruiting import FULL, OpenLink, came_by_link, current_link, has_enough
+from explainfb.labelling.recruiting import FULL, OpenLink, came_by_link, current_link, has_enough, has_place
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY
 from explainfb.labelling.session import AnnotationSession
@@ -54,7 +55,7 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
         visit = _act_on_concerns(served, session, visit)
         st.session_state[answering.SHORTCUTS_OFF] = not visit.shortcuts
     if not visit.consented:
-        closing.declined() if st.session_state.get(welcome.DECLINED) else welcome.show(served, person)
+        _before_consent(served, person)
     elif st.session_state.get(question.INSTRUCTIONS):
         welcome.instructions(served, person)
     elif not practice.is_over(served, session, visit.practised):
@@ -73,6 +74,15 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
     else:
         lease = session.next()
         question.ask(served, session, lease) if lease else _nothing_to_ask(served, session, link)
+
+
+def _before_consent(served: ServedStudy, person: Annotator) -> None:
+    if st.session_state.get(welcome.DECLINED):
+        closing.declined()
+    elif has_place(served.store, person, datetime.now(UTC)):
+        welcome.show(served, person)
+    else:
+        closing.full()
 
 
 def _act_on_concerns(served: ServedStudy, session: AnnotationSession, visit: Visit) -> Visit:

@@ -1,6 +1,6 @@
 """The open link: whom it lets in, under what name, and when it lets nobody in any more."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from explainfb.labelling.recruiting import (
     close_link,
     current_link,
     has_enough,
+    has_place,
     join,
     joined,
     open_link,
@@ -64,6 +65,21 @@ def test_it_is_full_after_so_many_and_over_after_its_day(store: Store) -> None:
     assert name_of(store, join(store, link, "pid=a", now=at)) == "a"  # who is in stays in
     store.annotators.forget("a")
     assert name_of(store, join(store, link, "pid=b", now=at)) == "b"
+
+
+def test_whoever_closes_the_consent_page_takes_no_place(store: Store) -> None:
+    """It is kept for half an hour, in which the page may be read; who comes back later has one if there is one."""
+    link, now = open_link(store, most=1), datetime.now(UTC)
+    gone = store.annotators.authenticate(join(store, link, ""))
+    assert gone is not None
+    assert join(store, link, "", now=now + timedelta(minutes=29)) == FULL
+    assert has_place(store, gone, now + timedelta(minutes=31))
+    later = now + timedelta(minutes=31)
+    second = store.annotators.authenticate(join(store, link, "", now=later))
+    assert second is not None
+    store.annotators.note(second.name, Kind.CONSENTED)
+    assert not has_place(store, gone, later)
+    assert join(store, link, "", now=later + timedelta(days=1)) == FULL
 
 
 def test_a_closed_link_and_one_that_was_replaced_let_nobody_in(store: Store) -> None:

@@ -138,7 +138,7 @@ def test_a_piece_is_worth_what_a_unit_of_its_sign_is() -> None:
     said = Preference(item, Answer.NO, "Ann", 0, NOON, NOON, pointing.encode([1], [0, 1]))
     batch = QUESTIONS["point"].batch([said], {item.left: 0})
     loss = batch.loss(RewardSettings(noise=0.0))
-    assert float(loss(Preset(), shown, batch)) == pytest.approx(
+    assert loss(Preset(), shown, batch).item() == pytest.approx(
         (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(-1))) / 2
     )  # the threshold starts at 0, where half of what was offered was pointed at
 

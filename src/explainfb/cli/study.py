@@ -39,6 +39,8 @@ class Run:
     """Database for comparisons and answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
     jobs: int = 1
     """Processes that share the arms beside feedback, of 1 GB each."""
+    refit: bool = False
+    """Learn anew what was learned from people since left out or forgotten."""
 
     def __call__(self, console: Console) -> int:
         from explainfb.cli.people import say_researchers_link
@@ -53,6 +55,8 @@ class Run:
             study = self._open(folder)
             say(console, f"Study in {folder}: {study.describe()}")
             say_data(console, study.task)
+            if self.refit:
+                self._refit(console, study)
             if self.settings.annotator == "human":
                 same = "" if self.db is None else " (and the same --db)"
                 say(console, f"People answer in the app: explainfb label --study {shlex.quote(str(folder))}{same}")
@@ -65,6 +69,15 @@ class Run:
                 results = study.run(progress)  # what is done already it only reads
         show(console, results, study.report_path)
         return 0
+
+    def _refit(self, console: Console, study: "Study") -> None:
+        from explainfb.archive.refitting import plan_refit, prepare_refit
+        from explainfb.store import Store
+
+        with Store(study.database) as store:
+            refit = plan_refit(study.folder, store)
+            say(console, str(refit))
+            prepare_refit(study.folder, store, refit)
 
     def _run_apart(self, study: "Study", progress: "Progress") -> None:
         from explainfb.sweeps.processes import run_arms
@@ -81,7 +94,7 @@ class Run:
 
 
 USUAL_OPTIONS: UsualOptions = {
-    Run: ("study", "data_dir", "device", "db", "jobs", "settings"),
+    Run: ("study", "data_dir", "device", "db", "jobs", "refit", "settings"),
     StudySettings: (
         "task",
         "annotator",

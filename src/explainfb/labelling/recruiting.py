@@ -5,7 +5,7 @@ import re
 import secrets
 import threading
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qs
 
 from explainfb.core.errors import InputError
@@ -19,6 +19,8 @@ FULL = "full"
 """What the browser keeps in place of a token where the study takes nobody more."""
 NO_ID = re.compile(rf"{RESEARCHER}|visitor \d+", re.IGNORECASE)
 """What no id may be: the name of the first researcher, or of someone whom a browser's cookie tells and no id does."""
+HELD = timedelta(minutes=30)
+"""For so long a place is kept for someone who has come and not agreed yet: whoever closes the page there takes none."""
 JOINING = threading.Lock()
 """One visitor after the other, or two might take the last place."""
 
@@ -29,7 +31,7 @@ class OpenLink:
 
     token_sha256: str
     most: int
-    """So many people."""
+    """So many people who agree to take part."""
     quota: int | None = None
     """So many answers are asked of one person; None for as many as there are."""
     until: str | None = None
@@ -135,8 +137,28 @@ def join(store: Store, token: str, query: str, *, known: str = "", now: datetime
                 return _kept(store, token, known)
             if not _is_id(name):
                 return token
-        over = found.until is not None and (now or datetime.now(UTC)).date() > date.fromisoformat(found.until)
-        return FULL if over or len(joined(store)) >= found.most else store.annotators.add(name, joined=True)
+        moment = now or datetime.now(UTC)
+        over = found.until is not None and moment.date() > date.fromisoformat(found.until)
+        return FULL if over or places_taken(store, moment) >= found.most else store.annotators.add(name, joined=True)
+
+
+def places_taken(store: Store, now: datetime) -> int:
+    """How many of the link's places are: of all who agreed to take part, and of those who may still be reading."""
+    events = store.annotators.events()
+    agreed = {event.annotator for event in events if event.kind is Kind.CONSENTED}
+    came = [event for event in events if event.kind is Kind.JOINED]
+    return sum(event.annotator in agreed or now - event.at < HELD for event in came)
+
+
+def has_place(store: Store, person: Annotator, now: datetime) -> bool:
+    """Whether someone who has not agreed yet still may: the place of one who went away may be somebody else's now."""
+    link, came = (
+        current_link(store),
+        [each for each in store.annotators.events(person.name) if each.kind is Kind.JOINED],
+    )
+    if link is None or not came or now - came[0].at < HELD:
+        return True
+    return places_taken(store, now) < link.most
 
 
 def _kept(store: Store, token: str, known: str) -> str:

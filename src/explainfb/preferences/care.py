@@ -54,7 +54,7 @@ def effect_of_leaving_out(answers: Sequence[StoredAnswer], name: str, rounds: Ma
     if closed:
         said.append(
             f"Rounds that are closed ({closed}) have learned from them already, and their rewards and classifiers "
-            "stay as they are. What would change is agreement, left bias and exports, and the rewards of later rounds, "
-            "which are fitted to the answers of all rounds so far."
+            "stay as they are until explainfb run --refit learns them anew. What would change at once is agreement, "
+            "left bias and exports, and the rewards of later rounds, which are fitted to the answers of all so far."
         )
     return " ".join(said)

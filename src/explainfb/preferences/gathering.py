@@ -13,6 +13,8 @@ from explainfb.questions import QUESTIONS
 from explainfb.questions.question import Reply
 from explainfb.store import Store
 
+REFIT_THROUGH = "refit through"
+"""The setting that names the last round whose answers were only to be learned from anew, and not to be asked for."""
 POLL_SECONDS = 1.0
 """Between two questions to the database, which tells nobody when an answer arrives."""
 
@@ -61,8 +63,12 @@ def wait_for_people(
     """Return when every comparison of the round has `overlap` people's answers; the round is then closed.
 
     Before that `check` is called with the answers of this round and those before it; where it raises, the round stays
-    open, so that answers can be changed. A round that was closed before anything was learned from it is opened again.
+    open, so that answers can be changed. A round that was closed before anything was learned from it is opened again,
+    unless it was learned from and is to be once more.
     """
+    if store.rounds().get(round_number) is False and round_number <= int(store.read_setting(REFIT_THROUGH) or 0):
+        check(store.preferences(range(1, round_number + 1), gold=False))
+        return
     store.reopen_round(round_number)
     seen = 0
     while True:

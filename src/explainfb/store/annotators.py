@@ -216,13 +216,13 @@ class Annotators:
     def events(self, name: str | None = None) -> list[AnnotatorEvent]:
         """What happened, in order, to `name` or to everyone."""
         table = schema.events
-        query = select(schema.annotators.c.name, table.c.kind, table.c.detail, table.c.by, table.c.at)
+        query = select(schema.annotators.c.name, table.c.kind, table.c.detail, table.c.by, table.c.at, table.c.id)
         query = query.join_from(table, schema.annotators).order_by(table.c.id)
         if name is not None:
             query = query.where(schema.annotators.c.name == name)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        return [AnnotatorEvent(who, Kind(kind), detail, by, at) for who, kind, detail, by, at in rows]
+        return [AnnotatorEvent(who, Kind(kind), detail, by, at, key) for who, kind, detail, by, at, key in rows]
 
     def visit(self, name: str) -> Visit:
         """How far `name` is; a reload or another device goes on from here."""

@@ -60,6 +60,8 @@ class AnnotatorEvent:
     detail: str
     by: str
     at: datetime
+    id: int = 0
+    """In the order of recording."""
 
 
 @dataclass(frozen=True)

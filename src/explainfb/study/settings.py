@@ -55,8 +55,8 @@ class StudySettings:
     annotator: Literal["simulated", "human"] = "simulated"
     """Who answers: a simulated annotator who knows the masks, or people in a browser."""
     question: Literal["compare", "rate", "yes-no", "point", "rank"] = "compare"
-    """What is asked: which of two explanations is better (people may `rate` each from 1 to 5), whether one rests on the
-    right place (`yes-no`), which of its pieces should not count (`point`), or the best and worst of five (`rank`)."""
+    """Which of two is better (or rate both), does one rest on the right place, which of its pieces should not count, or
+    which of five are best and worst."""
     overlap: int = 1
     """How many different people, or members of a --crowd, answer each comparison, at least 1."""
     gold: float = 0.1
@@ -72,7 +72,7 @@ class StudySettings:
     comparisons_per_round: int = 250
     """How many comparisons are asked in each round, at least 8."""
     seed: int = 0
-    """What every random draw comes from, at least 0; equal seeds give equal results."""
+    """What every random draw comes from, at least 0; equal seeds, equal results."""
     train_images: int = 10_000
     """How many training images are used at most."""
     shortcut: Kind = "position"

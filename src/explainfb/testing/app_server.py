@@ -13,12 +13,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
-from typing import Literal
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from explainfb.core.types import Comparison
+from explainfb.core.types import Asked, Comparison
 from explainfb.labelling.practice import NAMES
 from explainfb.labelling.server import link
 from explainfb.questions import QUESTIONS
@@ -114,23 +114,23 @@ def move_to_database(folder: Path, url: str) -> None:
         new.add_comparisons([stored.comparison for stored in old.comparisons()], seed=seed)
 
 
-def ask_instead(folder: Path, question: Literal["yes-no", "point", "rank"]) -> Path:
-    """Let the study ask another question of its explanations, as if it had been begun with it; returns the folder."""
-    settings = replace(read_settings(folder / "study.toml"), question=question)
+def ask_instead(folder: Path, *questions: Asked) -> Path:
+    """Let the study ask these questions in turn, as if it had been begun with the first; returns the folder."""
+    settings = replace(read_settings(folder / "study.toml"), question=questions[0])
     write_settings(settings, folder / "study.toml")
-    database, shows = folder / "study.db", QUESTIONS[question].shows
-    with Store(database) as old:
+    with Store(folder / "study.db") as old:
         identity = old.read_setting(STUDY)
-        keys = [key for stored in old.comparisons() for key in stored.comparison.shown if not key.gold]
+        keys = dict.fromkeys(key for stored in old.comparisons() for key in stored.comparison.shown if not key.gold)
     assert identity is not None
     for file in folder.glob("study.db*"):
         file.unlink()
-    different = [key for place, key in enumerate(keys) if key not in keys[:place]]
-    items = [
-        Comparison.about(different[start : start + shows], 1, asked=question)
-        for start in range(0, len(different) - shows + 1, shows)
-    ]
-    with Store(database) as store:
+    rest, items = list(keys), list[Comparison]()
+    for kind in cycle(questions):
+        shown, rest = rest[: QUESTIONS[kind].shows], rest[QUESTIONS[kind].shows :]
+        if len(shown) < QUESTIONS[kind].shows:
+            break
+        items.append(Comparison.about(shown, 1, asked=kind))
+    with Store(folder / "study.db") as store:
         store.write_setting(STUDY, identity)
         store.add_comparisons(items, seed=settings.seed)
     return folder
