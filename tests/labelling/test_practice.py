@@ -87,6 +87,21 @@ def test_weights_are_those_of_the_studys_explanations(digits: Task) -> None:
         assert {round(abs(weight), 9) for weight in stimulus.explanation.weights} - {0.0} <= strengths | half
 
 
+def test_practice_is_of_what_is_asked(digits: Task) -> None:
+    """One explanation where one is shown, five where five are; and those who see what we see agree."""
+    for question in ("yes-no", "point"):
+        for example in make_practice(digits, replace(SETTINGS, question=question), WORDS, REAL).examples:
+            assert example.shown(question) == (example.left,)
+            assert example.agrees(Answer.YES, " of 3") == example.left_is_good
+            assert example.agrees(Answer.NO, "3 of 3") != example.left_is_good
+    ranked = make_practice(digits, replace(SETTINGS, question="rank"), WORDS, REAL)
+    for example in (ranked.worked, *ranked.examples):
+        assert len(example.shown("rank")) == len(example.good) == 5
+        best, worst = example.good.index(True), example.good.index(False)
+        assert example.agrees(Answer.RANKED, f"best {best} worst {worst}")
+        assert not example.agrees(Answer.RANKED, f"best {worst} worst {best}")
+
+
 def test_nobody_is_told_to_be_wrong_and_no_difference_will_do_for_both_good() -> None:
     for language in ("en", "de"):
         said = " ".join(vars(wording_in(language).practice).values())  # type: ignore[arg-type]

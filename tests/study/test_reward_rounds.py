@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import combinations, cycle
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -42,10 +42,14 @@ def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Run:
         crowd: tuple[float, ...] = (),
         coin: bool = False,
         finetune: FinetuneSettings = ONE_STEP,
+        question: Literal["compare", "yes-no", "point", "rank"] = "compare",
         **reward: Any,
     ) -> SimulatedRounds:
         folder = tmp_path_factory.mktemp("study")
         settings = replace(TINY, rounds=rounds, crowd=crowd, reward=replace(TINY.reward, **reward), finetune=finetune)
+        settings = replace(
+            settings, question=question, judgement="random_utility" if question != "compare" else "fixed_error"
+        )
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device("cpu"))
         save_classifier(trained, context.feedback_folder.classifier_path(0))
         arm = feedback_rounds(context, Store(folder / "study.db"))
@@ -140,3 +144,19 @@ def test_a_round_follows_its_reward_by_counterexamples_and_by_the_penalty(run: R
     ways = (replace(settings, counterexample_share=0.0), settings, replace(settings, gradient_penalty=0.1))
     first = [next(run(finetune=way).files.classifier(1).parameters()) for way in ways]
     assert not any(torch.equal(one, other) for one, other in combinations(first, 2))
+
+
+@pytest.mark.parametrize("question", ["yes-no", "point", "rank"])
+def test_a_round_asks_any_question_and_learns_from_it(run: Run, question: str) -> None:
+    """The second round is asked what the members disagree on; held-out images are in items of their own."""
+    arm = run(question=question, rounds=2)
+    given = arm.store.answers()
+    assert len({each.comparison.comparison for each in given}) == 2 * TINY.comparisons_per_round == len(given)
+    held_out = arm.answers.held_out
+    for each in given:
+        shown = each.comparison.comparison.shown
+        assert len(shown) == len(set(shown)) == {"rank": 5}.get(question, 1)
+        assert len({bool(held_out[key.image]) for key in shown}) == 1
+        assert each.responded_at > each.shown_at
+    assert moved(arm)
+    assert [each.answers for each in arm.answers.rounds()][1] > TINY.comparisons_per_round
