@@ -41,7 +41,15 @@ def test_what_is_copied_into_the_image_is_what_is_installed() -> None:
     assert not {"src", "apps", "pyproject.toml", "README.md", "LICENSE"} & set(ignored)
 
 
-@pytest.mark.skipif(shutil.which("docker") is None, reason="there is no Docker here")
+def docker_runs() -> bool:
+    """Whether there is Docker, with compose and a daemon."""
+    asked = (["docker", "compose", "version"], ["docker", "info"])
+    return shutil.which("docker") is not None and all(
+        subprocess.run(words, capture_output=True, check=False, timeout=20).returncode == 0 for words in asked
+    )
+
+
+@pytest.mark.skipif(not docker_runs(), reason="there is no Docker here")
 def test_docker_understands_it_and_the_image_answers() -> None:
     environment = os.environ | SETTINGS
     subprocess.run(["docker", "compose", "-f", str(COMPOSE), "config", "-q"], env=environment, check=True)

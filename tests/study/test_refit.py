@@ -8,6 +8,7 @@ import torch
 from explainfb.archive.refitting import plan_refit, prepare_refit
 from explainfb.classifiers.classifier import save_classifier
 from explainfb.classifiers.training import train
+from explainfb.core.manifest import begin_manifest
 from explainfb.store import Store
 from explainfb.study.context import StudyContext
 from explainfb.study.reward_rounds import SimulatedRounds, feedback_rounds
@@ -22,6 +23,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyContext, Simulat
     """Two rounds that two people have answered, one of whom errs in half of what she says."""
     task = task_of(PEOPLE)
     folder = tmp_path_factory.mktemp("refit")
+    begin_manifest(folder)
     context = StudyContext(folder=folder, settings=PEOPLE, task=task, device=torch.device("cpu"))
     save_classifier(train(task, settings=PEOPLE.training, seed=0), context.feedback_folder.classifier_path(0))
     arm = feedback_rounds(context, Store(folder / "study.db"))

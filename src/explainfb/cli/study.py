@@ -94,7 +94,7 @@ class Run:
 
 
 USUAL_OPTIONS: UsualOptions = {
-    Run: ("study", "data_dir", "device", "db", "jobs", "refit", "settings"),
+    Run: ("study", "data_dir", "device", "db", "jobs", "settings"),
     StudySettings: (
         "task",
         "annotator",

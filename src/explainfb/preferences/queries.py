@@ -36,8 +36,7 @@ def check_enough(images: int, comparisons: int, settings: QuerySettings, shows: 
     if shows == 1:
         too_few = fitted < comparisons - judged or held_out < judged
     else:
-        too_few = fitted < max(3, shows) or held_out < shows or comb(fitted, 2) < 2 * comparisons
-        too_few = too_few or comb(held_out, 2) < 2 * judged
+        too_few = fitted < 3 or comb(fitted, shows) < 2 * comparisons or comb(held_out, shows) < 2 * judged
     if too_few:
         raise InputError(
             f"{images} training images are too few for {comparisons} different comparisons a round; "
@@ -78,20 +77,24 @@ def draw_pool(
     settings: QuerySettings,
     seed: int,
     earlier_rounds: Sequence[int],
+    shows: int = 2,
 ) -> Pool:
     """As many images as there will be comparisons, a share of them held-out ones; fewer where there are not enough.
+
+    Where one is shown at a time, each is asked about: there are exactly as many of either as are asked.
 
     One of `earlier_rounds` is drawn, whose classifier's explanations are compared with those of the current one.
     """
     generator = numpy_generator(seed, "pool", round_number)
     drawn = earlier_rounds[int(generator.integers(len(earlier_rounds)))] if earlier_rounds else None
     earlier = None if drawn is None else f"round-{drawn}"
-    judged = max(3, round(comparisons * settings.held_out))
+    least = {1: 1, 2: 3}.get(shows, shows + 2)  # of several, enough for different groups
+    judged = max(least, round(comparisons * settings.held_out))
     return Pool(
         round=round_number,
         current=f"round-{round_number - 1}",
         earlier=earlier,
-        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(3, comparisons - judged)],
+        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(3, least, comparisons - judged)],
         held_out=generator.permutation(np.flatnonzero(held_out))[:judged],
     )
 

@@ -179,7 +179,13 @@ class RewardRounds(Rounds):
         settings = self.context.settings
         earlier = rounds_that_differ(self.files, number - 1)
         return draw_pool(
-            number, settings.comparisons_per_round, self.answers.held_out, settings.queries, settings.seed, earlier
+            number,
+            settings.comparisons_per_round,
+            self.answers.held_out,
+            settings.queries,
+            settings.seed,
+            earlier,
+            QUESTIONS[settings.asked].shows,
         )
 
     def _explain(self, pool: Pool) -> None:
