@@ -26,7 +26,7 @@ def test_a_visit_that_is_asked_everything(new_visitor: NewVisitor, waiting_study
         visitor.read("Done: 2 should not count")
         visitor.press("2")  # and back
         visitor.read("Done: 1 should not count")
-        visitor.press("Enter")
+        visitor.press("g")
         visitor.wait_for_done(1)
         found += complaints(visitor, "ranking")
         visitor.press("3")
@@ -49,7 +49,7 @@ def test_a_visit_that_is_asked_everything(new_visitor: NewVisitor, waiting_study
         found += complaints(visitor, "history")
         visitor.page.locator("[class*=st-key-change-] button").last.click()  # the first answer
         visitor.read("Your answer again: which numbered pieces should not count?")
-        visitor.press("Enter")
+        visitor.press("g")
         visitor.read("All may count")
         with app.store as store:
             said = [(event.answer, event.said) for event in store.answers() if event.current and event.answer]

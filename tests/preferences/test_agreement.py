@@ -60,7 +60,7 @@ def test_alpha_is_evalicas_and_follows_from_the_share_of_same_pairs(units: list[
         assert (found.alpha, found.interval, found.same) == (None, None, 1)
     else:
         assert found.alpha == pytest.approx(evalica.alpha(kept).alpha)
-        n, chance = kept.notna().sum().sum(), sum((kept == code).sum().sum() ** 2 for code in range(3))
+        n, chance = kept.notna().sum().sum(), sum((kept == code).sum().sum() ** 2 for code in range(len(JUDGEMENTS)))
         assert found.alpha == pytest.approx(1 - (n - 1) * n * (1 - found.same) / (n**2 - chance))
 
 

@@ -40,7 +40,8 @@ def ask(served: ServedStudy, shown: tuple[Stimulus, ...], on_reply: OnReply, *, 
         for number, piece in enumerate(offered, 1)
     ]
     done = words().done.format(count=len(chosen)) if chosen else words().none
-    ending = Choice(done, "done", "Enter", functools.partial(_finish, on_reply, name, offered))
+    # not Enter, which also presses the button that has the focus
+    ending = Choice(done, "done", "G", functools.partial(_finish, on_reply, name, offered))
     row([ending, cant_tell(on_reply)], name=name)
     if choices:
         row(choices, name=name, key="pieces")
