@@ -2,9 +2,20 @@
 
 from collections.abc import Callable
 
+from axe_playwright_python.sync_playwright import Axe
+
 from explainfb.testing.app_server import App, Visitor
 
 NewVisitor = Callable[[], Visitor]
+AXE = Axe()
+
+
+def complaints(visitor: Visitor, screen: str) -> list[str]:
+    """What axe-core finds on the page that keeps people out."""
+    visitor.settle()
+    visitor.page.wait_for_timeout(300)  # what fades in has no contrast yet
+    found = AXE.run(visitor.page).response["violations"]
+    return [f"{screen}: {each['id']}, {node['html'][:120]}" for each in found for node in each["nodes"]]
 
 
 def ready_visitors(new_visitor: NewVisitor, app: App, names: list[str]) -> list[Visitor]:

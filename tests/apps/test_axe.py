@@ -1,21 +1,13 @@
 """axe-core finds nothing on any screen that keeps people out: contrast, names, roles, the order of headings."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
+from app_visitors import complaints
 from explainfb.store import Role
 from explainfb.testing.app_server import App, Visitor
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-AXE = Axe()
-
-
-def complaints(visitor: Visitor, screen: str) -> list[str]:
-    visitor.settle()
-    visitor.page.wait_for_timeout(300)  # what fades in has no contrast yet
-    found = AXE.run(visitor.page).response["violations"]
-    return [f"{screen}: {each['id']}, {node['html'][:120]}" for each in found for node in each["nodes"]]
 
 
 @pytest.mark.parametrize(

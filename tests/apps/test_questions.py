@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from test_axe import complaints
-
-from app_visitors import NewVisitor
+from app_visitors import NewVisitor, complaints
 from explainfb.core.types import Answer
 from explainfb.questions import pointing
 from explainfb.testing.app_server import ask_instead, copy_study, served
