@@ -10,7 +10,7 @@ import torch
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import numpy_generator
-from explainfb.core.types import BoolArray, Comparison, ExplanationKey, IntArray
+from explainfb.core.types import Asked, BoolArray, Comparison, ExplanationKey, IntArray
 from explainfb.preferences.settings import QuerySettings
 from explainfb.questions import QUESTIONS, Question
 from explainfb.rewards.ensemble import RewardEnsemble
@@ -25,12 +25,12 @@ def held_out_images(count: int, share: float, seed: int) -> BoolArray:
     return held_out
 
 
-def check_enough(images: int, comparisons: int, settings: QuerySettings, shows: int = 2) -> None:
-    """Raise `InputError` when `images` training images do not give a round its different comparisons, of `shows` each.
+def check_enough(images: int, comparisons: int, settings: QuerySettings, asked: Asked = "compare") -> None:
+    """Raise `InputError` when `images` training images do not give a round its different items of the question asked.
 
     Of single explanations there are as many as images, of two or more enough where there are enough pairs.
     """
-    held_out = max(3, round(settings.held_out * images))
+    held_out, shows = max(3, round(settings.held_out * images)), QUESTIONS[asked].shows
     judged = max(1, round(comparisons * settings.held_out))
     fitted = images - held_out
     if shows == 1:

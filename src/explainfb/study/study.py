@@ -32,7 +32,6 @@ from explainfb.evaluation.evaluator import Evaluation, evaluate, load_evaluation
 from explainfb.evaluation.summary import difference, summarise
 from explainfb.preferences.queries import check_enough
 from explainfb.preferences.simulated import check_annotator
-from explainfb.questions import QUESTIONS
 from explainfb.report import write_report
 from explainfb.results.json_file import read_results, write_results
 from explainfb.results.records import BEFORE, FEEDBACK, PreferenceResults, StudyResults, in_order
@@ -123,8 +122,7 @@ class Study:
             ARMS[name].check(name, settings, task)
         if settings.evaluation.autoattack_images:
             check_installed()
-        shows = QUESTIONS[settings.asked].shows
-        check_enough(len(task.train), settings.comparisons_per_round, settings.queries, shows)
+        check_enough(len(task.train), settings.comparisons_per_round, settings.queries, settings.asked)
         if is_bare(folder):
             check_training(settings, task)
         database = database or folder / DATABASE
