@@ -10,7 +10,7 @@ import streamlit as st
 
 from explainfb.core.types import Answer
 from explainfb.explanations.plots import row_scale
-from explainfb.labelling.pieces import places, svg
+from explainfb.labelling.pieces import places, pressable
 from explainfb.labelling.practice import Example
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.stimuli import Stimulus
@@ -54,7 +54,7 @@ def draw(served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None
 
 def _draw(stimulus: Stimulus, name: str, chosen: frozenset[int]) -> None:
     offered = pointing.pieces(stimulus.explanation)
-    drawn = svg(stimulus, offered, chosen, scale=row_scale(stimulus.explanation), words=all_words())
+    drawn = pressable(stimulus, offered, chosen, scale=row_scale(stimulus.explanation), words=all_words())
     pair.show_one(stimulus, row_scale(stimulus.explanation), name=name, drawn=drawn)
 
 

@@ -10,9 +10,6 @@ from explainfb.explanations.explanation import Explanation
 from explainfb.labelling.stimuli import PLACES, Stimulus
 from explainfb.labelling.wording import Wording
 
-UNITS = 600
-"""Units of the drawing along its width, so that numbers have the same size on every picture."""
-
 
 def places(explanation: Explanation, words: Wording) -> dict[int, str]:
     """In which ninth of the picture the middle of each superpixel lies, such as `top left`."""
@@ -25,31 +22,30 @@ def places(explanation: Explanation, words: Wording) -> dict[int, str]:
     return found
 
 
-def svg(stimulus: Stimulus, offered: Sequence[int], chosen: frozenset[int], *, scale: float, words: Wording) -> str:
-    """The explanation as a drawing on which the pieces `offered` have numbers from 1, and those `chosen` a cross.
+def pressable(
+    stimulus: Stimulus, offered: Sequence[int], chosen: frozenset[int], *, scale: float, words: Wording
+) -> str:
+    """The explanation as HTML on which the pieces `offered` have numbers from 1, and those `chosen` a cross.
 
-    Each piece names itself as `data-piece`, by which a press on it is known.
+    Each piece names itself as `data-piece`, by which a press on it is known. Boxes with a clipped shape and not SVG,
+    which Streamlit takes out of a page.
     """
-    segments = stimulus.explanation.segments
-    height, width = segments.shape
-    unit = UNITS / width
+    height, width = stimulus.explanation.segments.shape
     parts = []
     for number, piece in enumerate(offered, 1):
-        shape = segments == piece
+        shape = stimulus.explanation.segments == piece
         row, column = _middle(shape)
         mark = f"{number}✕" if piece in chosen else str(number)
         parts.append(
-            f'<g class="piece{" chosen" if piece in chosen else ""}" data-piece="{piece}">'
-            f'<path d="{_path(shape)}" transform="scale({unit:.4f})"></path>'
-            f'<text x="{unit * (column + 0.5):.1f}" y="{unit * (row + 0.5):.1f}">{mark}</text></g>'
+            f'<div class="piece{" chosen" if piece in chosen else ""}" data-piece="{piece}" '
+            f'style="clip-path: polygon({_polygon(shape)})"></div>'
+            f'<span style="left: {100 * (column + 0.5) / width:.1f}%; top: {100 * (row + 0.5) / height:.1f}%">'
+            f"{mark}</span>"
         )
-    picture = stimulus.picture("overlay", scale=scale)
     smooth = ' style="image-rendering: pixelated"' if stimulus.is_tiny else ""
-    return (
-        f'<svg class="pieces" viewBox="0 0 {UNITS} {unit * height:.1f}" role="img" '
-        f'aria-label="{escape(stimulus.describe(words))}">'
-        f'<image href="{picture}" width="{UNITS}" height="{unit * height:.1f}"{smooth}></image>{"".join(parts)}</svg>'
-    )
+    picture = stimulus.picture("overlay", scale=scale)
+    alt = escape(stimulus.describe(words))
+    return f'<div class="pieces"><img src="{picture}" alt="{alt}"{smooth}>{"".join(parts)}</div>'
 
 
 def _middle(shape: BoolArray) -> tuple[int, int]:
@@ -59,10 +55,27 @@ def _middle(shape: BoolArray) -> tuple[int, int]:
     return int(rows[nearest]), int(columns[nearest])
 
 
-def _path(shape: BoolArray) -> str:
-    """The shape as a path, run by run of each row of pixels."""
-    found = []
-    for row, pixels in enumerate(shape):
-        steps = np.flatnonzero(np.diff(np.concatenate([[0], pixels.astype(np.int8), [0]])))
-        found += [f"M{start} {row}h{end - start}v1h{start - end}z" for start, end in steps.reshape(-1, 2)]
-    return "".join(found)
+def _polygon(shape: BoolArray) -> str:
+    """The shape (H, W) as corners in percent of the picture, to which CSS clips a box: rectangle by rectangle, each
+    reached from the corner of the picture and left again on the same line, which encloses nothing."""
+    height, width = shape.shape
+    corners = ["0% 0%"]
+    for top, bottom, left, right in _rectangles(shape):
+        rows, columns = (100 * top / height, 100 * bottom / height), (100 * left / width, 100 * right / width)
+        around = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
+        corners += [f"{columns[across]:.3f}% {rows[down]:.3f}%" for across, down in around]
+        corners.append("0% 0%")
+    return ", ".join(corners)
+
+
+def _rectangles(shape: BoolArray) -> list[tuple[int, int, int, int]]:
+    """(top, bottom, left, right) of rectangles that together are the shape: runs of a row, joined with equal ones of
+    the rows below."""
+    found: list[tuple[int, int, int, int]] = []
+    open_runs: dict[tuple[int, int], int] = {}
+    for row, pixels in enumerate([*shape, np.zeros(shape.shape[1], np.bool_)]):
+        steps = np.flatnonzero(np.diff(np.concatenate([[0], pixels.astype(np.int8), [0]]))).tolist()
+        runs = set(zip(steps[::2], steps[1::2], strict=True))
+        found += [(top, row, *run) for run, top in open_runs.items() if run not in runs]
+        open_runs = {run: open_runs.get(run, row) for run in sorted(runs)}
+    return found
