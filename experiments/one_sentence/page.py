@@ -33,6 +33,5 @@ def rows_of_cell(cell: str) -> list[Row]:
             if cell == "frame"
             else []
         ),
-        *([Row("feedback, superpixels compared", "ring-superpixels")] if cell == "ring" else []),
         *arms(cell, "no_shortcut_cutout", "no_shortcut"),
     ]

@@ -16,8 +16,6 @@ import tyro
 from experiments.grids import run
 from experiments.one_sentence.page import page_of
 from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
-from explainfb.preferences.settings import QuerySettings
-from explainfb.rewards.settings import RewardSettings
 from explainfb.study.settings import KnownControl, StudySettings
 from explainfb.sweeps.settings import Grid, GridSettings
 
@@ -38,12 +36,6 @@ CELLS = {
         controls=("constant_map",), finetune=FinetuneSettings(gradient_penalty=0.01538)
     ),
     "ring": StudySettings(task="digits-ring", controls=RIVALS, baselines=BEST),
-    "ring-superpixels": StudySettings(
-        task="digits-ring",
-        controls=(),
-        queries=QuerySettings(compared="superpixels"),
-        reward=RewardSettings(features="classifier"),
-    ),
 }
 
 
