@@ -40,7 +40,8 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 found.add(node.module.partition(".")[0])
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
-                found.add(ast.literal_eval(node.args[0]).partition(".")[0])
+                if isinstance(node.args[0], ast.Constant):  # else it is one that the user names
+                    found.add(str(node.args[0].value).partition(".")[0])
     return found - set(sys.stdlib_module_names) - {"explainfb", "screens"}
 
 

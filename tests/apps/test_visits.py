@@ -28,6 +28,9 @@ KEYS = {
     "6": Answer.CANT_TELL,
 }
 
+COMPARED = [Answer(name) for name in ("left", "right", "equal", "both_good", "both_bad", "cant_tell")]
+"""The answers of a comparison, in the order of their buttons."""
+
 
 def test_a_visit_by_keyboard_from_the_link_to_the_thanks(new_visitor: NewVisitor, tmp_path: Path) -> None:
     """With `explainfb run --annotator human` waiting: it goes on by itself and its report says who answered."""
@@ -166,7 +169,7 @@ def test_a_visit_by_mouse(new_visitor: NewVisitor, app: App) -> None:
     visitor.expect("progress")
     total = visitor.done[1]
     given = []
-    for number, answer in zip(range(20), cycle(Answer), strict=False):
+    for number, answer in zip(range(20), cycle(COMPARED), strict=False):
         visitor.click(f"{answer}-")
         visitor.wait_for_done(number + 1)
         given.append(answer)

@@ -18,7 +18,7 @@ from explainfb.study.settings import StudySettings, as_plain, flatten
 
 COMMANDS = ["run", "evaluate", "report", "doctor", "sweep", "label", "annotators", "export", "import"]
 USUAL = {
-    "run": "study task annotator question rounds comparisons-per-round seed train-images image-size fit plant "
+    "run": "study task annotator question rounds comparisons-per-round seed train-images image-size plant "
     "controls weights training.classifier data-dir device db jobs",
     "sweep": "folder seeds first-seed controls jobs backend data-dir device task rounds comparisons-per-round "
     "train-images image-size weights training.classifier",

@@ -68,7 +68,9 @@ def test_a_wrong_explanation_cannot_be_built(wrong: dict[str, object], named: st
     assert named in str(refused.value)
 
 
-@pytest.mark.parametrize("key", [ExplanationKey("round-0", 12), ExplanationKey("control/round-1", 0)])
+@pytest.mark.parametrize(
+    "key", [ExplanationKey("round-0", 12), ExplanationKey("control/round-1", 0), ExplanationKey("a/round-1", 0, 7)]
+)
 def test_a_key_is_read_as_it_was_written(key: ExplanationKey) -> None:
     assert ExplanationKey.parse(str(key)) == key
 

@@ -228,7 +228,7 @@ def test_a_damaged_file_is_named(
         ("a.csv", "answer_id;round\n1;2\n", "lacks the column 'annotator'"),
         ("a.csv", "{header},mood\n", "has an unknown column 'mood'"),
         ("a.csv", "{header},answer\n", "has twice the column 'answer'"),
-        ("a.csv", "{header}\n1,2\n", "row 1 has 2 cells, expected 21"),
+        ("a.csv", "{header}\n1,2\n", "row 1 has 2 cells, expected 26"),
         ("a.jsonl", '{{"answer": 1}}\n', "lacks the column 'annotator'"),
         ("a.jsonl", '{{"answer": 1}}\n\n', "row 2"),
         ("a.jsonl", '{{"answer": 1}}\n{{"mood": 1}}\n', "row 2 and row 1 do not both have column answer"),

@@ -81,6 +81,8 @@ def test_settings_and_command_have_their_new_names(tmp_path: Path) -> None:
     today = flatten(as_plain(TINY)) | {"lime.sampling": "kernelshap", "evaluation.lime.sampling": "kernelshap"}
     later = {"precision", "most_samples", "control_variate", "judgement", "care", "random_utility"}  # there were none
     later |= {"cutout_size", "cutout_steps", "rrr_start", "rrr_steps", "shortcut_rate", "faithfulness_images"}
+    later |= {"advgan_images", "advgan_steps", "bfloat16", "body_rate", "compared", "features", "fit", "passes"}
+    later |= {"strongest", "train"}
     known = {name: value for name, value in today.items() if not later & {name.split(".")[0], name.split(".")[-1]}}
     assert results.settings == known
     assert results.command == command_line(TINY).replace(" --lime.no-control-variate", "")

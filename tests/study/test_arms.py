@@ -25,6 +25,7 @@ from explainfb.study.arms.arm import FinetunedArm
 from explainfb.study.arms.registry import ARMS, Arms
 from explainfb.study.context import StudyContext
 from explainfb.study.settings import Control, KnownControl
+from explainfb.study.starting import declared
 from explainfb.study.study import Study
 from explainfb.sweeps.runner import SweepSettings, sweep
 from explainfb.tasks.datasets import load_task
@@ -159,7 +160,8 @@ def test_an_arm_of_ones_own_is_run_and_measured_in_a_study_and_a_sweep(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "ARMS", Arms(ARMS))
-    monkeypatch.setattr(study_module, "ARMS", registry.ARMS)
+    for module in (study_module, declared):
+        monkeypatch.setattr(module, "ARMS", registry.ARMS)
     registry.ARMS["halved"] = FinetunedArm(
         label="half of it", meaning="every weight halved", method=lambda context: halved
     )
@@ -192,7 +194,8 @@ def test_a_classifier_that_no_round_changed_is_not_measured_twice(
         return Finetuned(clone(classifier))
 
     monkeypatch.setattr(registry, "ARMS", Arms(ARMS))
-    monkeypatch.setattr(study_module, "ARMS", registry.ARMS)
+    for module in (study_module, declared):
+        monkeypatch.setattr(module, "ARMS", registry.ARMS)
     monkeypatch.setattr(study_module, "evaluate", counting)
     registry.ARMS["unchanged"] = FinetunedArm(method=lambda context: unchanged)
     settings = dataclasses.replace(TINY, rounds=1, evaluation=LITTLE, controls=("unchanged",))

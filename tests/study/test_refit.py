@@ -12,7 +12,7 @@ from explainfb.core.manifest import begin_manifest
 from explainfb.store import Store
 from explainfb.study.context import StudyContext
 from explainfb.study.reward_rounds import SimulatedRounds, feedback_rounds
-from explainfb.study.study import task_of
+from explainfb.study.settings import task_of
 from explainfb.testing.tiny import TINY
 
 PEOPLE = replace(TINY, rounds=2, crowd=(0.0, 0.5), finetune=replace(TINY.finetune, steps=1), question="yes-no")

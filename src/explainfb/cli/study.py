@@ -105,7 +105,6 @@ USUAL_OPTIONS: UsualOptions = {
         "seed",
         "train_images",
         "image_size",
-        "fit",
         "plant",
         "controls",
         "weights",

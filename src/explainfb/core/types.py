@@ -50,7 +50,7 @@ class ExplanationKey:
 
     >>> from explainfb import ExplanationKey
     >>> str(ExplanationKey("round-0", image=7)), str(ExplanationKey("round-0", image=7, superpixel=12))
-    ('round-0/7', 'round-0/7/12')
+    ('round-0/7', 'round-0/7#12')
     """
 
     classifier: str
@@ -61,7 +61,7 @@ class ExplanationKey:
     """The one superpixel of it that is shown, as a reason alone; None shows the whole explanation."""
 
     def __str__(self) -> str:
-        return f"{self.classifier}/{self.image}" + ("" if self.superpixel is None else f"/{self.superpixel}")
+        return f"{self.classifier}/{self.image}" + ("" if self.superpixel is None else f"#{self.superpixel}")
 
     @property
     def gold(self) -> bool:
@@ -71,8 +71,9 @@ class ExplanationKey:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The inverse of `str`."""
-        classifier, image, *superpixel = text.split("/")
-        return cls(classifier, int(image), int(superpixel[0]) if superpixel else None)
+        explanation, _, superpixel = text.partition("#")
+        classifier, _, image = explanation.rpartition("/")
+        return cls(classifier, int(image), int(superpixel) if superpixel else None)
 
     @property
     def whole(self) -> Self:

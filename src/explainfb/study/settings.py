@@ -55,8 +55,8 @@ class StudySettings:
     annotator: Literal["simulated", "human"] = "simulated"
     """Who answers: a simulated annotator who knows the masks, or people in a browser."""
     question: Literal["compare", "rate", "yes-no", "point", "rank"] = "compare"
-    """Which of two is better (or rate both), does one rest on the right place, which of its pieces should not count, or
-    which of five are best and worst."""
+    """Which of two is better (or rate both), is one right, which of its pieces are not, or which of five are best and
+    worst."""
     overlap: int = 1
     """How many different people, or members of a --crowd, answer each comparison, at least 1."""
     gold: float = 0.1
@@ -102,8 +102,8 @@ class StudySettings:
     controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
-    """For a classifier of torchvision, timm:NAME or hf:NAME: `default` for its published weights, or a file of them; of
-    these `training.train` says what learns. `study` is the network of a study begun from Python."""
+    """For a network of torchvision, timm:NAME or hf:NAME: `default` for its published weights, or a file of them;
+    `study` is the network of a study begun from Python."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is trained before any feedback."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=720, control_variate=True))

@@ -88,7 +88,9 @@ class GeneratorAttack(foolbox.attacks.base.FixedEpsilonAttack):  # type: ignore[
         known = self.adversary.threat_model.epsilon
         if epsilon < known:
             raise InputError(f"This adversary was trained for ε = {known:g}, which is more than {epsilon:g}.")
-        return self.adversary.perturb(inputs)
+        raw: Tensor = getattr(inputs, "raw", inputs)  # Foolbox hands over a tensor of its own around it
+        found = self.adversary.perturb(raw)
+        return found if raw is inputs else type(inputs)(found)
 
 
 def aggrieve(
