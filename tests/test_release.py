@@ -40,8 +40,8 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
                 found.add(node.module.partition(".")[0])
             elif isinstance(node, ast.Call) and ast.unparse(node.func) == "importlib.import_module":
-                if isinstance(node.args[0], ast.Constant):  # else it is one that the user names
-                    found.add(str(node.args[0].value).partition(".")[0])
+                name = node.args[0]  # where it is not written down, it is one that the user names
+                found |= {str(name.value).partition(".")[0]} if isinstance(name, ast.Constant) else set()
     return found - set(sys.stdlib_module_names) - {"explainfb", "screens"}
 
 
