@@ -51,7 +51,7 @@ class StudySettings:
     """
 
     task: str = "digits-decoy"
-    """A task by name, folder:PATH for your own pictures, or a file task.toml."""
+    """A task by name, folder:PATH of your pictures, or a task.toml."""
     annotator: Literal["simulated", "human"] = "simulated"
     """Who answers: a simulated annotator who knows the masks, or people in a browser."""
     question: Literal["compare", "rate", "yes-no", "point", "rank"] = "compare"
