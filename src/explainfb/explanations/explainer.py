@@ -150,8 +150,8 @@ class _PerturbedImage:
         labels = torch.from_numpy(segments)[None].to(device)
         self.perturber = Perturber(image[None].to(device), labels, explainer.settings.fill, explainer.background)
         self.superpixels = int(segments.max()) + 1
-        everything = torch.ones(1, 1, self.superpixels, device=device)
-        self.unperturbed = self.perturber(everything, generator)[0]  # (1, C, H, W)
+        behind = self.perturber.draw(1, generator) if explainer.settings.fill == "data" else None
+        self.behind = None if behind is None else behind[0]  # (1,) the background image behind the image itself
         self.plain: Tensor | None = None  # (classes,) of the image itself, once it was asked about
         self.parts: list[tuple[Tensor, Tensor, Tensor, Tensor | None]] = []
 
@@ -170,18 +170,20 @@ class _PerturbedImage:
 
     def _outputs(self, masks: Tensor, chosen: Tensor | None) -> Tensor:
         """(N, classes) probabilities under masks (N, d); the first time `plain` is found as well."""
-        classifier = self.explainer.asked
         count = -(-len(masks) // self.explainer.passes.images)  # of parts, with no small one at the end
-        asked = masks.to(classifier.device).tensor_split(count)
+        first = self.plain is None
+        if first:  # the image itself, among the others: a pass of its own would cost as much as ten of these
+            masks = torch.cat([torch.ones_like(masks[:1]), masks])
+            if chosen is not None and self.behind is not None:
+                chosen = torch.cat([self.behind, chosen])
+        classifier = self.explainer.asked
         behind = [None] * count if chosen is None else chosen[None].tensor_split(count, 1)
-        outputs: list[Tensor] = []
-        for part, drawn in zip(asked, behind, strict=True):
-            images = self.perturber(part[None], self.generator, drawn)[0]
-            if self.plain is None and not outputs:
-                images = torch.cat([self.unperturbed, images])  # a pass of its own would cost as much as ten of these
-            outputs.append(classifier(images).softmax(1))
+        outputs = [
+            classifier(self.perturber(part[None], self.generator, drawn)[0]).softmax(1)
+            for part, drawn in zip(masks.to(classifier.device).tensor_split(count), behind, strict=True)
+        ]
         found = torch.cat(outputs).cpu()
-        if self.plain is None:
+        if first:
             self.plain, found = found[0], found[1:]
         return found
 
@@ -293,6 +295,6 @@ def explain(
         settings = without_background(min(shape.height, shape.width)) if background is None else LimeSettings()
     explainer = Explainer(classifier, settings=settings, background=background, seed=seed)
     found: Explanation | list[Explanation] = explainer(images, targets=targets, segments=segments)
-    if isinstance(found, list):
-        return [replace(each, shown=top) for each in found]
-    return replace(found, shown=top)
+    if top is None:
+        return found
+    return [replace(each, shown=top) for each in found] if isinstance(found, list) else replace(found, shown=top)

@@ -45,6 +45,8 @@ class LinearFit(NamedTuple):
     """(..., K): the output where every superpixel is hidden."""
     fit: Tensor
     """(..., K): weighted R²."""
+    residuals: Tensor
+    """(..., N, K): what the model leaves of each output."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +88,14 @@ class RidgeDesign:
         outputs = outputs.double()
         output_mean = self.share @ outputs
         weights = self.coefficients(outputs)
-        residual = (self.share @ (outputs - output_mean - self.centred @ weights) ** 2).squeeze(-2)
-        total = (self.share @ (outputs - output_mean) ** 2).squeeze(-2)
+        spread = outputs - output_mean
+        residuals = spread - self.centred @ weights
+        residual = (self.share @ residuals.square()).squeeze(-2)
+        total = (self.share @ spread.square()).squeeze(-2)
         # a constant output is fitted perfectly, where R² would be one rounding error over another
         rounding = torch.finfo(total.dtype).tiny + (16 * torch.finfo(total.dtype).eps * output_mean.squeeze(-2)) ** 2
         fit = torch.where(total > rounding, 1 - residual / total.clamp_min(rounding), 1.0)
-        return LinearFit(weights, (output_mean - self.mask_mean @ weights).squeeze(-2), fit)
+        return LinearFit(weights, (output_mean - self.mask_mean @ weights).squeeze(-2), fit, residuals)
 
     def standard_errors(self, residuals: Tensor, *, paired: bool) -> Tensor:
         """(d,) standard errors of the coefficients from residuals (N,); of one image's masks.
@@ -134,7 +138,9 @@ def fit_with_lime(masks: Tensor, outputs: Tensor, similarity: Tensor, alpha: flo
             weights[superpixel, output] = weight
         intercepts.append(float(intercept))
         fits.append(float(fit))
-    return LinearFit(torch.from_numpy(weights), torch.tensor(intercepts), torch.tensor(fits))
+    found = torch.from_numpy(weights)
+    intercept = torch.tensor(intercepts, dtype=torch.float64)
+    return LinearFit(found, intercept, torch.tensor(fits), outputs.double() - intercept - masks.double() @ found)
 
 
 def differentiable_weights(
@@ -241,6 +247,7 @@ class PerturbationSample:
     def _design(self) -> RidgeDesign:
         return RidgeDesign.of(self.masks, self.mask_weights, self.settings.alpha)
 
+    @torch.inference_mode()
     def explain(self, target: int | None = None) -> Explanation:
         """Why the class `target`, or the one that is predicted. Raises `InputError` for a class there is not."""
         target = int(self.plain.argmax()) if target is None else target
@@ -254,9 +261,7 @@ class PerturbationSample:
         else:
             model = design.fit(differences)
         weights = model.weights[:, 0]
-        shown_mean = model.intercept + design.mask_mean @ model.weights  # the fit's value at the mean mask
-        residuals = (differences - shown_mean - design.centred @ model.weights)[:, 0]
-        errors = design.standard_errors(residuals, paired=self.settings.sampling != "lime")
+        errors = design.standard_errors(model.residuals[:, 0], paired=self.settings.sampling != "lime")
         intercept, r_squared = model.intercept[0], float(model.fit[0])
         if self.known is not None:
             known, variances = self.known.mixtures.mean_weights(self.known.contributions, target)

@@ -189,7 +189,6 @@ class Perturber:
         self.background = background
         self.fill = fill
         self.pixels = segments.flatten(1)  # (B, H·W)
-        self.alike = len(segments) == 1 or segments.stride(0) == 0
         self.fixed = _fixed_fill(fill, images, segments)
 
     def __call__(self, masks: Tensor, generator: torch.Generator, chosen: Tensor | None = None) -> Tensor:
@@ -215,7 +214,8 @@ class Perturber:
     def show(self, masks: Tensor, drawn: Tensor | None) -> Tensor:
         """(B, N, C, H, W): the images under masks (B, N, d) with what `draw` gave behind them."""
         batch, count = masks.shape[:2]
-        shown = self._by_pixel(masks.to(self.images)).view(batch, count, 1, *self.images.shape[2:])
+        pixels = self.pixels.unsqueeze(1).expand(-1, count, -1)
+        shown = masks.to(self.images).gather(2, pixels).view(batch, count, 1, *self.images.shape[2:])
         images = self.images.unsqueeze(1)
         # exact where shown is 0 or 1, and one new tensor where z ⊙ x + (1 − z) ⊙ b needs several
         if self.fixed is not None:
@@ -226,12 +226,6 @@ class Perturber:
         assert self.background is not None
         behind = self.background.index_select(0, drawn.flatten().to(self.background.device))
         return behind.view(batch, count, *self.images.shape[1:]).to(self.images).lerp_(images, shown)
-
-    def _by_pixel(self, masks: Tensor) -> Tensor:
-        """(B, N, H·W) of masks (B, N, d)."""
-        if self.alike:  # half the time of what serves every image its own superpixels
-            return masks.index_select(2, self.pixels[0])
-        return masks.gather(2, self.pixels.unsqueeze(1).expand(-1, masks.shape[1], -1))
 
 
 def _check_background(background: Tensor | None, images: Tensor) -> None:
