@@ -25,3 +25,13 @@ def test_a_stage_that_fails_is_not() -> None:
         step(1)
         raise KeyboardInterrupt
     assert progress.done == pytest.approx(2.5)
+
+
+def test_many_parts_add_up_to_the_whole() -> None:
+    """A bar that ends at 1139/1140 makes people look for what is missing."""
+    progress = Progress(total=1140)
+    for _ in range(100):
+        with progress.stage("part", 7, cost=11.4) as step:
+            for _ in range(7):
+                step(1)
+    assert progress.done == 1140

@@ -56,12 +56,12 @@ class Progress:
             nonlocal done
             done += advance
             self._bars.advance(task, advance)
-            self._bars.advance(self._whole, cost * advance / size)
+            self._move_on(cost * advance / size)
 
         try:
             yield step
             # one that ended early, as training does that no longer improves, is done all the same
-            self._bars.advance(self._whole, cost * (size - done) / size if size else 0)
+            self._move_on(cost * (size - done) / size if size else 0)
         finally:
             self._bars.remove_task(task)
 
@@ -77,7 +77,13 @@ class Progress:
 
     def skip(self, cost: float) -> None:
         """Count work that an earlier run has done."""
-        self._bars.advance(self._whole, cost)
+        self._move_on(cost)
+
+    def _move_on(self, cost: float) -> None:
+        done, total = self.done + cost, self._bars.tasks[0].total or 0
+        # a thousand parts add up to a little less than the whole, and 1139.999… of 1140 is shown as 1139
+        end = abs(total - done) < 1e-6 * total
+        self._bars.update(self._whole, completed=total if end else done)
 
 
 def with_progress_bar(items: Sequence[T], doing: str) -> Iterator[T]:
