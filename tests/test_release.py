@@ -21,7 +21,7 @@ LOCK = (ROOT / "requirements.lock").read_text()
 PINNED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?P<marker> ;.*)? \\$", re.MULTILINE)
 INSIDE = {"tensorboard", "psycopg", "multiprocess"}
 """Imported by others: by torch.utils.tensorboard, SQLAlchemy and ART."""
-BROUGHT_ALONG = {"starlette": "streamlit", "markupsafe": "jinja2", "playwright": "test"}
+BROUGHT_ALONG = {"starlette": "streamlit", "dask": "distributed", "markupsafe": "jinja2", "playwright": "test"}
 """Imported here, and brought by what needs it in any case; playwright only by what tests of one's own may import."""
 
 

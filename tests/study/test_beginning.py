@@ -20,7 +20,9 @@ from explainfb.study.folder import locked
 from explainfb.study.settings import StudySettings
 from explainfb.study.settings_file import read_settings
 from explainfb.study.study import Study
+from explainfb.tasks.datasets import load_task
 from explainfb.testing.tiny import TINY
+from small_studies import SMALL
 
 
 def needs_two(architecture: object) -> nn.Module:
@@ -114,6 +116,23 @@ def test_a_study_that_has_asked_is_not_begun_again(tmp_path: Path) -> None:
         Study.open(tmp_path, replace(settings, rounds=2))
 
 
+def test_ten_images_of_some_classes_make_a_study_or_a_sentence(tmp_path: Path) -> None:
+    task = load_task("digits-decoy", train_images=10)
+    missing = sorted(set(range(10)) - set(task.train.labels.tolist()))
+    assert missing
+    assert task.notes == (
+        f"No training image shows {', '.join(map(str, missing))}, which can so not be learned; "
+        "take more with --train-images.",
+    )
+    ten = replace(SMALL, train_images=10, controls=("cross_entropy",))
+    with pytest.raises(InputError, match="10 training images are too few for 250 different comparisons"):
+        Study.open(tmp_path / "many", replace(ten, comparisons_per_round=250))
+    assert not (tmp_path / "many").exists()
+    results = Study.open(tmp_path / "few", replace(ten, comparisons_per_round=8)).run()
+    assert results.preferences.answers == 8
+    assert 0 < results.feedback.clean_accuracy.estimate < 0.9
+
+
 def test_weights_are_read_before_the_study_is_begun(tmp_path: Path) -> None:
     torch.save(torchvision.models.squeezenet1_0(num_classes=10).state_dict(), tmp_path / "other.pth")
     settings = replace(trained(classifier="squeezenet1_1"), weights=str(tmp_path / "other.pth"))
@@ -159,17 +178,18 @@ def test_a_read_only_file_system_is_told(read_only: Path) -> None:
 AFAR = """
 import sys
 from dataclasses import replace
-from explainfb import Study
+from explainfb import InputError, Study
 from explainfb.testing.tiny import TINY
-study = Study.open(sys.argv[1], replace(TINY, controls=(), seed=int(sys.argv[2])))
-if sys.argv[3:]:
-    study.run()
+def attempt(seed, act):
+    try:
+        act(Study.open(sys.argv[1], replace(TINY, controls=(), seed=seed)))
+        print("done")
+    except InputError as error:
+        print(error)
+attempt(5, lambda study: None)
+attempt(0, lambda study: None)
+attempt(0, lambda study: study.run())
 """
-
-
-def opened_afar(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """By another process."""
-    return subprocess.run([sys.executable, "-c", AFAR, *words], capture_output=True, text=True)
 
 
 def test_a_study_that_is_being_run_is_not_begun_again_by_others(tmp_path: Path) -> None:
@@ -177,7 +197,9 @@ def test_a_study_that_is_being_run_is_not_begun_again_by_others(tmp_path: Path) 
     settings = replace(TINY, controls=())
     with locked(tmp_path):
         Study.open(tmp_path, settings)
-        assert "is being run by another process" in opened_afar(tmp_path, "5").stderr
-        assert opened_afar(tmp_path, "0").returncode == 0, "the app opens a study while it is run"
-        assert "is being run by another process" in opened_afar(tmp_path, "0", "run").stderr
+        words = [sys.executable, "-c", AFAR, str(tmp_path)]
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    for place in (0, 2):  # with other settings, and to run it
+        assert "is being run by another process" in said[place]
+    assert said[1] == "done", "the app opens a study while it is run"
     assert read_settings(tmp_path / "study.toml") == settings

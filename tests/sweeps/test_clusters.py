@@ -11,20 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from counting import count
 from explainfb.results.records import StudyResults
 from explainfb.study.study import Study
 from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Backend, Processes
-from explainfb.testing.tiny import TINY
+from small_studies import SMALL as SMALLEST
 
 pytestmark = pytest.mark.usefixtures("blank_reports")
-SMALL = replace(
-    TINY,
-    rounds=1,
-    comparisons_per_round=12,
-    controls=(),
-    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=4, explain_images=4),
-)
+SMALL = replace(SMALLEST, controls=())
 SEEDS = (1, 2)
 
 
@@ -80,3 +75,4 @@ def test_a_worker_that_is_killed_half_way_changes_nothing(
     assert found.keys() == studies.keys()
     for seed, expected in zip(SEEDS, alone, strict=True):
         assert replace(found[tmp_path / str(seed)], seconds={}) == replace(expected, seconds={})
+    count(f"one of two workers killed half-way, {backend.title()}: the sweep has the numbers of one process")

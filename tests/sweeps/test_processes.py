@@ -16,12 +16,11 @@ from explainfb.study.study import Study
 from explainfb.sweeps import processes
 from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Processes
-from explainfb.testing.tiny import TINY
+from small_studies import SMALL as SMALLEST
 
 pytestmark = pytest.mark.usefixtures("blank_reports")
 ARMS = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
-LITTLE = replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
-SMALL = replace(TINY, rounds=1, controls=ARMS, evaluation=LITTLE)
+SMALL = replace(SMALLEST, controls=ARMS)
 
 
 def but_times(results: StudyResults) -> StudyResults:

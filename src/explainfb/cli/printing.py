@@ -32,11 +32,17 @@ def show(console: Console, results: "StudyResults", report: Path) -> None:
 
 
 def say_data(console: Console, task: "Task") -> None:
-    """What was read of a folder of pictures, before anything is made of it: classes, counts, masks, and what is odd."""
+    """What was read, before anything is made of it: of a folder of pictures classes, counts and masks; and of any data
+    what is odd."""
     from explainfb.tasks.datasets import FOLDER
 
-    if not task.name.startswith(FOLDER):
-        return
+    if task.name.startswith(FOLDER):
+        _say_pictures(console, task)
+    for note in task.notes:
+        say(console, note)
+
+
+def _say_pictures(console: Console, task: "Task") -> None:
     parts = (task.train, task.validation, task.clean)
     counts = [part.labels.bincount(minlength=len(task.class_names)).tolist() for part in parts]
     classes = (f"{name} {' + '.join(map(str, each))}" for name, *each in zip(task.class_names, *counts, strict=True))
@@ -45,8 +51,6 @@ def say_data(console: Console, task: "Task") -> None:
     side = task.image_shape[-1]
     colours = "grey" if task.image_shape[0] == 1 else "in colour"
     say(console, f"Each {side}×{side} pixels, {colours}; masks: {' and '.join(masks) or 'none'}")
-    for note in task.notes:
-        say(console, note)
 
 
 def how_to_invite(study: Path, database: str | None) -> str:

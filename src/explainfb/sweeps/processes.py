@@ -118,19 +118,14 @@ def _finish(processes: Processes, folder: Path, settings: StudySettings) -> Stud
 
 @contextmanager
 def _backend(processes: Processes) -> Iterator[str]:
-    """Within, joblib uses the backend; yields how results come back. Dask gets a cluster of its own, for as long."""
+    """Within, joblib uses the backend; yields how results come back. A cluster of this machine's is there as long."""
     options: dict[str, object] = {}
     with ExitStack() as opened:
         try:
             if processes.backend == "ray":
-                os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers what runs
-                # a process that dies is begun anew with what it did, a few times; Dask does so unasked
-                options["ray_remote_args"] = {"max_restarts": 3, "max_task_retries": 3}
-                importlib.import_module("ray.util.joblib").register_ray()
+                options["ray_remote_args"] = _begin_ray(processes.jobs, opened)
             elif processes.backend == "dask":
-                client = importlib.import_module("distributed").Client
-                # one thread a worker, as every study has: more would fight over the cores
-                opened.enter_context(client(n_workers=processes.jobs, threads_per_worker=1, dashboard_address=None))
+                _begin_dask(processes.jobs, opened)
         except ImportError as error:
             raise InputError(
                 f"The backend {processes.backend!r} is not installed; pip install {error.name}, or use loky."
@@ -138,3 +133,25 @@ def _backend(processes: Processes) -> Iterator[str]:
         opened.enter_context(joblib.parallel_config(backend=processes.backend, **options))
         # not every backend hands results over one by one, as studies end
         yield "generator_unordered" if processes.backend == "loky" else "list"
+
+
+def _begin_ray(jobs: int, opened: ExitStack) -> dict[str, int]:
+    """Join the cluster that RAY_ADDRESS names, or begin one; returns what its processes are to do when one dies."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers what runs
+    ray = importlib.import_module("ray")
+    if "RAY_ADDRESS" not in os.environ and not ray.is_initialized():
+        ray.init(num_cpus=jobs, include_dashboard=False)
+        opened.callback(ray.shutdown)
+    importlib.import_module("ray.util.joblib").register_ray()
+    # what died is begun anew with what it did, a few times; Dask does so unasked
+    return {"max_restarts": 3, "max_task_retries": 3}
+
+
+def _begin_dask(jobs: int, opened: ExitStack) -> None:
+    """Begin a cluster of this machine's, until `opened` is closed."""
+    distributed, dask = importlib.import_module("distributed"), importlib.import_module("dask")
+    # half a minute, as usual, is too short for a worker to be there where the machine has much else to do
+    patience = dict.fromkeys(("distributed.comm.timeouts.connect", "distributed.comm.timeouts.tcp"), "5 minutes")
+    opened.enter_context(dask.config.set(patience))
+    # one thread a worker, as every study has: more would fight over the cores
+    opened.enter_context(distributed.Client(n_workers=jobs, threads_per_worker=1, dashboard_address=None))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import parse_json, write_whole
 from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.results.encoding import stopped_as_json, stopped_from
 from explainfb.results.records import ArmDescription, Compute
@@ -52,7 +52,7 @@ def read_summary(path: Path) -> GridSummary:
     """
     what_to_do = "give the sweep.json, grid.json or results.json of studies that were run"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         current = found if "format" in found else upgraded(found)  # format 1 had no number
         if (newer := current["format"]) == FORMAT:
             return _summary_from(current)

@@ -174,7 +174,17 @@ def load_task(
     made = _made(recipe)
     if recipe.plant is not None:
         made = made.plant(recipe.plant, rate=recipe.rate, seed=recipe.seed)
-    return replace(made, recipe=recipe)
+    return replace(made, recipe=recipe, notes=made.notes + _never_shown(made))
+
+
+def _never_shown(task: Task) -> tuple[str, ...]:
+    """A note where training images of some classes are missing, as among the first few of many."""
+    there = set(task.train.labels.tolist())
+    missing = [name for label, name in enumerate(task.class_names) if label not in there]
+    if not missing:
+        return ()
+    named = ", ".join(missing[:20]) + (f" and {len(missing) - 20} more" if len(missing) > 20 else "")
+    return (f"No training image shows {named}, which can so not be learned; take more with --train-images.",)
 
 
 def folder(path: Path | str, *, size: int = 64, fit: Fit = "crop", train_images: int = 10_000) -> Task:

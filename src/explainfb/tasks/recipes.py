@@ -1,11 +1,11 @@
 """task.toml: what a task is made of, in a file beside its pictures."""
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 from explainfb.core.errors import InputError
 from explainfb.core.fields import check_fields
+from explainfb.core.files import parse_toml
 from explainfb.tasks.settings import TaskRecipe
 
 KNOWN = ("path", "task", "train_images", "shortcut", "image_size", "fit", "plant", "rate", "seed")
@@ -14,7 +14,7 @@ KNOWN = ("path", "task", "train_images", "shortcut", "image_size", "fit", "plant
 def read_recipe(file: Path, given: TaskRecipe) -> TaskRecipe:
     """What the file says, and of the rest what is given. Raises `InputError` naming it where it is damaged."""
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        found = parse_toml(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read as settings of a task ({error}).") from error
     if unknown := sorted(found.keys() - set(KNOWN)):
