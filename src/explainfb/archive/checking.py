@@ -1,6 +1,5 @@
 """Whether a study is as it was written: every file, and what its databases have on record."""
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from safetensors.numpy import load_file
 
 from explainfb.archive.remaking import deleted_with, is_kept
 from explainfb.core.errors import InputError
+from explainfb.core.files import parse_json
 from explainfb.core.manifest import MANIFEST, Manifest, digest_of, read_manifest
 from explainfb.core.progress import with_progress_bar
 from explainfb.results.json_file import read_results
@@ -103,7 +103,7 @@ def _read(path: Path) -> None:
     elif path.name == RESULTS:
         read_results(path)
     elif path.suffix == ".json":
-        json.loads(path.read_text(encoding="utf-8"))
+        parse_json(path.read_text(encoding="utf-8"))
     elif path.suffix == ".safetensors":
         tensors = load_file(path)
         for name, tensor in tensors.items():

@@ -25,7 +25,7 @@ from explainfb.classifiers.outputs import logits_of
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
 from explainfb.core.errors import InputError
 from explainfb.core.fields import whole_number
-from explainfb.core.files import check_file, write_tensors
+from explainfb.core.files import check_file, parse_json, write_tensors
 from explainfb.core.seeding import torch_globally
 
 HEADER = "architecture"
@@ -287,7 +287,7 @@ def check_finite(tensors: Mapping[str, Tensor]) -> None:
 
 def _read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:
     with safe_open(path, framework="pt") as file:
-        fields = json.loads((file.metadata() or {})[HEADER])
+        fields = parse_json((file.metadata() or {})[HEADER])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     fields["mean"], fields["std"] = tuple(fields["mean"]), tuple(fields["std"])
     if fields.get("class_names") is not None:

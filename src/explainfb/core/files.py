@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -53,9 +54,25 @@ def write_json(content: Mapping[str, object], path: Path) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """What `write_json` wrote, without the number. Raises `ValueError` or `TypeError` where it is no such record."""
-    content = dict(json.loads(path.read_text(encoding="utf-8")))
+    content = dict(parse_json(path.read_text(encoding="utf-8")))
     content.pop("format", None)
     return content
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What JSON says. Raises `ValueError` for anything else, also where it is nested as no file of ours is."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """What TOML says, as `parse_json`; its errors are `ValueError`s as well."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def write_tensors(
@@ -91,11 +108,11 @@ def check_file(path: Path, last: int = FORMAT) -> None:
     found: object = None
     with suppress(OSError, ValueError, AttributeError, KeyError):
         if path.suffix == ".json":
-            found = json.loads(path.read_text(encoding="utf-8")).get("format")
+            found = parse_json(path.read_text(encoding="utf-8")).get("format")
         elif path.suffix == ".safetensors":
             with path.open("rb") as file:
                 length = int.from_bytes(file.read(8), "little")
-                found = int(json.loads(file.read(min(length, LONGEST_HEADER)))["__metadata__"]["explainfb"])
+                found = int(parse_json(file.read(min(length, LONGEST_HEADER)))["__metadata__"]["explainfb"])
     if isinstance(found, int) and found > last:
         raise InputError(
             f"{path} is of format {found} and this explainfb reads formats up to {last}; take a newer explainfb."

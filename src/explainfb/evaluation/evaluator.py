@@ -15,7 +15,7 @@ from torch import Tensor
 from explainfb.classifiers.classifier import Classifier
 from explainfb.classifiers.training import predict_logits
 from explainfb.core.errors import InputError
-from explainfb.core.files import check_file, write_tensors
+from explainfb.core.files import check_file, parse_json, write_tensors
 from explainfb.core.seeding import derive, torch_generator
 from explainfb.core.types import CrossCheck, FloatArray, Interval, RobustAccuracy, ThreatModel
 from explainfb.evaluation.faithfulness import Faithfulness, measure_faithfulness
@@ -187,7 +187,7 @@ def load_evaluation(path: Path) -> Evaluation:
     check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            rows = json.loads(file.metadata()[ROBUST])
+            rows = parse_json(file.metadata()[ROBUST])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         shares = tensors.get("shortcut_shares")
         faithfulness = {

@@ -5,7 +5,6 @@ teach is to tell a clean explanation from a noisy one and to say that both are b
 shortcut nor a judgement on what it asks about. A study may have examples of its own, or none: `practice.toml`.
 """
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from explainfb.core.errors import InputError
+from explainfb.core.files import parse_toml
 from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Answer, BoolArray, ExplanationKey, FloatArray, IntArray
 from explainfb.explanations.explanation import Explanation
@@ -155,9 +155,9 @@ def read_practice(folder: Path, usual: Practice, find: Find) -> Practice:
     if not path.is_file():
         return usual
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = parse_toml(path.read_text(encoding="utf-8"))
         return replace(usual, examples=_examples_of(found, usual, find))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, InputError) as error:
+    except (OSError, ValueError, InputError) as error:
         raise InputError(f"{path} cannot be used: {error} docs/people.md shows what it may hold.") from error
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import parse_toml, write_whole
 from explainfb.core.names import is_fit
 from explainfb.labelling.wording import Wording
 
@@ -55,11 +55,11 @@ def write_wording(path: Path, language: Language) -> None:
 
 def _read(path: Path, question: str | None = None) -> Wording:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = parse_toml(path.read_text(encoding="utf-8"))
         for section in LATER if question else ():
             if section not in found and section != (question or "").replace("-", "_"):
                 found[section] = _english()[section]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); mend it, or write it anew with explainfb wording."
         ) from error

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import check_file, read_json, write_json, write_whole
+from explainfb.core.files import check_file, parse_json, read_json, write_json, write_whole
 from explainfb.core.manifest import check_contents
 from explainfb.results.encoding import FORMAT, as_json, from_json, stopped_as_json, stopped_from
 from explainfb.results.records import Stopped, StudyResults
@@ -47,7 +47,7 @@ def read_results(path: Path) -> StudyResults:
         raise InputError(f"No results at {path}; run the study first.")
     check_contents(path)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         current = found if "format" in found else upgraded(found)  # format 1 had no number
         if (newer := current["format"]) == FORMAT:
             check(current)

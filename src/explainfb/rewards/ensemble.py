@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from explainfb.classifiers.classifier import Classifier, check_finite
 from explainfb.core.errors import InputError
-from explainfb.core.files import RESTORE, check_file, write_tensors
+from explainfb.core.files import RESTORE, check_file, parse_json, write_tensors
 from explainfb.rewards.features import ClassifierFeatures
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
 
@@ -115,8 +115,8 @@ def load_ensemble(path: Path, features_of: Callable[[], Classifier] | None = Non
     check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads(file.metadata()[HEADER])
-            reliability, reads = json.loads(file.metadata().get(RELIABILITY, "{}")), file.metadata().get(READS)
+            header = parse_json(file.metadata()[HEADER])
+            reliability, reads = parse_json(file.metadata().get(RELIABILITY, "{}")), file.metadata().get(READS)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         check_finite(tensors)
         with torch.device("meta"):  # which takes no memory: a few bytes can name models of any size

@@ -1,7 +1,6 @@
 """study.toml: the settings of a study as it was run, of this format or an earlier one."""
 
 import dataclasses
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import tomli_w
 
 from explainfb.core.errors import InputError
-from explainfb.core.files import write_whole
+from explainfb.core.files import parse_toml, write_whole
 from explainfb.core.manifest import check_contents
 from explainfb.core.renamed import RENAMED_SETTINGS
 from explainfb.study.settings import Plain, StudySettings, as_plain, flatten
@@ -51,8 +50,8 @@ def _read(path: Path) -> tuple[StudySettings, int]:
         raise InputError(f"{path.parent} is not a study: it has no {path.name}; give the folder of an earlier run.")
     check_contents(path)
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        plain = parse_toml(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of TOML, or of UTF-8
         raise InputError(f"{path} is damaged ({error}); restore it from a copy.") from error
     format = plain.pop("format", 1)
     if format not in (1, FORMAT):
@@ -61,7 +60,7 @@ def _read(path: Path) -> tuple[StudySettings, int]:
         current = with_new_names(plain) if format == 1 else plain
         check_known(current)
         settings: StudySettings = _build(StudySettings, current)
-    except (TypeError, ValueError, AttributeError, InputError) as error:
+    except (TypeError, ValueError, AttributeError, RecursionError, InputError) as error:
         raise InputError(
             f"{path} is of another version or was edited ({error}); restore it, or take the explainfb that wrote it."
         ) from error

@@ -1,6 +1,5 @@
 """What a network wants done to its images, said by torchvision, timm, Hugging Face or its owner."""
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from explainfb.classifiers.torchvision_networks import Preprocessing
 from explainfb.core.errors import InputError
+from explainfb.core.files import parse_json
 
 IMAGENET = Preprocessing(224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear")
 """What nearly all networks of ImageNet were trained on: 224 pixels a side, less the mean and by the deviation of
@@ -61,7 +61,7 @@ def _read(given: object, name: str) -> Preprocessing:
 
 def _json(file: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((file / "preprocessor_config.json" if file.is_dir() else file).read_text(encoding="utf-8"))
+        found = parse_json((file / "preprocessor_config.json" if file.is_dir() else file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read as a configuration of preprocessing ({error}).") from error
     if not isinstance(found, Mapping):

@@ -4,6 +4,7 @@ import argparse
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from explainfb.core.errors import InputError
 
 UNREADABLE = (
     *(SafetensorError, pickle.UnpicklingError, RuntimeError, OSError, EOFError),
-    *(ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ValueError, LookupError, TypeError, AttributeError, AssertionError, zipfile.BadZipFile),
 )
 """What torch and safetensors raise on files that are cut short, garbled or of another kind."""
+MOST_SPREAD = 2**28
+"""Bytes that a tensor may stand for whose file holds fewer, as one that was expanded does."""
 IN_CHECKPOINTS = ("state_dict", "model_state_dict", "model", "model_ema", "net", "network", "weights")
 """What training scripts call the weights in the dictionaries that they save, the likeliest first."""
 
@@ -55,6 +58,30 @@ def _is_state_dict(found: Any) -> bool:
     return isinstance(found, Mapping) and bool(found) and all(isinstance(tensor, Tensor) for tensor in found.values())
 
 
+def _check_honest(path: Path) -> None:
+    """Raise `InputError` for a file that would unpack into more than it is: torch.save does not pack."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as packed:
+        says = sum(each.file_size for each in packed.infolist())
+    if says > (there := path.stat().st_size):
+        raise InputError(
+            f"{path} holds {there:,} bytes and says that it stands for {says:,}; torch.save writes no such file. "
+            "Unpack what packed it, or save the weights anew."
+        )
+
+
+def _check_spread(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `InputError` for a tensor of a few numbers that says that it is of billions."""
+    for name, tensor in tensors.items():
+        size = tensor.numel() * tensor.element_size()
+        if size > max(tensor.untyped_storage().nbytes(), MOST_SPREAD):
+            raise InputError(
+                f"{path}: {name} says that it is of shape {tuple(tensor.shape)}, and its numbers are not there; "
+                "save `network.state_dict()` and give that file."
+            )
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"No weights at {path}; expected a .pth state dict or a .safetensors file.")
@@ -62,6 +89,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             found: Any = safetensors.torch.load_file(path)
         else:
+            _check_honest(path)
             # a namespace holds values and no code; training scripts save their arguments in one beside the weights
             with (
                 warnings.catch_warnings(action="ignore"),  # torch warns of pickles that it then refuses
@@ -76,4 +104,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights ({why}); expected a state dict in .pth or .safetensors, such as "
             "torch.save(network.state_dict(), FILE) writes."
         ) from error
-    return _state_dict_in(found, path)
+    weights = _state_dict_in(found, path)
+    _check_spread(weights, path)
+    return weights
