@@ -4,8 +4,8 @@ be the study to which nothing happened, to the last bit.
     python tests/fault_schedule.py                                    # five minutes
     python tests/fault_schedule.py --seconds 3600 --seed 1            # an hour
 
-With EXPLAINFB_TEST_POSTGRESQL every second study keeps its answers there. Printed is a table of what was tried and what
-held; status 1 where something did not.
+With EXPLAINFB_TEST_POSTGRESQL every second study keeps its answers on a PostgreSQL server of its own. Printed is a
+table of what was tried and what held; status 1 where something did not. tests/counting.py writes it into the documents.
 """
 
 import argparse
@@ -19,10 +19,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, make_url, text
 
+from counting import Tally
 from explainfb.archive.checking import check_study
 from explainfb.classifiers.classifier import fingerprint, load_classifier
 from explainfb.core.errors import InputError
@@ -40,17 +40,10 @@ from explainfb.study import folder as folder_module
 from explainfb.study.folder import locked
 from explainfb.study.settings import task_of
 from explainfb.study.study import Study
-from explainfb.testing.tiny import TINY
 from kills import TOLD, begin_child, end_child, kill
-from store_backends import POSTGRESQL, fresh_url
+from small_studies import SMALL
+from store_backends import OwnServer, fresh_url, own_server, server_is_there
 
-SMALL = replace(
-    TINY,
-    rounds=1,
-    comparisons_per_round=12,
-    controls=("random_answers",),
-    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=4, explain_images=4),
-)
 LAST = 10**6
 """A point that no run comes to."""
 
@@ -62,6 +55,8 @@ class Trial:
     folder: Path
     database: str | Path
     drawn: random.Random
+    server: OwnServer | None = None
+    """That of the database; None of a SQLite file."""
 
     def work(self) -> None:
         with locked(self.folder):
@@ -145,6 +140,19 @@ def _take_away(database: str | Path) -> None:
     admin.dispose()
 
 
+def server_crashed(trial: Trial) -> bool:
+    """The whole server fails as by power, and is started again."""
+    server = trial.server
+    if server is None:
+        return True
+
+    def crash() -> None:
+        server.crash()
+        server.start()
+
+    return trial.suffer(crash) in (None, 0)
+
+
 def _hold(database: Path) -> None:
     with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -157,26 +165,9 @@ FAULTS: dict[str, Callable[[Trial], bool]] = {
     "a file system that became read-only": partial(refused, errno.EROFS),
     "a clock set wrong, then kill -9": clock_stepped,
     "a second run at once, then kill -9 of the first": run_twice_at_once,
-    "the database away": database_away,
+    "the database away for a moment": database_away,
 }
-
-
-@dataclass
-class Tally:
-    """What was tried and what held."""
-
-    tried: Counter[str] = field(default_factory=Counter)
-    held: Counter[str] = field(default_factory=Counter)
-
-    def count(self, what: str, held: bool) -> None:
-        self.tried[what] += 1
-        self.held[what] += held
-        if not held:
-            print(f"DID NOT HOLD: {what}", file=sys.stderr, flush=True)
-
-    def table(self) -> str:
-        lines = [f"| {what} | {number} | {self.held[what]} |" for what, number in self.tried.items()]
-        return "\n".join(["| what happened | tried | held |", "|---|---|---|", *lines])
+OF_A_SERVER: dict[str, Callable[[Trial], bool]] = {"the database's server crashed": server_crashed}
 
 
 def numbers(folder: Path, database: str | Path) -> object:
@@ -190,35 +181,47 @@ def numbers(folder: Path, database: str | Path) -> object:
     return replace(read_results(folder / "results.json"), seconds={}), answers, weights
 
 
-def run_schedule(seconds: float, seed: int, folder: Path) -> Tally:
+def run_schedule(seconds: float, seed: int, folder: Path, tally: Tally | None = None) -> Tally:
     """One study after the other until the time is up, at least one on each database."""
-    task, tally, drawn = task_of(SMALL), Tally(), random.Random(seed)
+    task, drawn, tally = task_of(SMALL), random.Random(seed), tally or Tally()
     folder_module.task_of = lambda *_: task  # type: ignore[assignment]  # loaded once: what is tried comes after it
     begin = time.monotonic()
     Study.open(folder / "nothing happened", SMALL).run()
     expected = numbers(folder / "nothing happened", folder / "nothing happened" / "study.db")
-    backends = ["sqlite", *(["postgresql"] if POSTGRESQL else [])]
-    number = 0
-    while time.monotonic() - begin < seconds or number < len(backends):
-        backend = backends[number % len(backends)]
-        place = folder / f"study-{number}"
-        with fresh_url(backend, place) as url:
-            named = make_url(url).update_query_dict({"application_name": f"faults-{os.getpid()}-{number}"})
-            database = place / "study.db" if backend == "sqlite" else named.render_as_string(hide_password=False)
-            _suffer_all(Trial(place, database, drawn), tally)
-            ended = numbers(place, database) == expected
-            sound = not check_study(place, None if backend == "sqlite" else database).damaged
-        tally.count(f"studies on {backend} that ended with the numbers of the one to which nothing happened", ended)
-        tally.count("and that check found sound", sound)
-        shutil.rmtree(place)
-        number += 1
+    with ExitStack() as opened:
+        servers = [None, *([opened.enter_context(own_server())] if server_is_there() else [])]
+        number = 0
+        while time.monotonic() - begin < seconds or number < len(servers):
+            server = servers[number % len(servers)]
+            backend = "SQLite" if server is None else "PostgreSQL"
+            place = folder / f"study-{number}"
+            with _fresh_database(server, place) as database:
+                _suffer_all(Trial(place, database, drawn, server), tally)
+                ended = numbers(place, database) == expected
+                sound = not check_study(place, None if server is None else database).damaged
+            tally.count(f"studies on {backend} that ended with the numbers of the one to which nothing happened", ended)
+            tally.count("and that check found sound", sound)
+            shutil.rmtree(place)
+            number += 1
     return tally
+
+
+@contextmanager
+def _fresh_database(server: OwnServer | None, place: Path) -> Iterator[str | Path]:
+    """An empty one, whose connections are known by a name of their own."""
+    if server is None:
+        yield place / "study.db"
+        return
+    with fresh_url("postgresql", place, server.url) as url:
+        named = make_url(url).update_query_dict({"application_name": f"faults-{os.getpid()}-{place.name}"})
+        yield named.render_as_string(hide_password=False)
 
 
 def _suffer_all(trial: Trial, tally: Tally) -> None:
     """Every fault once, in a drawn order, and then to the end."""
-    for name in trial.drawn.sample(list(FAULTS), len(FAULTS)):
-        tally.count(name, FAULTS[name](trial))
+    faults = FAULTS | (OF_A_SERVER if trial.server else {})
+    for name in trial.drawn.sample(list(faults), len(faults)):
+        tally.count(name, faults[name](trial))
     passed, status = end_child(*begin_child(trial.work, LAST, kill))
     tally.count("the same command at last, undisturbed", status == 0 and passed > 0)
 

@@ -2,9 +2,14 @@
 
 import os
 import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,12 +32,12 @@ NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 
 @contextmanager
-def fresh_url(backend: str, folder: Path) -> Iterator[str]:
+def fresh_url(backend: str, folder: Path, server_url: str = "") -> Iterator[str]:
     if backend == "sqlite":
         yield f"sqlite:///{folder / 'study.db'}"
         return
     schema = f"test_{secrets.token_hex(8)}"
-    server = make_url(POSTGRESQL).set(drivername="postgresql+psycopg")
+    server = make_url(server_url or POSTGRESQL).set(drivername="postgresql+psycopg")
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
@@ -44,6 +49,62 @@ def fresh_url(backend: str, folder: Path) -> Iterator[str]:
         with admin.connect() as connection:
             connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
         admin.dispose()
+
+
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+"""Where Debian keeps those of PostgreSQL's newest version."""
+
+
+def server_is_there() -> bool:
+    """Whether a server of one's own can be started, and tests with PostgreSQL are wanted."""
+    return PROGRAMS is not None and bool(POSTGRESQL)
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """A PostgreSQL server that nobody else uses, so that it can be stopped."""
+
+    url: str
+    folder: Path
+    user: str | None
+    """Whose it is: PostgreSQL refuses to run as root."""
+
+    def control(self, *words: str) -> None:
+        assert PROGRAMS is not None
+        command = [PROGRAMS / "pg_ctl", "--pgdata", self.folder / "data", "--silent", "--wait", *words]
+        subprocess.run(command, check=True, user=self.user, cwd=self.folder, stdout=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        self.control("start", "--log", str(self.folder / "log"))
+
+    def crash(self) -> None:
+        """As power that fails: every connection ends, and its next start has to recover."""
+        self.control("stop", "--mode", "immediate")
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """A server of one's own while inside; the test is skipped where PostgreSQL's programs are not there."""
+    if not server_is_there():
+        pytest.skip("no PostgreSQL of Debian's is installed, or its tests are not wanted")
+    assert PROGRAMS is not None
+    user = "postgres" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="explainfb-postgresql-"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    if user is not None:
+        shutil.chown(folder, user)
+    server = OwnServer(f"postgresql://owner@127.0.0.1:{port}/postgres", folder, user)
+    begin = [PROGRAMS / "initdb", "--pgdata", folder / "data", "--username", "owner", "--auth", "trust", "--no-sync"]
+    subprocess.run(begin, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+    with (folder / "data" / "postgresql.conf").open("a") as settings:
+        settings.write(f"port = {port}\nunix_socket_directories = '{folder}'\nshared_buffers = '16MB'\nfsync = off\n")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.crash()
+        shutil.rmtree(folder)
 
 
 def comparison(image: int, *, round: int = 1, gold: Answer | None = None) -> Comparison:

@@ -29,10 +29,16 @@ def test_a_name_that_is_no_utf_8_is_told(tmp_path: Path, capsys: pytest.CaptureF
     assert not Path("s/study.toml").exists()
 
 
+def hear_interrupts() -> None:
+    """As a terminal's programs do; a script that runs tests in the background has them ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.timeout(120)  # else a run that was not interrupted would go on
 @pytest.mark.parametrize("imported", ["explainfb.cli", "numpy", "explainfb.study.settings"])
 def test_ctrl_c_while_it_starts_is_answered_in_a_sentence(imported: str) -> None:
     words = [sys.executable, "-X", "importtime", "-m", "explainfb", "run", "--study", "s", "--rounds", "1"]
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear_interrupts)
     assert process.stderr is not None
     # by what it has imported, since how long that takes is another matter
     for line in process.stderr:
@@ -111,6 +117,8 @@ def test_ctrl_c_is_not_swallowed_by_a_library_that_tries_an_import(tmp_path: Pat
     (tmp_path / "tries.py").write_text(TRIES)
     places = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     words = [sys.executable, "-c", IMPORTS]
-    ended = subprocess.run(words, capture_output=True, env=os.environ | {"PYTHONPATH": places})
+    ended = subprocess.run(
+        words, capture_output=True, env=os.environ | {"PYTHONPATH": places}, preexec_fn=hear_interrupts
+    )
     assert (ended.returncode, ended.stdout) == (130, b"")
     assert ended.stderr.startswith(b"Stopped")

@@ -8,8 +8,9 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from counting import count
 from explainfb.classifiers.classifier import load_classifier, save_classifier
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.classifiers.training import train
@@ -39,15 +41,28 @@ from store_backends import comparisons, preference
 TIMES = int(os.environ.get("EXPLAINFB_TEST_FUZZ", "1"))
 
 
-def fuzz(examples: int) -> settings:
+def fuzz(examples: int) -> Callable[[Any], Any]:
     """The same cases each time, so that a test that fails does so for everybody; more of them by hand."""
-    return settings(
+    given_settings = settings(
         max_examples=examples * TIMES,
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
         database=None,
     )
+
+    def counted(test: Any) -> Any:
+        inner = test.hypothesis.inner_test  # what Hypothesis calls for each example
+
+        @wraps(inner)
+        def once(*drawn: object, **named: object) -> None:
+            inner(*drawn, **named)
+            count("strange files, folders, settings, links and addresses: read, or refused in a sentence")
+
+        test.hypothesis.inner_test = once
+        return given_settings(test)
+
+    return counted
 
 
 Edits = list[tuple[int, bytes, int]]

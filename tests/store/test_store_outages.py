@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from counting import count
 from explainfb.core.errors import InputError
 from explainfb.preferences import gathering
 from explainfb.preferences.gathering import wait_for_people
 from explainfb.store import Store, safekeeping
-from store_backends import BACKENDS, POSTGRESQL, comparisons, fresh_url, preference
+from store_backends import BACKENDS, POSTGRESQL, comparisons, fresh_url, own_server, preference
 
 ITEMS = comparisons(3)
 
@@ -114,6 +115,22 @@ def test_a_server_that_is_stopped_and_started_is_waited_for(server: str) -> None
     assert "It is waited for" in said[0]
     assert said[1] == "The database is there again."
     assert str(parsed.password) not in said[0]
+
+
+def test_a_server_that_crashes_and_comes_back_is_waited_for_and_has_what_it_had() -> None:
+    said: list[str] = []
+    with own_server() as server, waiting(server.url, said):
+        with Store(server.url) as store:
+            store.record([preference(ITEMS[0], annotator="the first")])
+        for _ in range(2):
+            server.crash()
+            time.sleep(0.3)
+            server.start()
+        with Store(server.url) as store:
+            assert [each.annotator for each in store.answers()] == ["the first"]
+    assert "cannot be reached" in said[0]
+    assert said[-1] == "The database is there again."
+    count("a PostgreSQL server that crashes under a run that waits for people", times=2)
 
 
 def test_a_server_that_ends_connections_is_asked_again(server: str) -> None:

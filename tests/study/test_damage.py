@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from command_line import run
+from counting import count
 from explainfb.archive.checking import check_study
 from explainfb.classifiers.classifier import load_classifier
 from explainfb.core.errors import InputError
@@ -22,19 +23,12 @@ from explainfb.results.json_file import read_results
 from explainfb.rewards.ensemble import load_ensemble
 from explainfb.store import Store
 from explainfb.study.study import Study
-from explainfb.testing.tiny import TINY
+from small_studies import SMALL as SMALLEST
 
 FLIPS = int(os.environ.get("EXPLAINFB_TEST_FLIPS", "4"))
 """In each file."""
 pytestmark = pytest.mark.usefixtures("blank_reports")
-SMALL = replace(
-    TINY,
-    rounds=1,
-    comparisons_per_round=12,
-    controls=("random_answers",),
-    finetune=replace(TINY.finetune, significance=0.01),
-    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=4, explain_images=4),
-)
+SMALL = replace(SMALLEST, finetune=replace(SMALLEST.finetune, significance=0.01))
 MADE_ANEW = [
     "classifiers/round-0.safetensors",
     "classifiers/round-1.safetensors",
@@ -91,10 +85,11 @@ def test_a_flipped_bit_is_named(folder: Path, name: str) -> None:
         kept = (folder / name).read_bytes()
         flip(folder / name, random.Random(seed))
         damaged = check_study(folder).damaged
-        assert name in [each.name for each in damaged] or (name == MANIFEST and check_study(folder).readable)
+        named = name in [each.name for each in damaged] or (name == MANIFEST and bool(check_study(folder).readable))
+        count("a flipped bit in one of the files of a study: named by `check`", named)
+        assert named
         assert {each.name for each in damaged if each.delete is None} <= set(RESTORED)
         (folder / name).write_bytes(kept)
-    print(f"counted: {FLIPS} flips in {name}, all named")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +136,7 @@ def test_a_flipped_bit_among_the_answers_is_seen_or_changes_nothing(folder: Path
         with Store(path, read_only=True) as store:
             assert answers_table(store).equals(answers)
     assert seen >= FLIPS // 2
-    print(f"counted: {seen} flips in study.db seen, {10 * FLIPS - seen} that changed no answer")
+    count("a flipped bit in study.db, most of which is empty: named, or no answer is another", times=10 * FLIPS)
 
 
 @pytest.mark.parametrize("kind", ["classifiers", "reward"])

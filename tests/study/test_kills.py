@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from counting import count
 from explainfb.classifiers.classifier import fingerprint, load_classifier
 from explainfb.cli.commands import main
 from explainfb.core.environment import read_provenance
@@ -19,29 +20,25 @@ from explainfb.results.json_file import read_results
 from explainfb.store import Store
 from explainfb.study import folder as folder_module
 from explainfb.study import study as study_module
+from explainfb.study.rounds import check_training
 from explainfb.study.settings import command_line, task_of
 from explainfb.study.study import Study
-from explainfb.testing.tiny import TINY
 from kills import run_and_kill
+from small_studies import SMALL
 from store_backends import BACKENDS, fresh_url
 
 pytestmark = pytest.mark.usefixtures("blank_reports")
-SMALL = replace(
-    TINY,
-    rounds=2,
-    comparisons_per_round=12,
-    controls=("random_answers",),
-    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=4, explain_images=4),
-)
 SCHEDULES = int(os.environ.get("EXPLAINFB_TEST_KILLS", "1"))
 """How often the whole study is gone through; a few hundred, by hand, meet nearly every moment."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def task_at_once() -> Iterator[None]:
-    """The task is loaded once: what is killed here is what comes after it."""
+    """The task is loaded and the classifier tried once: what is killed here is what comes after that."""
     task = task_of(SMALL)
+    check_training(SMALL, task)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study_module, "check_training", lambda *_: None)
         patch.setattr(folder_module, "task_of", lambda *_: task)
         yield
 
@@ -64,7 +61,8 @@ def test_killed_anywhere_in_its_beginning_the_same_command_goes_on(backend: str,
         if passed < at:
             break
     assert at > 15, "the test must have killed something"
-    print(f"counted: {at - 1} kills in a beginning on {backend}, all gone on from")
+    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    count(f"kill -9 just before and after every durable operation of a beginning, {names[backend]}", times=at - 1)
 
 
 def test_killed_in_its_beginning_it_may_go_on_with_other_settings(tmp_path: Path) -> None:
@@ -115,7 +113,7 @@ def test_ended_by_a_scheduler_it_has_written_down_what_its_stages_took(tmp_path:
             os._exit(int(ended.code or 0))
         os._exit(1)
     deadline = time.monotonic() + 60
-    while not (folder / "classifiers" / "round-2.safetensors").is_file() and time.monotonic() < deadline:
+    while not (folder / "classifiers" / "round-1.safetensors").is_file() and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.5)
     os.kill(child, signal.SIGTERM)
@@ -137,6 +135,8 @@ def test_killed_again_and_again_it_ends_with_the_same_numbers(unkilled: Path, tm
             break
         kills += 1
     assert kills >= 5, "the test must have killed something"
-    assert numbers(folder) == numbers(unkilled)
-    print(f"counted: {kills} kills of a study, ended with the same numbers")
+    same = numbers(folder) == numbers(unkilled)
+    count("kill -9 at drawn operations of a whole study, one after the other until it ends", times=kills)
+    count("such studies that ended with the numbers and classifiers of one that nobody killed", same)
+    assert same
     shutil.rmtree(folder)

@@ -18,15 +18,10 @@ from explainfb.study.settings_file import write_settings
 from explainfb.study.study import Study
 from explainfb.sweeps.processes import run_studies
 from explainfb.sweeps.settings import Processes
-from explainfb.testing.tiny import TINY
+from small_studies import SMALL as SMALLEST
 
 pytestmark = pytest.mark.usefixtures("blank_reports")
-SMALL = replace(
-    TINY,
-    rounds=1,
-    controls=("cross_entropy",),
-    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4),
-)
+SMALL = replace(SMALLEST, controls=("cross_entropy",))
 
 
 @pytest.fixture(scope="module")

@@ -21,14 +21,9 @@ from explainfb.results.records import StudyResults
 from explainfb.study.study import Study
 from explainfb.sweeps.summary import GridSummary, summarise
 from explainfb.sweeps.summary_file import write_summary
-from explainfb.testing.tiny import TINY
+from small_studies import SMALL as SMALLEST
 
-SMALL = replace(
-    TINY,
-    rounds=1,
-    controls=(),
-    evaluation=replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4),
-)
+SMALL = replace(SMALLEST, controls=())
 
 
 @pytest.fixture(scope="module")
