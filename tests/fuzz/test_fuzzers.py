@@ -35,7 +35,7 @@ from explainfb.study.settings import StudySettings, as_plain
 from explainfb.study.settings_file import read_settings
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.image_folder import read_folder
-from kept_studies import KEPT, unpacked
+from kept_studies import KEPT, unpacked_without_manifest
 from store_backends import comparisons, preference
 
 TIMES = int(os.environ.get("EXPLAINFB_TEST_FUZZ", "1"))
@@ -114,7 +114,7 @@ def test_any_value_of_a_setting(tmp_path: Path, name: tuple[str, ...], value: ob
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study without a manifest, which would tell every change: the readers must."""
-    return unpacked(KEPT[-1], tmp_path_factory.mktemp("kept") / "study")
+    return unpacked_without_manifest(KEPT[-1], tmp_path_factory.mktemp("kept") / "study")
 
 
 @fuzz(40)
