@@ -3,7 +3,7 @@
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -59,9 +59,22 @@ SETTINGS = [
     StudySettings,
     TrainingSettings,
 ]
+CHOICES = [
+    (kind, name)
+    for kind in SETTINGS
+    for name, said in get_type_hints(kind).items()
+    if get_origin(said) is Literal and all(isinstance(word, str) for word in get_args(said))
+]
 WHOLE = [(kind, item.name) for kind in SETTINGS for item in fields(kind) if type(getattr(kind(), item.name)) is int]
 REAL = [(kind, item.name) for kind in SETTINGS for item in fields(kind) if type(getattr(kind(), item.name)) is float]
 SEVERAL = [(kind, name) for kind, name in [(StudySettings, "crowd"), (EvaluationSettings, "linf")]]
+
+
+@pytest.mark.parametrize(("kind", "name"), CHOICES)
+@pytest.mark.parametrize("wrong", ["", "People", 1, None, ("human",)])
+def test_every_choice_is_among_those_there_are(kind: type, name: str, wrong: object) -> None:
+    with pytest.raises(InputError, match=rf"{name} is one of .*; found {re.escape(repr(wrong))}"):
+        kind(**{name: wrong})
 
 
 @pytest.mark.parametrize(("kind", "name"), WHOLE)

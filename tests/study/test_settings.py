@@ -80,6 +80,10 @@ def test_an_archive_of_format_1_that_cannot_be_written_is_understood(monkeypatch
         "format = 'two'",
         "comparisons = 20\ncomparisons_per_round = 30",
         "format = 2\ncomparisons = 20",
+        'format = 2\nannotator = "people"',
+        'format = 2\nquestion = "Rank"',
+        'format = 2\ncolours = "green"',
+        "format = 2\nrounds = 1.5",
     ],
 )
 def test_a_damaged_file_is_named(text: str, tmp_path: Path) -> None:
