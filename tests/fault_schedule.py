@@ -46,6 +46,10 @@ from store_backends import OwnServer, fresh_url, own_server, server_is_there
 
 LAST = 10**6
 """A point that no run comes to."""
+FARTHEST = 25
+"""Points that a run passes at most before something happens to it: a whole study has some 150."""
+LOCKED = 4
+"""Points that a run passes before its folder is locked: those of making it."""
 
 
 @dataclass
@@ -65,17 +69,25 @@ class Trial:
     def suffer(self, fault: Callable[[], object], work: Callable[[], None] | None = None) -> int | None:
         """Run until `fault` at a drawn point, and then on as far as it goes; returns its status, None where it ended
         before that point."""
-        at = self.drawn.randint(1, 60)
+        at = self.drawn.randint(1, FARTHEST)
         passed, status = end_child(*begin_child(work or self.work, at, fault))
         return None if status == 0 and passed < at else status
 
 
-def killed(trial: Trial) -> bool:
-    return trial.suffer(kill) in (None, -signal.SIGKILL)
+Held = bool | None
+"""Whether a fault was survived as is promised; None where the study ended before it happened."""
 
 
-def refused(number: int, trial: Trial) -> bool:
-    """From some point on the disk takes nothing more; the run must end in words."""
+def held(status: int | None, *expected: int) -> Held:
+    return None if status is None else status in expected
+
+
+def killed(trial: Trial) -> Held:
+    return held(trial.suffer(kill), -signal.SIGKILL)
+
+
+def refused(number: int, trial: Trial) -> Held:
+    """From some point on the disk takes nothing more; the run must end in words, or at its end, if that was near."""
 
     def refuse() -> None:
         def say_no(*given: Any, **named: Any) -> None:
@@ -84,10 +96,10 @@ def refused(number: int, trial: Trial) -> bool:
         for name in ("fsync", "replace", "mkdir"):
             setattr(os, name, say_no)
 
-    return trial.suffer(refuse) in (None, TOLD)
+    return held(trial.suffer(refuse), 0, TOLD)
 
 
-def clock_stepped(trial: Trial) -> bool:
+def clock_stepped(trial: Trial) -> Held:
     """The clock is wrong by up to two days, and the run is killed at some point."""
     off = timedelta(hours=trial.drawn.choice([-48, -1, 1, 24]))
 
@@ -101,16 +113,17 @@ def clock_stepped(trial: Trial) -> bool:
             module.datetime = Shifted  # type: ignore[attr-defined]
         trial.work()
 
-    return trial.suffer(kill, work) in (None, -signal.SIGKILL)
+    return held(trial.suffer(kill, work), -signal.SIGKILL)
 
 
-def run_twice_at_once(trial: Trial) -> bool:
+def run_twice_at_once(trial: Trial) -> Held:
     """A second run is told that there is one already, wherever the first one is."""
-    child, reading = begin_child(trial.work, trial.drawn.randint(1, 60), lambda: os.kill(os.getpid(), signal.SIGSTOP))
+    at = LOCKED + trial.drawn.randint(1, FARTHEST)
+    child, reading = begin_child(trial.work, at, lambda: os.kill(os.getpid(), signal.SIGSTOP))
     stopped = os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1])
     if not stopped:  # it had ended before
         os.close(reading)
-        return True
+        return None
     told = False
     try:
         with locked(trial.folder):
@@ -122,10 +135,9 @@ def run_twice_at_once(trial: Trial) -> bool:
     return told
 
 
-def database_away(trial: Trial) -> bool:
+def database_away(trial: Trial) -> Held:
     """Connections are ended by the server; a SQLite file is held by another program for a while."""
-    status = trial.suffer(partial(_take_away, trial.database))
-    return status in (None, 0, TOLD)
+    return held(trial.suffer(partial(_take_away, trial.database)), 0, TOLD)
 
 
 def _take_away(database: str | Path) -> None:
@@ -140,17 +152,16 @@ def _take_away(database: str | Path) -> None:
     admin.dispose()
 
 
-def server_crashed(trial: Trial) -> bool:
-    """The whole server fails as by power, and is started again."""
+def server_crashed(trial: Trial) -> Held:
+    """The whole server fails as by power, and is started again: waited for, or told at once where a run begins."""
     server = trial.server
-    if server is None:
-        return True
+    assert server is not None
 
     def crash() -> None:
         server.crash()
         server.start()
 
-    return trial.suffer(crash) in (None, 0)
+    return held(trial.suffer(crash), 0, TOLD)
 
 
 def _hold(database: Path) -> None:
@@ -159,7 +170,7 @@ def _hold(database: Path) -> None:
         time.sleep(0.3)
 
 
-FAULTS: dict[str, Callable[[Trial], bool]] = {
+FAULTS: dict[str, Callable[[Trial], Held]] = {
     "kill -9": killed,
     "a full disk": partial(refused, errno.ENOSPC),
     "a file system that became read-only": partial(refused, errno.EROFS),
@@ -167,7 +178,7 @@ FAULTS: dict[str, Callable[[Trial], bool]] = {
     "a second run at once, then kill -9 of the first": run_twice_at_once,
     "the database away for a moment": database_away,
 }
-OF_A_SERVER: dict[str, Callable[[Trial], bool]] = {"the database's server crashed": server_crashed}
+OF_A_SERVER: dict[str, Callable[[Trial], Held]] = {"the database's server crashed": server_crashed}
 
 
 def numbers(folder: Path, database: str | Path) -> object:
@@ -182,7 +193,7 @@ def numbers(folder: Path, database: str | Path) -> object:
 
 
 def run_schedule(seconds: float, seed: int, folder: Path, tally: Tally | None = None) -> Tally:
-    """One study after the other until the time is up, at least one on each database."""
+    """One study after the other until the time is up, everything has happened, and each database had one."""
     task, drawn, tally = task_of(SMALL), random.Random(seed), tally or Tally()
     folder_module.task_of = lambda *_: task  # type: ignore[assignment]  # loaded once: what is tried comes after it
     begin = time.monotonic()
@@ -190,8 +201,8 @@ def run_schedule(seconds: float, seed: int, folder: Path, tally: Tally | None = 
     expected = numbers(folder / "nothing happened", folder / "nothing happened" / "study.db")
     with ExitStack() as opened:
         servers = [None, *([opened.enter_context(own_server())] if server_is_there() else [])]
-        number = 0
-        while time.monotonic() - begin < seconds or number < len(servers):
+        number, wanted = 0, {*FAULTS, *(OF_A_SERVER if len(servers) > 1 else ())}
+        while time.monotonic() - begin < seconds or number < len(servers) or not wanted <= tally.tried.keys():
             server = servers[number % len(servers)]
             backend = "SQLite" if server is None else "PostgreSQL"
             place = folder / f"study-{number}"
@@ -221,7 +232,8 @@ def _suffer_all(trial: Trial, tally: Tally) -> None:
     """Every fault once, in a drawn order, and then to the end."""
     faults = FAULTS | (OF_A_SERVER if trial.server else {})
     for name in trial.drawn.sample(list(faults), len(faults)):
-        tally.count(name, faults[name](trial))
+        if (survived := faults[name](trial)) is not None:
+            tally.count(name, survived)
     passed, status = end_child(*begin_child(trial.work, LAST, kill))
     tally.count("the same command at last, undisturbed", status == 0 and passed > 0)
 

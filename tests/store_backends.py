@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import NullPool, create_engine, make_url, select, text
 
 from explainfb.core.types import Answer, Comparison, ExplanationKey, Preference
 from explainfb.store import Annotator, Response, Store, StoredComparison, schema
@@ -38,7 +38,7 @@ def fresh_url(backend: str, folder: Path, server_url: str = "") -> Iterator[str]
         return
     schema = f"test_{secrets.token_hex(8)}"
     server = make_url(server_url or POSTGRESQL).set(drivername="postgresql+psycopg")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)  # it may crash meanwhile
     with admin.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
     try:
