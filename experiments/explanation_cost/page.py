@@ -1,4 +1,4 @@
-"""The table and the figure of what an explanation costs."""
+"""The tables and the figure of what an explanation costs."""
 
 import json
 from collections.abc import Mapping
@@ -11,43 +11,65 @@ from experiments.page import Page, rows
 
 NAMES = {
     "bare": "the classifier alone on the perturbed images",
+    "bare, measured": "the same, as measured",
     "explain": "`explain`, the paper's masks and fill",
+    "measured": "`explain`, as measured",
+    "bfloat16": "`explain`, as measured, in 16 bits",
     "default": "`explain`, the masks and fill by default",
+    "studies": "the same with the control variate, as studies explain",
     "lime": "the package `lime`, the paper's masks and fill",
+    "lime, our batch": "`lime` with as many images at a time as `explain`",
+    "captum": "captum's KernelShap, masks of its own",
 }
-COLOURS = {"bare": "#555555", "explain": "#0072B2", "default": "#0072B2", "lime": "#D55E00"}
+TITLES = {
+    "one image": "LeNet, one image",
+    "batch": "LeNet, 100 images",
+    "gradient": "LeNet, forward and backward",
+    "photographs": "EfficientNet-Lite0, 224×224",
+}
+OWN = ("explain", "measured", "bfloat16", "default", "studies")
 
 
 def page_of(path: Path) -> Page:
     """Of a results.json."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    milliseconds, ratios = found["milliseconds"]["wall"], found["times_bare"]["wall"]
+    found = json.loads(path.read_text(encoding="utf-8"))["groups"]
     lines = []
-    for name, told in NAMES.items():
-        times = milliseconds[name]
-        ratio = f"{ratios[name]['median']:.2f}" if name in ratios else "1"
-        lines.append([told, f"{times['median']:.1f} ({times['min']:.1f} to {times['max']:.1f})", ratio])
-    table = rows(["", "milliseconds, median (least to most)", "times the classifier alone"], lines)
-    return Page({"cost": table}, figure(milliseconds, ratios))
+    for group, title in TITLES.items():
+        times, ratios = found[group]["milliseconds"]["cpu"], found[group]["times_bare"]["cpu"]
+        for name in (name for name in NAMES if name in times):
+            took = times[name]
+            spread = f"{took['median']:.1f} ({took['min']:.1f} to {took['max']:.1f})"
+            ratio = "1"
+            if name in ratios:
+                ratio = "{median:.2f} ({min:.2f} to {max:.2f})".format(**ratios[name])
+            lines.append([title, NAMES[name], spread, ratio])
+            title = ""
+    cost = rows(["", "", "milliseconds of CPU, median (least to most)", "times the classifier alone"], lines)
+    memory = found["memory"]
+    told = {"nothing": "the network and the photograph alone", "forward": "explained", "gradient": "with the gradient"}
+    taken = rows(["", "MB at most"], [[label, f"{memory[kind]:,}"] for kind, label in told.items()])
+    return Page({"cost": cost, "memory": taken}, figure(found))
 
 
-def figure(milliseconds: Mapping[str, Any], ratios: Mapping[str, Any]) -> Figure:
-    """What each takes as a bar from 0 to the median, with a line from the least to the most of the repetitions."""
-    drawing = Figure(figsize=(7.4, 2.3), layout="constrained")
-    axis = drawing.subplots()
-    for place, (name, colour) in enumerate(COLOURS.items()):
-        times = milliseconds[name]
-        axis.barh(place, times["median"], height=0.6, color=colour, alpha=0.55, linewidth=0)
-        axis.hlines(place, times["min"], times["max"], color="black", linewidth=1.4)
-        ratio = f"{ratios[name]['median']:.2f} times that" if name in ratios else "which no explanation can do without"
-        told = f"  {times['median']:.1f} ms, {ratio}"
-        axis.text(times["max"] + 0.5, place, told, color="black", va="center", fontsize=8)
-    axis.axvline(milliseconds["bare"]["median"], color=COLOURS["bare"], linewidth=0.8, linestyle=":", zorder=0)
-    axis.set_yticks(range(len(COLOURS)), [NAMES[name].replace("`", "") for name in COLOURS], fontsize=8)
-    axis.set_ylim(len(COLOURS) - 0.5, -0.5)
-    axis.set_xlim(0, 148)
-    axis.set_xticks(range(0, 101, 20))
-    axis.tick_params(axis="x", labelsize=8)
-    axis.set_xlabel("milliseconds an explanation: median; line: least to most of the repetitions", fontsize=8)
-    axis.spines[["top", "right"]].set_visible(False)
+def figure(groups: Mapping[str, Any]) -> Figure:
+    """Times the classifier alone, as a dot at the median and a line from the least to the most; a panel a group."""
+    drawing = Figure(figsize=(7.4, 4.6), layout="constrained")
+    shown = {group: groups[group]["times_bare"]["cpu"] for group in TITLES}
+    axes = drawing.subplots(len(TITLES), 1, sharex=True, height_ratios=[len(ratios) + 0.6 for ratios in shown.values()])
+    for axis, (group, ratios) in zip(axes, shown.items(), strict=True):
+        names = [name for name in NAMES if name in ratios]
+        for place, name in enumerate(names):
+            ratio, colour = ratios[name], "#0072B2" if name in OWN else "#D55E00"
+            axis.hlines(place, ratio["min"], ratio["max"], color=colour, linewidth=1.4)
+            axis.plot(ratio["median"], place, "o", color=colour, markersize=4)
+            axis.text(ratio["max"] * 1.03, place, f"{ratio['median']:.2f}", va="center", fontsize=7)
+        axis.axvline(1, color="#555555", linewidth=0.8, linestyle=":", zorder=0)
+        axis.set_yticks(range(len(names)), [NAMES[name].replace("`", "") for name in names], fontsize=7)
+        axis.set_ylim(len(names) - 0.4, -0.6)
+        axis.set_title(TITLES[group], fontsize=8, loc="left")
+        axis.tick_params(axis="x", labelsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[-1].set_xscale("log")
+    axes[-1].set_xticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
+    axes[-1].set_xlabel("times the classifier alone: median; line: least to most of the repetitions", fontsize=8)
     return drawing
