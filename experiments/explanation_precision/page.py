@@ -64,6 +64,7 @@ def page_of(path: Path) -> Page:
         "reliance": reliance_table(cases),
         "variance": variance_table(cases),
         "answers": answers_table(kept.get("answers", {})),
+        "agreement": agreement_table(kept.get("agreement", {})),
     }
     return Page(tables, figure(cases), {"every ratio": every_ratio(cases), "everything": everything(cases)})
 
@@ -166,6 +167,25 @@ def answers_table(shares: Mapping[str, Mapping[str, float]]) -> str:
     """What an annotator who never errs answers under another seed."""
     lines = [[key.replace(" | ", ", "), *(number(row[name]) for name in ANSWERS)] for key, row in shares.items()]
     return rows(["explained", *ANSWERS], lines)
+
+
+def agreement_table(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """How far two seeds agree at the default of studies, with half of the 95 % interval over images."""
+    heading = ["at the default of studies", "images", "seeds", *AGREEMENT.values()]
+    lines = []
+    for name, row in found.items():
+        told = [f"{number(row[key][0])} ± {number(row[key][1])}" for key in AGREEMENT if key in row]
+        lines.append([TITLES.get(name, name), str(row["images"]), str(row["seeds"]), *told])
+    return rows(heading, lines)
+
+
+AGREEMENT = {
+    "correlation": "correlation",
+    "same_strongest": "same strongest",
+    "shared": "shared of what stands out",
+    "overlap": "intersection over union",
+    "stand_out": "stand out, of 49",
+}
 
 
 def variance_table(cases: Cases) -> str:

@@ -1,0 +1,117 @@
+"""Do two seeds tell the same of an image, at the setting that studies explain with?
+
+    python -m experiments.explanation_precision.agreement --data-dir DATA --tasks mnist-decoy folder:PATH
+
+Every image is explained under each seed, as a study explains it. No truth is needed, so that photographs can be asked
+about as well. What was found goes to results.json, by classifier.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+
+from experiments.explanation_precision.asked import Case
+from experiments.explanation_precision.cases import cases_of
+from experiments.explanation_precision.measures import correlation
+from experiments.explanation_precision.page import page_of
+from experiments.explanation_precision.run import Results
+from experiments.page import write_page
+from explainfb.core.types import BoolArray, FloatArray
+from explainfb.explanations.explainer import Explainer
+from explainfb.statistics.contrasts import half_width
+from explainfb.study.settings import StudySettings
+
+LIME = StudySettings().lime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is explained, and how often."""
+
+    tasks: tuple[str, ...] = ("digits-decoy", "mnist-decoy")
+    study: Path | None = None
+    """A finished study, whose last classifier is explained as well."""
+    data_dir: Path | None = None
+    train_images: int = 3000
+    side: int = 128
+    """Of photographs, in pixels."""
+    images: int = 20
+    seeds: int = 3
+    output: Path = Path("studies/explanation_precision")
+
+
+def main(settings: Settings) -> None:
+    torch.set_num_threads(1)
+    results = Results(settings.output)
+    cases = cases_of(
+        settings.tasks,
+        settings.study,
+        data_dir=settings.data_dir,
+        train_images=settings.train_images,
+        side=settings.side,
+        images=settings.images,
+    )
+    for case in cases:
+        made = [explained(case, seed, settings.output) for seed in range(settings.seeds)]
+        weights, errors = (np.stack(each, axis=1) for each in zip(*made, strict=True))
+        found = results.found.setdefault("agreement", {})
+        found[case.name] = {"masks": LIME.n_samples, "seeds": settings.seeds, **agreement(weights, errors)}
+        results.keep()
+        print(case.name, found[case.name], flush=True)
+    write_page(page_of(results.path), settings.output)
+
+
+def explained(case: Case, seed: int, folder: Path) -> tuple[FloatArray, FloatArray]:
+    """(B, d) weights and their standard errors, by what a study would learn of the classifier under this seed.
+
+    Computed once: they are kept in the folder of the results.
+    """
+    path = folder / f"agreement-{case.name}-{seed}.npz"
+    if not path.is_file():
+        explainer = Explainer(case.classifier, settings=LIME, background=case.background, seed=seed)
+        found = [explainer(image[None])[0] for image in case.images]
+        np.savez(path, weights=[each.weights for each in found], errors=[each.standard_errors for each in found])
+        print(case.name, seed, found[-1], flush=True)
+    with np.load(path) as kept:
+        return kept["weights"], kept["errors"]
+
+
+def agreement(weights: FloatArray, errors: FloatArray) -> dict[str, object]:
+    """Of (B, S, d) by image and seed: for each measure its mean over images, and half of its 95 % interval."""
+    found = [of_image(*image) for image in zip(weights, errors, strict=True)]
+    told: dict[str, object] = {"images": len(found)}
+    for name in found[0]:
+        values = np.array([each[name] for each in found])
+        told[name] = [round(float(values.mean()), 4), round(half_width(values) or 0.0, 4)]
+    return told
+
+
+def of_image(weights: FloatArray, errors: FloatArray) -> dict[str, float]:
+    """The means over pairs of seeds of one image, (S, d)."""
+    stand_out = np.abs(weights) >= 2 * errors
+    strongest = np.abs(weights).argmax(1)
+    pairs = list(combinations(range(len(weights)), 2))
+    found = {
+        "correlation": [correlation(weights[a], weights[b]) for a, b in pairs],
+        "same_strongest": [strongest[a] == strongest[b] for a, b in pairs],
+        "stand_out": stand_out.sum(1),
+        "shared": [shared(stand_out[a], stand_out[b]) for a, b in pairs],
+        "overlap": [
+            (stand_out[a] & stand_out[b]).sum() / max(1, (stand_out[a] | stand_out[b]).sum()) for a, b in pairs
+        ],
+    }
+    return {name: float(np.mean(np.asarray(values, dtype=float))) for name, values in found.items()}
+
+
+def shared(one: BoolArray, other: BoolArray) -> float:
+    """Of what one seed shows as counting, the share that the other shows too: the mean of both ways."""
+    common = float((one & other).sum())
+    return (common / max(1.0, float(one.sum())) + common / max(1.0, float(other.sum()))) / 2
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings, description=__doc__))
