@@ -21,6 +21,11 @@ from explainfb.explanations.explainer import Explainer, explain, sample_perturba
 from explainfb.explanations.lime import differentiable_weights
 from explainfb.explanations.perturbation import Perturber
 from explainfb.explanations.settings import PAPER, LimeSettings
+from explainfb.explanations.superpixels import batch_superpixels
+from explainfb.rewards.dataset import PreferenceBatch
+from explainfb.rewards.fitting import fit_ensemble
+from explainfb.rewards.models import ExplainedImages
+from explainfb.rewards.settings import RewardSettings
 
 Arms = dict[str, Callable[[], object]]
 SIDE = 224
@@ -202,6 +207,28 @@ def photographs(n_samples: int, n_segments: int) -> Arms:
         "bfloat16": lambda: known["bfloat16"](image[None]),
         "lime": package,
         "lime, our batch": lambda: package(at_a_time),
+    }
+
+
+def explained_photographs(images: int, *, side: int, answers: int) -> tuple[ExplainedImages, PreferenceBatch]:
+    """Random pictures with random explanations of 49 superpixels, and random answers: what a reward is fitted to."""
+    generator = torch.Generator().manual_seed(0)
+    split = torch.rand(images, 3, side, side, generator=generator)
+    segments = batch_superpixels(split, "grid", 49)
+    weights = torch.randn(images, 49, generator=generator)
+    explained = ExplainedImages(split, segments, weights, torch.arange(images))
+    left, right = torch.randint(images, (2, answers), generator=generator)
+    share = torch.randint(2, (answers,), generator=generator).float()
+    return explained, PreferenceBatch(left, right, share)
+
+
+def reward_steps(few: int, many: int) -> Arms:
+    """So many steps of a reward's fit with few answers (`bare`) and with many, on pictures of 28×28."""
+    made = {name: explained_photographs(1000, side=28, answers=count) for name, count in (("few", few), ("many", many))}
+    settings = RewardSettings(members=1, steps=40)
+    return {
+        name: partial(fit_ensemble, *made[known], settings=settings, seed=0)
+        for name, known in (("bare", "few"), ("many", "many"))
     }
 
 

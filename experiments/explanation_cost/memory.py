@@ -1,4 +1,4 @@
-"""The memory that explaining a photograph takes, each in a process of its own.
+"""The memory that explaining photographs takes, and fitting a reward to 1,000 of them; each in a process of its own.
 
 python -m experiments.explanation_cost.memory forward 1000
 """
@@ -10,13 +10,18 @@ from pathlib import Path
 
 import torch
 
-from experiments.explanation_cost.arms import photograph
+from experiments.explanation_cost.arms import explained_photographs, photograph
 from explainfb.explanations.explainer import explain
 from explainfb.explanations.lime import differentiable_weights
 from explainfb.explanations.settings import PAPER
 from explainfb.explanations.superpixels import batch_superpixels
+from explainfb.rewards.fitting import fit_ensemble
+from explainfb.rewards.settings import RewardSettings
 
-KINDS = ("nothing", "forward", "gradient")
+KINDS = ("nothing", "forward", "gradient", "images", "reward")
+"""The network and a photograph alone, explained, with the gradient; 1,000 photographs alone, with a reward fitted."""
+EXPLAINED, STEPS = 1000, 20
+"""Photographs that a reward is fitted to, and steps of it: later ones take what the first ones took."""
 
 
 def megabytes(kind: str, n_samples: int) -> int:
@@ -28,6 +33,16 @@ def megabytes(kind: str, n_samples: int) -> int:
 
 def main(kind: str, n_samples: int) -> None:
     torch.set_num_threads(1)
+    if kind in ("images", "reward"):
+        explained, answers = explained_photographs(EXPLAINED, side=224, answers=10_000)
+        if kind == "reward":
+            fit_ensemble(explained, answers, settings=RewardSettings(members=1, steps=STEPS), seed=0)
+    else:
+        explain_one(kind, n_samples)
+    print(high_water())
+
+
+def explain_one(kind: str, n_samples: int) -> None:
     classifier, image = photograph()
     settings = replace(PAPER, n_samples=n_samples)
     if kind == "forward":
@@ -44,7 +59,6 @@ def main(kind: str, n_samples: int) -> None:
             generator=torch.Generator().manual_seed(0),
         )
         weights.sum().backward()
-    print(high_water())
 
 
 def high_water() -> int:

@@ -1,7 +1,7 @@
 """The tables and the figure of what an explanation costs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,20 @@ TITLES = {
     "gradient": "LeNet, forward and backward",
     "photographs": "EfficientNet-Lite0, 224×224",
 }
+MEMORY = {
+    "nothing": "EfficientNet-Lite0 and a photograph of 224×224 alone",
+    "forward": "explained",
+    "gradient": "explained, with the gradient",
+    "images": "1,000 photographs of 224×224 alone",
+    "reward": "a reward fitted to their explanations",
+}
 OWN = ("explain", "measured", "bfloat16", "default", "studies")
 
 
 def page_of(path: Path) -> Page:
     """Of a results.json."""
-    found = json.loads(path.read_text(encoding="utf-8"))["groups"]
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    found = kept["groups"]
     lines = []
     for group, title in TITLES.items():
         times, ratios = found[group]["milliseconds"]["cpu"], found[group]["times_bare"]["cpu"]
@@ -45,10 +53,21 @@ def page_of(path: Path) -> Page:
             lines.append([title, NAMES[name], spread, ratio])
             title = ""
     cost = rows(["", "", "milliseconds of CPU, median (least to most)", "times the classifier alone"], lines)
-    memory = found["memory"]
-    told = {"nothing": "the network and the photograph alone", "forward": "explained", "gradient": "with the gradient"}
-    taken = rows(["", "MB at most"], [[label, f"{memory[kind]:,}"] for kind, label in told.items()])
-    return Page({"cost": cost, "memory": taken}, figure(found))
+    taken = rows(["", "MB at most"], [[told, f"{found['memory'][kind]:,}"] for kind, told in MEMORY.items()])
+    tables = {"cost": cost, "reward": reward_table(found["reward"], kept["settings"]["answers"]), "memory": taken}
+    return Page(tables, figure(found))
+
+
+def reward_table(found: Mapping[str, Any], answers: Sequence[int]) -> str:
+    """What as many steps take with few answers and with many."""
+    ratio = found["times_bare"]["cpu"]["many"]
+    ratios = ["1", "{median:.2f} ({min:.2f} to {max:.2f})".format(**ratio)]
+    took = found["milliseconds"]["cpu"]
+    lines = [
+        [f"{count:,}", "{median:.0f} ({min:.0f} to {max:.0f})".format(**took[name]), times]
+        for name, count, times in zip(("bare", "many"), answers, ratios, strict=True)
+    ]
+    return rows(["answers", "milliseconds of CPU for 40 steps", "times that with fewer"], lines)
 
 
 def figure(groups: Mapping[str, Any]) -> Figure:

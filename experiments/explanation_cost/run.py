@@ -29,6 +29,7 @@ from experiments.explanation_cost.arms import (
     many_images,
     one_image,
     photographs,
+    reward_steps,
 )
 from experiments.explanation_cost.memory import KINDS, megabytes
 from experiments.explanation_cost.page import page_of
@@ -48,13 +49,15 @@ class Settings:
     repetitions: int = 20
     batch_samples: int = 256
     """Masks of each of 100 images."""
-    batch_repetitions: int = 3
+    batch_repetitions: int = 5
     photograph_samples: int = 50
     """Masks of a photograph that is timed."""
-    photograph_repetitions: int = 3
-    memory_samples: int = 200
+    photograph_repetitions: int = 5
+    memory_samples: int = 1000
     """Masks of a photograph whose memory is measured."""
-    groups: tuple[str, ...] = ("one image", "gradient", "photographs", "bfloat16", "batch", "memory")
+    answers: tuple[int, int] = (10_000, 100_000)
+    """That a reward is fitted to, few and many."""
+    groups: tuple[str, ...] = ("one image", "gradient", "photographs", "bfloat16", "batch", "reward", "memory")
     output: Path = Path("studies/explanation_cost")
 
 
@@ -103,6 +106,7 @@ def groups(settings: Settings) -> dict[str, Callable[[], dict[str, Any]]]:
             photographs(settings.photograph_samples, segments), settings.photograph_repetitions
         ),
         "bfloat16": lambda: effect_of_bfloat16(settings.photograph_samples, segments),
+        "reward": lambda: timed(reward_steps(*settings.answers), settings.batch_repetitions),
         "memory": lambda: {kind: megabytes(kind, settings.memory_samples) for kind in KINDS},
     }
 

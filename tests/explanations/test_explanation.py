@@ -43,7 +43,7 @@ def test_printed_it_is_one_line() -> None:
         == repr(SHOWN)
         == (
             "class 4, probability 0.93; superpixel 1: -0.400 ± 0.050, superpixel 3: +0.300 ± 0.050, "
-            f"superpixel 0: +0.100 ± 0.050; reliability {SHOWN.reliability:.2f}, R² 0.80; 1,000 masks"
+            f"superpixel 0: +0.100 ± 0.050; reliability {SHOWN.reliability:.2f}, R² 0.80; 1,000 masks of 4 superpixels"
         )
     )
     silent = replace(SHOWN, standard_errors=np.ones(4), class_name="four")

@@ -91,7 +91,7 @@ class Explanation:
         parts.append((", ".join(map(self._told, told)) or "no superpixel stands out") + more)
         parts.append(self.quality)
         if self.n_samples is not None:
-            parts.append(f"{self.n_samples:,} masks")
+            parts.append(f"{self.n_samples:,} masks of {len(self.weights)} superpixels")
         return "; ".join(parts)
 
     def _told(self, index: int) -> str:
