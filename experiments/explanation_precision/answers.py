@@ -2,8 +2,8 @@
 
     python -m experiments.explanation_precision.answers --study FOLDER
 
-The explanations of some rounds of a finished study are made twice, under two seeds that the study did not use, as
-studies explain now and as they did before. Pairs of them are answered both times; the shares go to results.json.
+The pairs that a finished study asked about are explained twice, under two seeds that the study did not use: as studies
+explain, with four times the masks, and as they did before. They are answered both times; the shares go to results.json.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,20 @@ from experiments.explanation_precision.page import page_of
 from experiments.explanation_precision.run import Results
 from experiments.grids import EXPLAINED
 from experiments.page import write_page
-from explainfb.core.types import Answer, Comparison, ExplanationKey
+from explainfb.core.types import Answer, ExplanationKey
 from explainfb.explanations.explainer import Explainer
 from explainfb.explanations.settings import LimeSettings
-from explainfb.explanations.storage import Explanations, load_explanations
+from explainfb.explanations.storage import Explanations
 from explainfb.preferences.simulated import SimulatedAnnotator
+from explainfb.store.study_store import Store
 from explainfb.study.arm_folder import ArmFolder
+from explainfb.study.folder import DATABASE
 from explainfb.study.settings import StudySettings, task_of
 from explainfb.study.settings_file import read_settings
 from explainfb.tasks.task import Task
 
-WAYS = {"as studies explain": StudySettings().lime, "as they did": EXPLAINED}
+NOW = StudySettings().lime
+WAYS = {"as studies explain": NOW, "with 2,880 masks": replace(NOW, n_samples=2880), "as they did": EXPLAINED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +40,9 @@ class Settings:
 
     study: Path
     """A finished study."""
-    rounds: tuple[int, ...] = (1, 2, 4)
-    explanations: int = 60
-    """Of each round."""
-    pairs: int = 3000
-    """Drawn among them, for each round."""
+    rounds: tuple[int, ...] = (1, 2, 3, 4)
+    pairs: int = 100
+    """Of each round, evenly over those that were asked."""
     seeds: tuple[int, int] = (100, 101)
     output: Path = field(default_factory=lambda: Path("studies/explanation_precision"))
 
@@ -50,9 +51,9 @@ def main(settings: Settings) -> None:
     torch.set_num_threads(1)
     results = Results(settings.output)
     task = task_of(read_settings(settings.study / "study.toml"))
-    shares = results.found.setdefault("answers", {})
-    for way, lime in WAYS.items():
-        for number in settings.rounds:
+    shares = results.found["answers"] = {}
+    for number in settings.rounds:
+        for way, lime in WAYS.items():
             shares[f"{way} | round {number}"] = shares_of(settings, number, task, lime)
             results.keep()
             print(way, number, shares[f"{way} | round {number}"], flush=True)
@@ -61,18 +62,18 @@ def main(settings: Settings) -> None:
 
 def shares_of(settings: Settings, number: int, task: Task, lime: LimeSettings) -> dict[str, float]:
     """How many pairs get the same answer twice, the opposite one, and are called equal the first time."""
-    files, generator = ArmFolder(settings.study), np.random.default_rng(number)
-    stored = list(load_explanations(files.explanations_path(number)))
-    keys = [stored[place] for place in generator.permutation(len(stored))[: settings.explanations]]
-    first, second = (explained(files, keys, task, lime, seed) for seed in settings.seeds)
+    with Store(settings.study / DATABASE, read_only=True) as store:
+        every = [stored.comparison for stored in store.comparisons(number)]
+    chosen = [every[place] for place in np.linspace(0, len(every) - 1, min(settings.pairs, len(every))).astype(int)]
+    keys = list(dict.fromkeys(key for asked in chosen for key in asked.shown))
+    first, second = (explained(ArmFolder(settings.study), keys, task, lime, seed) for seed in settings.seeds)
     annotator = SimulatedAnnotator(split=task.train, seed=0, error_rate=0)
-    answers = []
-    for _ in range(settings.pairs):
-        left, right = (keys[place] for place in generator.choice(len(keys), 2, replace=False))
-        asked = Comparison(left, right, round=number)
-        answers.append([annotator.answer(asked, made[left], made[right]) for made in (first, second)])
+    answers = [
+        [annotator.answer(asked, made[asked.left], made[asked.right]) for made in (first, second)] for asked in chosen
+    ]
     opposite = {(Answer.LEFT, Answer.RIGHT), (Answer.RIGHT, Answer.LEFT)}
     return {
+        "pairs": len(chosen),
         "same": round(float(np.mean([one == other for one, other in answers])), 3),
         "opposite": round(float(np.mean([(one, other) in opposite for one, other in answers])), 3),
         "equal": round(float(np.mean([one == Answer.EQUAL for one, _ in answers])), 3),
