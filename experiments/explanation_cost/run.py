@@ -32,7 +32,7 @@ from experiments.explanation_cost.arms import (
     reward_steps,
 )
 from experiments.explanation_cost.memory import KINDS, megabytes
-from experiments.explanation_cost.page import page_of
+from experiments.explanation_cost.page import OWN, page_of
 from experiments.page import write_json, write_page
 from explainfb.core.types import FloatArray
 
@@ -85,9 +85,11 @@ def timed(arms: Arms, repetitions: int, unused: int = 1) -> dict[str, Any]:
         found["milliseconds"][clock] = {name: summary(seconds[:, place] * 1000) for name, seconds in times.items()}
         alone = times["bare"][:, place]
         found["times_bare"][clock] = {name: summary(times[name][:, place] / alone) for name in times if name != "bare"}
-        if "lime" in times and "measured" in times:
-            ratio = times["lime"][:, place] / times["measured"][:, place]
-            found.setdefault("lime_over_measured", {})[clock] = summary(ratio)
+        found.setdefault("lime_over", {})[clock] = {
+            name: summary(times["lime"][:, place] / times[name][:, place])
+            for name in OWN
+            if name in times and "lime" in times
+        }
     return found
 
 

@@ -3,10 +3,10 @@
     python -m experiments.explanation_precision.agreement --data-dir DATA --tasks mnist-decoy folder:PATH
 
 Every image is explained under each seed, as a study explains it. No truth is needed, so that photographs can be asked
-about as well. What was found goes to results.json, by classifier.
+about as well (`--tasks folder:PATH`). What was found goes to results.json, by classifier.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -15,17 +15,27 @@ import torch
 import tyro
 
 from experiments.explanation_precision.asked import Case
+from experiments.explanation_precision.cases import PHOTOGRAPHS as FOLDER
 from experiments.explanation_precision.cases import cases_of
 from experiments.explanation_precision.measures import correlation
 from experiments.explanation_precision.page import page_of
 from experiments.explanation_precision.run import Results
 from experiments.page import write_page
+from explainfb import PHOTOGRAPHS
 from explainfb.core.types import BoolArray, FloatArray
 from explainfb.explanations.explainer import Explainer
+from explainfb.explanations.settings import LimeSettings
 from explainfb.statistics.contrasts import half_width
 from explainfb.study.settings import StudySettings
 
 LIME = StudySettings().lime
+OF_PHOTOGRAPHS = {
+    "photographs": PHOTOGRAPHS.lime,
+    "photographs, 720 masks": replace(PHOTOGRAPHS.lime, n_samples=720),
+    "photographs, leverage": replace(PHOTOGRAPHS.lime, sampling="leverage"),
+    "photographs, fill data": LIME,
+}
+"""As a study that begins with photographs explains them, and other ways."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +47,10 @@ class Settings:
     """A finished study, whose last classifier is explained as well."""
     data_dir: Path | None = None
     train_images: int = 3000
-    side: int = 128
+    side: int = PHOTOGRAPHS.image_size
     """Of photographs, in pixels."""
+    ways: tuple[str, ...] = tuple(OF_PHOTOGRAPHS)
+    """How photographs are explained."""
     images: int = 20
     seeds: int = 3
     output: Path = Path("studies/explanation_precision")
@@ -56,26 +68,28 @@ def main(settings: Settings) -> None:
         images=settings.images,
     )
     for case in cases:
-        made = [explained(case, seed, settings.output) for seed in range(settings.seeds)]
-        weights, errors = (np.stack(each, axis=1) for each in zip(*made, strict=True))
-        found = results.found.setdefault("agreement", {})
-        found[case.name] = {"masks": LIME.n_samples, "seeds": settings.seeds, **agreement(weights, errors)}
-        results.keep()
-        print(case.name, found[case.name], flush=True)
+        of_case = {name: OF_PHOTOGRAPHS[name] for name in settings.ways} if case.name == FOLDER else {case.name: LIME}
+        for name, lime in of_case.items():
+            made = [explained(case, lime, seed, settings.output / name) for seed in range(settings.seeds)]
+            weights, errors = (np.stack(each, axis=1) for each in zip(*made, strict=True))
+            about = {"masks": lime.n_samples, "fill": lime.fill, "seeds": settings.seeds}
+            results.found.setdefault("agreement", {})[name] = about | agreement(weights, errors)
+            results.keep()
+            print(name, results.found["agreement"][name], flush=True)
     write_page(page_of(results.path), settings.output)
 
 
-def explained(case: Case, seed: int, folder: Path) -> tuple[FloatArray, FloatArray]:
+def explained(case: Case, lime: LimeSettings, seed: int, start: Path) -> tuple[FloatArray, FloatArray]:
     """(B, d) weights and their standard errors, by what a study would learn of the classifier under this seed.
 
-    Computed once: they are kept in the folder of the results.
+    Computed once: they are kept in a file whose name begins with `start`.
     """
-    path = folder / f"agreement-{case.name}-{seed}.npz"
+    path = start.with_name(f"agreement-{start.name}-{seed}.npz")
     if not path.is_file():
-        explainer = Explainer(case.classifier, settings=LIME, background=case.background, seed=seed)
+        explainer = Explainer(case.classifier, settings=lime, background=case.background, seed=seed)
         found = [explainer(image[None])[0] for image in case.images]
         np.savez(path, weights=[each.weights for each in found], errors=[each.standard_errors for each in found])
-        print(case.name, seed, found[-1], flush=True)
+        print(start.name, seed, found[-1], flush=True)
     with np.load(path) as kept:
         return kept["weights"], kept["errors"]
 
@@ -95,7 +109,10 @@ def of_image(weights: FloatArray, errors: FloatArray) -> dict[str, float]:
     stand_out = np.abs(weights) >= 2 * errors
     strongest = np.abs(weights).argmax(1)
     pairs = list(combinations(range(len(weights)), 2))
+    with np.errstate(divide="ignore"):
+        noise = np.clip(1 - (errors**2).mean(1) / weights.var(1), 0, 1)
     found = {
+        "reliability": noise,
         "correlation": [correlation(weights[a], weights[b]) for a, b in pairs],
         "same_strongest": [strongest[a] == strongest[b] for a, b in pairs],
         "stand_out": stand_out.sum(1),

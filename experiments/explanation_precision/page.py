@@ -171,16 +171,18 @@ def answers_table(shares: Mapping[str, Mapping[str, float]]) -> str:
 
 def agreement_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     """How far two seeds agree at the default of studies, with half of the 95 % interval over images."""
-    heading = ["at the default of studies", "images", "seeds", *AGREEMENT.values()]
+    heading = ["two seeds", "masks, fill", "images", "seeds", *AGREEMENT.values()]
     lines = []
     for name, row in found.items():
         told = [f"{number(row[key][0])} ± {number(row[key][1])}" for key in AGREEMENT if key in row]
-        lines.append([TITLES.get(name, name), str(row["images"]), str(row["seeds"]), *told])
+        masks = f"{row['masks']}, {row['fill']}"
+        lines.append([TITLES.get(name, name), masks, str(row["images"]), str(row["seeds"]), *told])
     return rows(heading, lines)
 
 
 AGREEMENT = {
     "correlation": "correlation",
+    "reliability": "as predicted",
     "same_strongest": "same strongest",
     "shared": "shared of what stands out",
     "overlap": "intersection over union",

@@ -21,7 +21,7 @@ SMALL = torch.nn.functional.avg_pool2d(TASK.train.images[:301], 2)  # 14×14, fo
 BACKGROUND, IMAGE = SMALL[:200], SMALL[300]
 PLAIN = LimeSettings(n_samples=256, n_segments=16)
 CONTROLLED = replace(PLAIN, control_variate=True)
-MANY = replace(PLAIN, n_samples=60_000)
+MANY = replace(PLAIN, n_samples=100_000)
 
 
 class Additive(torch.nn.Module):

@@ -17,7 +17,7 @@ from explainfb.explanations.lime import fit_linear
 from explainfb.explanations.perturbation import draw_masks
 from explainfb.explanations.settings import LimeSettings
 from explainfb.explanations.superpixels import grid
-from lime_example import random
+from lime_example import random, small_classifier
 
 
 def regression(d: int = 6, count: int = 40, outputs: int = 2) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,3 +122,20 @@ def test_kernelshap_and_leverage_masks_give_shapley_values_and_coins_do_not() ->
     assert errors["kernelshap"] < 0.03
     assert errors["leverage"] < 1e-6  # every mask there is
     assert errors["lime"] > 0.1
+
+
+def test_where_every_mask_is_asked_about_weights_are_exact_shapley_values_and_have_no_error() -> None:
+    """Of a network, with 12 superpixels, by all 4,096 ways to hide them; up to one constant for all."""
+    d, classifier, image = 12, small_classifier((1, 12, 16)), random(1, 1, 12, 16, name="twelve")
+    settings = LimeSettings(n_samples=2**d - 2, n_segments=d, fill="zero", alpha=1e-9)
+    [found] = explain(classifier, image, settings=settings)
+    assert len(found.weights) == d
+    powers = 2 ** torch.arange(d)
+    every = torch.arange(2**d)[:, None].bitwise_and(powers) > 0
+    with torch.inference_mode():
+        shown = every[:, torch.from_numpy(found.segments)].unsqueeze(1)
+        outputs = classifier(shown * image).softmax(1)[:, found.target].double()
+    exact = shapley_values(lambda masks: outputs[(masks @ powers.double()).long()], d).numpy()
+    assert np.abs(exact).max() > 0.05
+    np.testing.assert_allclose(found.weights - found.weights.mean(), exact - exact.mean(), atol=1e-6)
+    assert not np.asarray(found.standard_errors).any()
