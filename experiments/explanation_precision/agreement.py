@@ -33,7 +33,6 @@ OF_PHOTOGRAPHS = {
     "photographs": PHOTOGRAPHS.lime,
     "photographs, 720 masks": replace(PHOTOGRAPHS.lime, n_samples=720),
     "photographs, leverage": replace(PHOTOGRAPHS.lime, sampling="leverage"),
-    "photographs, fill data": LIME,
 }
 """As a study that begins with photographs explains them, and other ways."""
 
@@ -49,8 +48,6 @@ class Settings:
     train_images: int = 3000
     side: int = PHOTOGRAPHS.image_size
     """Of photographs, in pixels."""
-    ways: tuple[str, ...] = tuple(OF_PHOTOGRAPHS)
-    """How photographs are explained."""
     images: int = 20
     seeds: int = 3
     output: Path = Path("studies/explanation_precision")
@@ -68,11 +65,11 @@ def main(settings: Settings) -> None:
         images=settings.images,
     )
     for case in cases:
-        of_case = {name: OF_PHOTOGRAPHS[name] for name in settings.ways} if case.name == FOLDER else {case.name: LIME}
+        of_case = OF_PHOTOGRAPHS if case.name == FOLDER else {case.name: LIME}
         for name, lime in of_case.items():
             made = [explained(case, lime, seed, settings.output / name) for seed in range(settings.seeds)]
             weights, errors = (np.stack(each, axis=1) for each in zip(*made, strict=True))
-            about = {"masks": lime.n_samples, "fill": lime.fill, "seeds": settings.seeds}
+            about = {"masks": lime.n_samples, "sampling": lime.sampling, "fill": lime.fill, "seeds": settings.seeds}
             results.found.setdefault("agreement", {})[name] = about | agreement(weights, errors)
             results.keep()
             print(name, results.found["agreement"][name], flush=True)

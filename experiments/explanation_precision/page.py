@@ -175,7 +175,7 @@ def agreement_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for name, row in found.items():
         told = [f"{number(row[key][0])} ± {number(row[key][1])}" for key in AGREEMENT if key in row]
-        masks = f"{row['masks']}, {row['fill']}"
+        masks = f"{row['masks']} {row['sampling']}, {row['fill']}"
         lines.append([TITLES.get(name, name), masks, str(row["images"]), str(row["seeds"]), *told])
     return rows(heading, lines)
 
@@ -186,7 +186,7 @@ AGREEMENT = {
     "same_strongest": "same strongest",
     "shared": "shared of what stands out",
     "overlap": "intersection over union",
-    "stand_out": "stand out, of 49",
+    "stand_out": "how many stand out",
 }
 
 
