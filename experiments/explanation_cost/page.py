@@ -11,12 +11,12 @@ from experiments.page import Page, rows
 
 NAMES = {
     "bare": "the classifier alone on the perturbed images",
-    "bare, measured": "the same, as measured",
+    "bare, measured": "the classifier alone, as measured",
     "explain": "`explain`, the paper's masks and fill",
     "measured": "`explain`, as measured",
     "bfloat16": "`explain`, as measured, in 16 bits",
     "default": "`explain`, the masks and fill by default",
-    "studies": "the same with the control variate, as studies explain",
+    "studies": "`explain` with the control variate, as studies do",
     "lime": "the package `lime`, the paper's masks and fill",
     "lime, our batch": "`lime` with as many images at a time as `explain`",
     "captum": "captum's KernelShap, masks of its own",
@@ -34,6 +34,8 @@ MEMORY = {
     "images": "1,000 photographs of 224×224 alone",
     "reward": "a reward fitted to their explanations",
 }
+COLOURS = {"bare, measured": "#555555", "lime": "#D55E00", "lime, our batch": "#D55E00", "captum": "#D55E00"}
+"""Of what is not `explain`."""
 OWN = ("explain", "measured", "bfloat16", "default", "studies")
 
 
@@ -78,7 +80,7 @@ def figure(groups: Mapping[str, Any]) -> Figure:
     for axis, (group, ratios) in zip(axes, shown.items(), strict=True):
         names = [name for name in NAMES if name in ratios]
         for place, name in enumerate(names):
-            ratio, colour = ratios[name], "#0072B2" if name in OWN else "#D55E00"
+            ratio, colour = ratios[name], COLOURS.get(name, "#0072B2")
             axis.hlines(place, ratio["min"], ratio["max"], color=colour, linewidth=1.4)
             axis.plot(ratio["median"], place, "o", color=colour, markersize=4)
             axis.text(ratio["max"] * 1.03, place, f"{ratio['median']:.2f}", va="center", fontsize=7)
@@ -90,5 +92,7 @@ def figure(groups: Mapping[str, Any]) -> Figure:
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1].set_xscale("log")
     axes[-1].set_xticks([0.5, 1, 2, 4, 8], ["0.5", "1", "2", "4", "8"])
+    axes[-1].set_xlim(0.4, 11)
+    axes[-1].minorticks_off()
     axes[-1].set_xlabel("times the classifier alone: median; line: least to most of the repetitions", fontsize=8)
     return drawing
