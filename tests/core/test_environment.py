@@ -35,10 +35,11 @@ def test_environments_are_named_where_they_differ() -> None:
 def test_the_processor_on_which_rounding_depends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe_environment()["processor"] not in ("", "not recorded")
     told = "processor\t: 0\nmodel name\t: Abacus 3000: wood\nmodel name\t: another\n"
+    kept, said = Path.read_text, {"cpuinfo": told}  # what describes packages is read as well
     monkeypatch.setattr(Path, "is_file", lambda self: True)
-    monkeypatch.setattr(Path, "read_text", lambda self, encoding: told)
+    monkeypatch.setattr(Path, "read_text", lambda self, **named: said.get(self.name) or kept(self, **named))
     assert describe_environment()["processor"] == "Abacus 3000: wood"
-    monkeypatch.setattr(Path, "read_text", lambda self, encoding: "")
+    said["cpuinfo"] = "\n"
     monkeypatch.setattr("platform.processor", lambda: "")
     assert describe_environment()["processor"] == "not recorded"
 

@@ -143,7 +143,7 @@ def test_a_server_that_ends_connections_is_asked_again(server: str) -> None:
             ended += len(connection.execute(text(query)).all())
             time.sleep(0.01)
     admin.dispose()
-    assert ended > 5
+    assert ended >= 3  # it waits longer each time
 
 
 def test_a_database_that_others_hold_is_waited_for(tmp_path: Path) -> None:
