@@ -1,6 +1,7 @@
 """Rounds that ask and learn: who answers, what is learned from whom, and whether the reward is followed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 from itertools import combinations, cycle
@@ -32,8 +33,9 @@ def task() -> Task:
 
 
 @pytest.fixture(scope="module")
-def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Rounds of TINY with some settings of its reward and of the study changed, after they ran."""
+    opened = ExitStack()
     trained = train(task, settings=TINY.training, seed=0)
 
     def make(
@@ -52,13 +54,14 @@ def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Run:
         )
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device("cpu"))
         save_classifier(trained, context.feedback_folder.classifier_path(0))
-        arm = feedback_rounds(context, Store(folder / "study.db"))
+        arm = feedback_rounds(context, opened.enter_context(Store(folder / "study.db")))
         assert isinstance(arm, SimulatedRounds)
         arm = replace(arm, annotator=CoinAnnotator(seed=0)) if coin else arm
         arm.run()
         return arm
 
-    return make
+    with opened:
+        yield make
 
 
 @pytest.fixture(scope="module")
