@@ -223,8 +223,7 @@ def test_a_failed_download_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append((root, train, download))
         raise OSError("no network")
 
-    fail.__name__ = torchvision.datasets.MNIST.__name__
-    monkeypatch.setitem(load_task.__globals__["TORCHVISION"], "mnist", (fail, "absent/raw"))
+    monkeypatch.setattr(torchvision.datasets, "MNIST", fail)
     with pytest.raises(InputError, match="could not be downloaded"):
         load_task("mnist")
     assert asked == [(str(DATA_DIR), True, True)]

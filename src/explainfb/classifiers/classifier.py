@@ -85,7 +85,7 @@ class Classifier(nn.Module):
         """What its classes are called: by the task it was made for, or ImageNet's names for a network of torchvision
         with as many classes; None where it is not known."""
         shape = self.architecture
-        if shape.class_names is None and shape.name in network_names():
+        if shape.class_names is None and shape.name not in BUILDERS and shape.name in network_names():
             published: tuple[str, ...] = tuple(weights_of(shape.name).meta["categories"])
             return published if len(published) == shape.classes else None
         return shape.class_names

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any, Literal
 
 import torch
-import torchvision
 from torch import nn
 
 Interpolation = Literal["bilinear", "bicubic"]
@@ -33,15 +32,23 @@ class Preprocessing:
     interpolation: Interpolation = "bilinear"
 
 
+def _models() -> Any:
+    """`torchvision.models`, loaded where it is wanted: it takes seconds, which a study of our own networks need not."""
+    import torchvision.models
+
+    return torchvision.models
+
+
 @cache
 def network_names() -> tuple[str, ...]:
     """Every classifier of `torchvision.models`."""
-    return tuple(torchvision.models.list_models(module=torchvision.models))
+    models = _models()
+    return tuple(models.list_models(module=models))
 
 
 def weights_of(name: str, file_name: str | None = None) -> Any:
     """The published weights whose file has this name, or else the ones torchvision takes by default."""
-    published = torchvision.models.get_model_weights(name)
+    published = _models().get_model_weights(name)
     return next((weights for weights in published if weights.url.endswith(f"/{file_name}")), published.DEFAULT)
 
 
@@ -65,7 +72,7 @@ def build_network(name: str, classes: int, side: int | None = None) -> nn.Module
         options = {"aux_logits": False, "transform_input": True, "init_weights": False}
     elif name.startswith("vit_") and side is not None:
         options = {"image_size": side}
-    network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=classes, **options)
+    network: nn.Module = _models().get_model(name, weights=None, num_classes=classes, **options)
     return network
 
 

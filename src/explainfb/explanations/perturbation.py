@@ -13,7 +13,6 @@ from typing import get_args
 
 import torch
 import torch.nn.functional as F
-import torchvision.transforms.functional as TF
 from scipy.linalg import hadamard
 from torch import Tensor
 
@@ -248,6 +247,8 @@ def _fixed_fill(fill: Fill, images: Tensor, segments: Tensor) -> Tensor | None:
             index = segments.flatten(1).unsqueeze(1).expand(-1, images.shape[1], -1)  # (B, C, H·W)
             return means.gather(2, index).view_as(images).unsqueeze(1)
         case "blur":
+            import torchvision.transforms.functional as TF  # takes seconds to load, and is wanted here alone
+
             side = min(images.shape[2:]) / 8
             size = 2 * max(1, round(side)) + 1
             rows = TF.gaussian_blur(images, [1, size], sigma=side / 2)  # one direction at a time is far faster

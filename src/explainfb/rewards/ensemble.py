@@ -79,14 +79,14 @@ class RewardEnsemble(nn.Module):
         return torch.stack(scaled).mean(0) if scaled else None
 
     def relevance_map(self, images: Tensor) -> Tensor:
-        """(B, H, W) the reward for a unit of weight of the better sign at each place: `|A| − B`, averaged over members.
+        """(B, H, W) the reward for a unit of weight that speaks for the class at each place: `A − B`, over all members.
 
         Raises `InputError` where a member is a free one, which has no maps.
         """
         maps = self.maps(images) if all(isinstance(member, AdditiveReward) for member in self.members) else None
         if maps is None:
             raise InputError("Only additive rewards have a map of the image; set reward.kind to additive.")
-        return maps[:, 0].abs() - maps[:, 1]
+        return maps[:, 0] - maps[:, 1]
 
     def _raw(self, explained: ExplainedImages) -> Tensor:
         size = explained.part

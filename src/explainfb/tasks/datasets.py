@@ -11,7 +11,6 @@ import numpy as np
 import sklearn.datasets
 import torch
 import torch.nn.functional as F
-import torchvision.datasets
 from torch import Tensor
 
 from explainfb.core.errors import InputError
@@ -56,10 +55,13 @@ def digits() -> Source:
 
 def torchvision_set(name: str, data_dir: Path | None) -> Source:
     """One of torchvision's data sets, read from `data_dir` or downloaded to `data/`."""
-    dataset, folder = TORCHVISION[name]
+    import torchvision.datasets  # takes seconds to load, and digits do without
+
+    class_name, folder = TORCHVISION[name]
+    dataset = getattr(torchvision.datasets, class_name)
     root = data_dir if data_dir is not None else DATA_DIR
     get = (
-        f"run `python -c \"import torchvision; torchvision.datasets.{dataset.__name__}('data', download=True)\"` where "
+        f"run `python -c \"import torchvision; torchvision.datasets.{class_name}('data', download=True)\"` where "
         f"there is a network and give the folder `data` that it fills as --data-dir"
     )
     if data_dir is not None and not data_dir.is_dir():
@@ -71,9 +73,9 @@ def torchvision_set(name: str, data_dir: Path | None) -> Source:
         there = (root / folder).exists()
         found = "is damaged or incomplete" if there else "is not there and could not be downloaded"
         found = "does not exist" if data_dir is not None and not there else found
-        raise InputError(f"{dataset.__name__} was expected in {root / folder}, which {found}; {get}.") from error
+        raise InputError(f"{class_name} was expected in {root / folder}, which {found}; {get}.") from error
     # torchvision calls MNIST's classes "0 - zero", "1 - one" and so on
-    return train, test, tuple(class_name.split(" - ")[0] for class_name in splits[0].classes)
+    return train, test, tuple(each.split(" - ")[0] for each in splits[0].classes)
 
 
 def _as_images(pixels: np.ndarray) -> Tensor:
@@ -84,9 +86,9 @@ def _as_images(pixels: np.ndarray) -> Tensor:
 DAMAGE = (ValueError, TypeError, AssertionError, IndexError, KeyError, EOFError, pickle.UnpicklingError)
 """What torchvision's readers raise, besides RuntimeError and OSError, on files that are cut short or garbled."""
 TORCHVISION = {
-    "mnist": (torchvision.datasets.MNIST, "MNIST/raw"),
-    "fashion-mnist": (torchvision.datasets.FashionMNIST, "FashionMNIST/raw"),
-    "cifar10": (torchvision.datasets.CIFAR10, "cifar-10-batches-py"),
+    "mnist": ("MNIST", "MNIST/raw"),
+    "fashion-mnist": ("FashionMNIST", "FashionMNIST/raw"),
+    "cifar10": ("CIFAR10", "cifar-10-batches-py"),
 }
 SOURCES: dict[str, Callable[[Path | None], Source]] = {
     "digits": lambda data_dir: digits(),

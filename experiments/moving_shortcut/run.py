@@ -1,0 +1,67 @@
+"""Does feedback help where the shortcut lies elsewhere in each image, and what of it does the helping?
+
+    python -m experiments.moving_shortcut.run --data-dir DATA --seeds 3
+
+`ring` has every rival, `two` those that are cheap; the other cells ask or read otherwise on `ring`, to see what each half is worth. Stopped
+and started again it goes on. Every cell can be rerun alone by the command that results.json gives for it.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from experiments.grids import run
+from experiments.moving_shortcut.page import page_of
+from experiments.one_sentence.run import BEST
+from explainfb.evaluation.settings import EvaluationSettings
+from explainfb.preferences.settings import QuerySettings
+from explainfb.results.measures import ECE, SHIFTED
+from explainfb.rewards.settings import RewardSettings
+from explainfb.study.settings import KnownControl, StudySettings
+from explainfb.sweeps.settings import Grid, GridSettings
+
+EXCHANGED: tuple[KnownControl, ...] = ("random_exchange", "constant_map", "oracle_reward", "no_shortcut")
+RIVALS: tuple[KnownControl, ...] = (*EXCHANGED, "cutout", "rrr")
+TOLD_APART = StudySettings(
+    task="mnist-ring",
+    train_images=3000,
+    queries=QuerySettings(compared="superpixels", strategy="random"),
+    reward=RewardSettings(features="classifier", steps=300),
+    evaluation=EvaluationSettings(attack_images=20, explain_images=20, faithfulness_images=0),
+    baselines=BEST,
+    controls=(),
+)
+"""Two superpixels of one image are compared, and the reward reads what the first classifier's convolutions see there."""
+WHOLE = QuerySettings(strategy="random")
+CELLS = {
+    "ring": replace(TOLD_APART, controls=RIVALS),
+    "two": replace(TOLD_APART, task="mnist-two", controls=EXCHANGED),
+    "ring-whole-explanations": replace(TOLD_APART, queries=WHOLE),
+    "ring-pixels": replace(TOLD_APART, reward=RewardSettings(steps=300)),
+    "ring-neither": replace(TOLD_APART, queries=WHOLE, reward=RewardSettings(steps=300)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovingShortcut:
+    """On which seeds it is run, and where."""
+
+    grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: GridSettings(folder=Path("studies/moving_shortcut"), first_seed=41, seeds=5)
+    )
+    cells: tuple[str, ...] = tuple(CELLS)
+    """Which of the cells."""
+
+    @property
+    def chosen(self) -> dict[str, StudySettings]:
+        return {name: CELLS[name] for name in self.cells}
+
+
+def main(wanted: MovingShortcut) -> None:
+    run(Grid(cells=wanted.chosen, reference=wanted.cells[0], measures=(SHIFTED, ECE)), wanted.grid, page_of)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(MovingShortcut, description=__doc__))
