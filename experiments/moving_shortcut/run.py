@@ -2,8 +2,8 @@
 
     python -m experiments.moving_shortcut.run --data-dir DATA --seeds 3
 
-`ring` has every rival, `two` those that are cheap; the other cells ask or read otherwise on `ring`, to see what each half is worth. Stopped
-and started again it goes on. Every cell can be rerun alone by the command that results.json gives for it.
+`ring` has every rival, `two` those that are cheap; the others ask or read otherwise on `ring`, to see what each half
+is worth. Stopped and started again it goes on. Every cell can be rerun alone by the command that results.json gives.
 """
 
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ TOLD_APART = StudySettings(
     baselines=BEST,
     controls=(),
 )
-"""Two superpixels of one image are compared, and the reward reads what the first classifier's convolutions see there."""
+"""Two superpixels of one image are compared; the reward reads what the first classifier's convolutions see there."""
 WHOLE = QuerySettings(strategy="random")
 CELLS = {
     "ring": replace(TOLD_APART, controls=RIVALS),

@@ -1,7 +1,7 @@
 """Which comparisons to ask: candidates, and the choice among them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 
@@ -176,23 +176,24 @@ def _candidates(
     generator: np.random.Generator,
     question: Question,
 ) -> list[Comparison]:
-    """Up to `count` different comparisons, each with its sides drawn by a coin."""
-    if question.shows != 2:
-        return _groups(pool, images, count, settings, generator, question)
-    found: dict[frozenset[ExplanationKey], Comparison] = {}
-    # not for ever: of few images, all different pairs are soon found
-    for _ in range(20 * count):
-        if len(found) == count:
-            break
+    """Up to `count` different comparisons, each with its sides drawn by a coin, or items of another question."""
+
+    def pair() -> Comparison:
         first, second = (int(image) for image in generator.choice(images, 2, replace=False))
         if pool.earlier is not None and generator.random() < settings.same_image:
-            pair = [ExplanationKey(pool.current, first), ExplanationKey(pool.earlier, first)]
-        else:
-            pair = [ExplanationKey(pool.current, first), ExplanationKey(pool.current, second)]
-        left = int(generator.integers(2))
-        # the same pair with its sides exchanged is the same question
-        found.setdefault(frozenset(pair), Comparison(pair[left], pair[1 - left], pool.round))
-    return list(found.values())
+            return _by_a_coin([ExplanationKey(name, first) for name in (pool.current, pool.earlier)], pool, generator)
+        return _by_a_coin([ExplanationKey(pool.current, image) for image in (first, second)], pool, generator)
+
+    def group() -> Comparison:
+        keys = []
+        for image in generator.choice(images, question.shows, replace=False):
+            old = pool.earlier is not None and generator.random() < settings.same_image / 2
+            keys.append(ExplanationKey((old and pool.earlier) or pool.current, int(image)))
+        return Comparison.about(keys, pool.round, asked=question.name)
+
+    if len(images) < question.shows:
+        return []
+    return _different(count, pair if question.shows == 2 else group)
 
 
 def _pairs_of_superpixels(
@@ -206,38 +207,30 @@ def _pairs_of_superpixels(
     for key in keys:
         of_image[key.image].append(key)
     asked = [of_image[image] for image in images.tolist() if image in of_image]
-    found: dict[frozenset[ExplanationKey], Comparison] = {}
-    for _ in range(20 * count if asked else 0):
-        if len(found) == count:
-            break
+
+    def pair() -> Comparison:
         alone = asked[int(generator.integers(len(asked)))]
         first = 0 if generator.random() < STRONGEST_ASKED else int(generator.integers(len(alone)))
         second = (first + int(generator.integers(1, len(alone)))) % len(alone)
-        pair = [alone[first], alone[second]]
-        left = int(generator.integers(2))
-        found.setdefault(frozenset(pair), Comparison(pair[left], pair[1 - left], pool.round))
-    return list(found.values())
+        return _by_a_coin([alone[first], alone[second]], pool, generator)
+
+    return _different(count, pair) if asked else []
 
 
-def _groups(
-    pool: Pool,
-    images: IntArray,
-    count: int,
-    settings: QuerySettings,
-    generator: np.random.Generator,
-    question: Question,
-) -> list[Comparison]:
-    """Up to `count` different items that show one explanation, or more than two of different images."""
+def _by_a_coin(pair: Sequence[ExplanationKey], pool: Pool, generator: np.random.Generator) -> Comparison:
+    """A comparison of the two, of which a coin says which is on the left."""
+    left = int(generator.integers(2))
+    return Comparison(pair[left], pair[1 - left], pool.round)
+
+
+def _different(count: int, draw: Callable[[], Comparison]) -> list[Comparison]:
+    """Up to `count` of what `draw` gives, each once: the same explanations on other sides are the same question."""
     found: dict[frozenset[ExplanationKey], Comparison] = {}
-    size = min(question.shows, len(images))
-    for _ in range(20 * count):
-        if len(found) == count or size < question.shows:
+    for _ in range(20 * count):  # not for ever: of few images, all that is different is soon found
+        if len(found) == count:
             break
-        keys = []
-        for image in generator.choice(images, size, replace=False):
-            old = pool.earlier is not None and generator.random() < settings.same_image / 2
-            keys.append(ExplanationKey((old and pool.earlier) or pool.current, int(image)))
-        found.setdefault(frozenset(keys), Comparison.about(keys, pool.round, asked=question.name))
+        drawn = draw()
+        found.setdefault(frozenset(drawn.shown), drawn)
     return list(found.values())
 
 

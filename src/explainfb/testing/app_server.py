@@ -40,7 +40,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds for anything to appear."""
 DELIBERATE = 450
 """Milliseconds after which a press is not taken for the second half of a double press."""
