@@ -20,6 +20,7 @@ from experiments.counterexamples_vs_gradient.run import CounterexamplesVsGradien
 from experiments.feedback_vs_pixel_masks.run import FeedbackVsPixelMasks
 from experiments.label_efficiency import page as label_efficiency
 from experiments.label_efficiency.run import LabelEfficiency
+from experiments.moving_shortcut.run import CELLS as CELLS_THAT_MOVE
 from experiments.page import with_tables
 from experiments.published_results import page as published
 from experiments.published_results.recipes import ROSS_IN_PASSES, ROSS_WITH_DECAY, Recipe
@@ -60,6 +61,7 @@ GRIDS: dict[str, dict[str, StudySettings]] = {
     | prefixed("250-answers-", Ablations(answers=250).cells)
     | prefixed("explanations-", Ablations(only=("papers-sampling", "papers-fill", "absolute-scale")).cells),
     "label_efficiency": LabelEfficiency(setting="wide").cells,
+    "moving_shortcut": CELLS_THAT_MOVE,
     "counterexamples_vs_gradient": CounterexamplesVsGradient().cells | CounterexamplesVsGradient(task="mnist").cells,
 }
 """What the commands of the READMEs run."""

@@ -24,7 +24,8 @@ def page_of(path: Path) -> Page:
     summary = read_summary(path)
     tables = {cell: table(summary, rows_of_cell(cell), COLUMNS) for cell in ("ring", "two") if cell in summary.cells}
     otherwise = [Row(called, cell) for called, cell in OTHERWISE.items() if cell in summary.cells]
-    tables["halves"] = table(summary, otherwise, COLUMNS)
+    if len(otherwise) > 1:
+        tables["halves"] = table(summary, otherwise, COLUMNS)
     return Page(tables, arms_figure(summary), all_tables(summary))
 
 

@@ -51,8 +51,8 @@ class MovingShortcut:
     grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: GridSettings(folder=Path("studies/moving_shortcut"), first_seed=41, seeds=5)
     )
-    cells: tuple[str, ...] = tuple(CELLS)
-    """Which of the cells."""
+    cells: tuple[str, ...] = ("ring",)
+    """Which of the cells: ring, two, ring-whole-explanations, ring-pixels, ring-neither."""
 
     @property
     def chosen(self) -> dict[str, StudySettings]:
