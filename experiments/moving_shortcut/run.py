@@ -51,7 +51,7 @@ class MovingShortcut:
     grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: GridSettings(folder=Path("studies/moving_shortcut"), first_seed=41, seeds=5)
     )
-    cells: tuple[str, ...] = ("ring",)
+    cells: tuple[str, ...] = ("ring", "ring-neither", "ring-whole-explanations")
     """Which of the cells: ring, two, ring-whole-explanations, ring-pixels, ring-neither."""
 
     @property
