@@ -3,6 +3,7 @@
 import html
 import logging
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,13 @@ PATIENCE = 60
 COOKIES: dict[str, str] = {}
 """What the browser of whoever is at the page sends."""
 PRACTICE = wording_in("en").practice
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit leaves the script that it ran as `__main__`, and every process that is spawned later runs that first:
+    Dask's workers, in another test, ended before they began."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture
