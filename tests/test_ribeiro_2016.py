@@ -15,9 +15,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
+from experiments.kept import lines
 from experiments.ribeiro_2016 import cleaning, faithful, husky_wolf, trust_model, trust_prediction
 from experiments.ribeiro_2016.husky_wolf_people import counted, names_snow, read_answers, simulated, with_snow
-from experiments.ribeiro_2016.kept import lines
 from experiments.ribeiro_2016.reviews import read_reviews
 from experiments.ribeiro_2016.rivals import Parzen, greedy_words
 from experiments.ribeiro_2016.text_lime import Neighbourhood, draw_masks

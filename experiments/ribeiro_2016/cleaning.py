@@ -20,9 +20,10 @@ import scipy.sparse
 import tyro
 from sklearn.linear_model import LogisticRegression
 
+from experiments.kept import Line, interval, lines
 from experiments.page import write_json
-from experiments.ribeiro_2016.kept import Line, TextSettings, interval, lines
 from experiments.ribeiro_2016.reviews import bags_of, read_reviews
+from experiments.ribeiro_2016.settings import TextSettings
 from experiments.ribeiro_2016.text_lime import Neighbourhood, draw_masks
 from experiments.ribeiro_2016.text_models import Linear, rows_of
 from explainfb import submodular_pick

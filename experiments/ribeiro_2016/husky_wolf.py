@@ -27,9 +27,9 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from experiments.kept import Line, interval
 from experiments.page import write_json
 from experiments.ribeiro_2016.husky_wolf_people import Shown, counted, simulated, with_snow, write_study
-from experiments.ribeiro_2016.kept import Line, interval
 from explainfb import Explanation, LimeSettings, Split, Task, explain, wrap
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import numpy_generator

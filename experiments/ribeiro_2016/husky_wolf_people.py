@@ -23,7 +23,7 @@ import numpy as np
 import tyro
 from scipy.stats import binomtest
 
-from experiments.ribeiro_2016.kept import Line
+from experiments.kept import Line
 from explainfb import Explanation
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import numpy_generator

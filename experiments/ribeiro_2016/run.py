@@ -15,9 +15,9 @@ from typing import Literal
 
 import tyro
 
+from experiments.kept import Line
 from experiments.page import write_json, write_page
 from experiments.ribeiro_2016 import cleaning, faithful, husky_wolf, trust_model, trust_prediction
-from experiments.ribeiro_2016.kept import Line
 from experiments.ribeiro_2016.page import page_of
 from explainfb.core.errors import InputError
 

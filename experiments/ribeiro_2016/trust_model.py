@@ -19,10 +19,11 @@ import scipy.sparse
 import tyro
 from sklearn.ensemble import RandomForestClassifier
 
+from experiments.kept import Line, lines, share
 from experiments.page import write_json
-from experiments.ribeiro_2016.kept import Line, TextSettings, lines, share
 from experiments.ribeiro_2016.reviews import Reviews, bags_of, read_reviews, split_rows
 from experiments.ribeiro_2016.rivals import greedy_words
+from experiments.ribeiro_2016.settings import TextSettings
 from experiments.ribeiro_2016.text_lime import Neighbourhood, draw_masks
 from experiments.ribeiro_2016.text_models import Trees, rows_of
 from explainfb import submodular_pick

@@ -16,10 +16,11 @@ from functools import lru_cache
 import numpy as np
 import tyro
 
+from experiments.kept import Line, interval, lines
 from experiments.page import write_json
-from experiments.ribeiro_2016.kept import Line, TextSettings, interval, lines
 from experiments.ribeiro_2016.reviews import Bags, bags_of, read_reviews
 from experiments.ribeiro_2016.rivals import Parzen, greedy_words, random_words
+from experiments.ribeiro_2016.settings import TextSettings
 from experiments.ribeiro_2016.text_lime import Neighbourhood, draw_masks
 from experiments.ribeiro_2016.text_models import TextModel, paper_models, rows_of
 from explainfb.core.errors import InputError

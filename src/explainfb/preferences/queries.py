@@ -14,8 +14,8 @@ from explainfb.core.types import Asked, BoolArray, Comparison, ExplanationKey, I
 from explainfb.explanations.explanation import Explanation
 from explainfb.preferences.settings import QuerySettings
 from explainfb.questions import QUESTIONS, Question
+from explainfb.rewards.compared import Compared
 from explainfb.rewards.ensemble import RewardEnsemble
-from explainfb.rewards.models import ExplainedImages
 
 STRONGEST_ASKED = 0.5
 """In this share of the pairs of superpixels one is the strongest: what a classifier rests on is asked about most."""
@@ -126,7 +126,7 @@ def choose_comparisons(
     count: int,
     *,
     ensemble: RewardEnsemble | None,
-    explained: ExplainedImages,
+    explained: Compared,
     keys: Sequence[ExplanationKey],
     settings: QuerySettings,
     seed: int,
@@ -260,7 +260,7 @@ def _spread(candidates: Sequence[Comparison], count: int, most: int) -> list[Com
 @torch.no_grad()
 def _disagreement(
     ensemble: RewardEnsemble,
-    explained: ExplainedImages,
+    explained: Compared,
     keys: Sequence[ExplanationKey],
     candidates: Sequence[Comparison],
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import Answer, BoolArray, ExplanationKey, Preference
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import explanation_of, padded
+from explainfb.rewards.compared import Compared
 from explainfb.rewards.losses import AnswerLoss, PreferenceLoss
 from explainfb.rewards.models import ExplainedImages
 from explainfb.rewards.settings import RewardSettings
@@ -23,7 +24,7 @@ FEWEST_ANSWERS = 4
 
 
 class AnswerBatch(ABC):
-    """Answers to one kind of question, as indices into explained images."""
+    """Answers to one kind of question, as indices into what was asked about: explained images, or others compared."""
 
     annotator: Tensor
     """(P,) index of who answered."""
@@ -52,17 +53,17 @@ class AnswerBatch(ABC):
         """(Q,) and (Q,) indices of explanations: the first and the last of all that each of `correct` is about."""
 
     @abstractmethod
-    def correct(self, rewards: Tensor, model: nn.Module, explained: ExplainedImages) -> Tensor:
+    def correct(self, rewards: Tensor, model: nn.Module, explained: Any) -> Tensor:
         """(Q,) bool: what `model`, whose rewards of all explanations are `rewards`, predicts rightly.
 
         Each of them is one that a model which knows nothing of the answers gets right with probability ½ at most,
-        independently of the others: a binomial test is made of them.
+        independently of the others: a binomial test is made of them. `explained` are what the indices are of.
         """
 
 
 @dataclass(frozen=True, eq=False)
 class PreferenceBatch(AnswerBatch):
-    """Comparisons with their answers, as indices into explained images.
+    """Comparisons with their answers, as indices into what was compared.
 
     >>> import torch
     >>> from explainfb import PreferenceBatch
@@ -72,7 +73,7 @@ class PreferenceBatch(AnswerBatch):
     """
 
     left: Tensor
-    """(P,) index of the explanation shown on the left."""
+    """(P,) index of the one shown on the left."""
     right: Tensor
     """(P,)"""
     share_left: Tensor
@@ -116,7 +117,7 @@ class PreferenceBatch(AnswerBatch):
         decided = self.take(self.decided.nonzero().squeeze(1))
         return decided.left, decided.right
 
-    def correct(self, rewards: Tensor, model: nn.Module, explained: ExplainedImages) -> Tensor:
+    def correct(self, rewards: Tensor, model: nn.Module, explained: Compared) -> Tensor:
         left, right = self.judged
         return (rewards[left] > rewards[right]) == (self.share_left[self.decided] > 0.5)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from explainfb.classifiers.classifier import Classifier, check_finite
 from explainfb.core.errors import InputError
 from explainfb.core.files import RESTORE, check_file, parse_json, write_tensors
+from explainfb.rewards.compared import Compared
 from explainfb.rewards.features import ClassifierFeatures
 from explainfb.rewards.models import AdditiveReward, ExplainedImages, FreeReward, build_reward
 
@@ -38,7 +39,7 @@ class RewardEnsemble(nn.Module):
 
     def __init__(
         self,
-        members: Sequence[AdditiveReward | FreeReward],
+        members: Sequence[nn.Module],
         reliability: Mapping[str, float] | None = None,
         features: ClassifierFeatures | None = None,
     ) -> None:
@@ -53,19 +54,19 @@ class RewardEnsemble(nn.Module):
         self.register_buffer("std", torch.ones(len(members)))
 
     @torch.no_grad()
-    def normalise(self, explained: ExplainedImages) -> None:
-        """Let every member have mean 0 and standard deviation 1 over these explanations."""
-        raw = self._raw(explained)
+    def normalise(self, compared: Compared) -> None:
+        """Let every member have mean 0 and standard deviation 1 over these explanations, or whatever is compared."""
+        raw = self._raw(compared)
         self.mean.copy_(raw.mean(1))
         self.std.copy_(raw.std(1).clamp_min(1e-6))  # a member that learned nothing may be constant
 
-    def each(self, explained: ExplainedImages) -> Tensor:
+    def each(self, compared: Compared) -> Tensor:
         """(members, B) normalised rewards."""
-        return (self._raw(explained) - self.mean[:, None]) / self.std[:, None]
+        return (self._raw(compared) - self.mean[:, None]) / self.std[:, None]
 
-    def forward(self, explained: ExplainedImages) -> Tensor:
+    def forward(self, compared: Compared) -> Tensor:
         """(B,) rewards."""
-        return self.each(explained).mean(0)
+        return self.each(compared).mean(0)
 
     @torch.no_grad()
     def maps(self, images: Tensor) -> Tensor | None:
@@ -88,16 +89,22 @@ class RewardEnsemble(nn.Module):
             raise InputError("Only additive rewards have a map of the image; set reward.kind to additive.")
         return maps[:, 0] - maps[:, 1]
 
-    def _raw(self, explained: ExplainedImages) -> Tensor:
-        size = explained.part
-        parts = [explained.take(slice(start, start + size)) for start in range(0, len(explained), size)]
-        if self.features is not None:
-            parts = [part if part.features is not None else part.with_features(self.features) for part in parts]
+    def _raw(self, compared: Compared) -> Tensor:
+        size = compared.part
+        parts = [self._as_read(compared.take(slice(start, start + size))) for start in range(0, len(compared), size)]
         return torch.stack([torch.cat([member(part) for part in parts]) for member in self.members])
+
+    def _as_read(self, part: Compared) -> Compared:
+        """With the features that members read, where they read any."""
+        if self.features is None or not isinstance(part, ExplainedImages) or part.features is not None:
+            return part
+        return part.with_features(self.features)
 
 
 def save_ensemble(ensemble: RewardEnsemble, path: Path) -> None:
-    """Write the ensemble to one safetensors file."""
+    """Write the ensemble to one safetensors file. Raises `InputError` where members are neither additive nor free."""
+    if not all(isinstance(member, AdditiveReward | FreeReward) for member in ensemble.members):
+        raise InputError("Only additive and free rewards have a file; keep the state_dict of a reward of your own.")
     tensors = {name: tensor.cpu().contiguous() for name, tensor in ensemble.state_dict().items()}
     header = [{name: getattr(member, name) for name in BUILT_FROM} for member in ensemble.members]
     metadata = {HEADER: json.dumps(header), RELIABILITY: json.dumps(ensemble.reliability)}

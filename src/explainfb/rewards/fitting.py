@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
+from explainfb.rewards.compared import Compared
 from explainfb.rewards.dataset import FEWEST_ANSWERS, AnswerBatch, PreferenceBatch
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.features import ClassifierFeatures
@@ -59,26 +60,51 @@ def fit_ensemble(
     >>> reward(seen).shape, reward.relevance_map(seen.images).shape
     (torch.Size([8]), torch.Size([8, 28, 28]))
     """
+    seen = explained if features is None else explained.with_features(features)
+    ensemble = fit_members(
+        seen,
+        answers,
+        build=lambda: _build(settings, seen.images.shape[1], seen.features),
+        settings=settings,
+        seed=seed,
+        utilities=utilities,
+        on_member=on_member,
+    )
+    ensemble.features = features
+    return ensemble
+
+
+def fit_members(
+    compared: Compared,
+    answers: AnswerBatch,
+    *,
+    build: Callable[[], nn.Module],
+    settings: RewardSettings,
+    seed: int,
+    utilities: Tensor | None = None,
+    on_member: Callable[[], None] | None = None,
+) -> RewardEnsemble:
+    """`fit_ensemble` of anything that is compared: `build` makes a member with fresh weights, whose rewards are (B,).
+
+    Of `settings` all but `kind`, `scale` and `features` count. Raises `InputError` as `fit_ensemble` does.
+    """
     if len(answers) < FEWEST_ANSWERS:
         raise InputError(f"A reward needs at least {FEWEST_ANSWERS} answers to learn from; found {len(answers)}.")
-    channels, device = explained.images.shape[1], explained.images.device
-    if features is not None:
-        explained = explained.with_features(features)
     members, noises = [], []
     for index in range(settings.members):
         with torch_globally(seed, "reward", index, "weights"):
-            member = _build(settings, channels, explained.features).to(device)
+            member = build().to(compared.device)
         loss = _loss(answers, settings, utilities)
-        _fit_member(member, loss.to(device), explained, answers, settings, _member_generator(seed, index))
+        _fit_member(member, loss.to(compared.device), compared, answers, settings, _member_generator(seed, index))
         members.append(member.eval())
         noises.append(loss.noise.detach())
         if on_member is not None:
             on_member()
     learned = 1 - torch.stack(noises).mean(0) / 2 if settings.reliability == "learned" else torch.zeros(0)
     reliability = dict(zip(answers.names, learned.tolist(), strict=False))
-    ensemble = RewardEnsemble(members, reliability, features).to(device).requires_grad_(False).eval()
+    ensemble = RewardEnsemble(members, reliability).to(compared.device).requires_grad_(False).eval()
     if settings.normalised:
-        ensemble.normalise(explained)
+        ensemble.normalise(compared)
     return ensemble
 
 
@@ -131,7 +157,7 @@ def _some(indices: Tensor, most: int) -> Tensor:
 def _fit_member(
     member: nn.Module,
     loss: Loss,
-    explained: ExplainedImages,
+    compared: Compared,
     answers: AnswerBatch,
     settings: RewardSettings,
     generator: torch.Generator,
@@ -144,7 +170,7 @@ def _fit_member(
     train_loss = 0.0
     for step in range(1, settings.steps + 1):
         batch = answers.take(drawn[torch.randint(len(drawn), (settings.batch_size,), generator=generator)])
-        value = loss(member, explained, batch)
+        value = loss(member, compared, batch)
         optimiser.zero_grad(set_to_none=True)
         # the prior is of all answers, the loss a mean over some: divided, both are of one answer
         (value + loss.prior().to(value) / len(answers)).backward()
@@ -153,7 +179,7 @@ def _fit_member(
         train_loss = value.item() if step == 1 else 0.9 * train_loss + 0.1 * value.item()
         if step % 20 == 0 and len(validation):
             with torch.no_grad():
-                ratio = loss(member, explained, validation).item() / max(train_loss, 1e-8)
+                ratio = loss(member, compared, validation).item() / max(train_loss, 1e-8)
             _adapt_weight_decay(optimiser, ratio)
 
 

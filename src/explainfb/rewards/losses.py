@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from explainfb.rewards.models import ExplainedImages, preference_loss
+from explainfb.rewards.compared import Compared
+from explainfb.rewards.models import preference_loss
 from explainfb.rewards.settings import RewardSettings
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class AnswerLoss(nn.Module, ABC):
             self.logit = nn.Parameter(wrong.logit())
 
     @abstractmethod
-    def forward(self, member: nn.Module, explained: ExplainedImages, answers: Any) -> Tensor:
+    def forward(self, member: nn.Module, explained: Any, answers: Any) -> Tensor:
         """The mean loss of the answers, a batch of this kind, where `member` gives the rewards."""
 
     @property
@@ -63,7 +64,7 @@ class PreferenceLoss(AnswerLoss):
     def __init__(self, answers: "PreferenceBatch", settings: RewardSettings) -> None:
         super().__init__(answers.names, settings)
 
-    def forward(self, member: nn.Module, explained: ExplainedImages, answers: "PreferenceBatch") -> Tensor:
+    def forward(self, member: nn.Module, explained: Compared, answers: "PreferenceBatch") -> Tensor:
         left, right = _rewards_of_sides(member, explained, answers)
         noise = self.noise_of(answers.annotator)
         if isinstance(noise, Tensor):
@@ -83,7 +84,7 @@ class UtilityLoss(nn.Module):
         self.register_buffer("targets", (utilities - compared.mean()) / compared.std().clamp_min(1e-6))
         self.targets: Tensor
 
-    def forward(self, member: nn.Module, explained: ExplainedImages, answers: "PreferenceBatch") -> Tensor:
+    def forward(self, member: nn.Module, explained: Compared, answers: "PreferenceBatch") -> Tensor:
         left, right = _rewards_of_sides(member, explained, answers)
         return (F.mse_loss(left, self.targets[answers.left]) + F.mse_loss(right, self.targets[answers.right])) / 2
 
@@ -94,13 +95,13 @@ class UtilityLoss(nn.Module):
 Loss = AnswerLoss | UtilityLoss
 
 
-def rewards_of(member: nn.Module, explained: ExplainedImages, indices: Tensor) -> Tensor:
-    """(n,) the rewards of the explanations with these indices (n,)."""
+def rewards_of(member: nn.Module, explained: Compared, indices: Tensor) -> Tensor:
+    """(n,) the rewards of those with these indices (n,)."""
     # a step's gradient needs its batch whole; validation has far more images
     parts = [indices] if torch.is_grad_enabled() else indices.split(explained.part)
     return torch.cat([member(explained.take(part)) for part in parts])
 
 
-def _rewards_of_sides(member: nn.Module, explained: ExplainedImages, answers: "PreferenceBatch") -> tuple[Tensor, ...]:
-    """The rewards of the left and of the right explanations."""
+def _rewards_of_sides(member: nn.Module, explained: Compared, answers: "PreferenceBatch") -> tuple[Tensor, ...]:
+    """The rewards of the left ones and of the right ones."""
     return rewards_of(member, explained, torch.cat([answers.left, answers.right])).chunk(2)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from explainfb.core.errors import InputError
 from explainfb.explanations.superpixels import pool
+from explainfb.rewards.compared import Compared
 from explainfb.rewards.settings import Kind, Scale
 
 PART_PIXELS, PART_IMAGES = 2**22, 512
@@ -25,7 +26,7 @@ PART_PIXELS, PART_IMAGES = 2**22, 512
 
 
 @dataclass(frozen=True, eq=False)
-class ExplainedImages:
+class ExplainedImages(Compared):
     """Images with explanations, as a reward model sees them."""
 
     images: Tensor
@@ -52,6 +53,10 @@ class ExplainedImages:
 
     def to(self, device: torch.device) -> "ExplainedImages":
         return self._each(lambda tensor: tensor.to(device))
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
 
     def with_features(self, features: Callable[[Tensor], Tensor]) -> "ExplainedImages":
         """The same with the features of the images, (B, C, H, W) → (B, F, h, w)."""

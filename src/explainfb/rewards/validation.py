@@ -11,16 +11,16 @@ from explainfb.core.errors import InputError
 from explainfb.core.files import check_file, read_json, write_json
 from explainfb.core.types import OutOfBagTest
 from explainfb.results.records import RoundResult
+from explainfb.rewards.compared import Compared
 from explainfb.rewards.dataset import AnswerBatch, PreferenceDataset
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.fitting import out_of_bag
-from explainfb.rewards.models import ExplainedImages
 from explainfb.rewards.settings import RewardSettings
 from explainfb.statistics.intervals import pair_accuracy_interval
 
 
 @torch.no_grad()
-def correct_answers(ensemble: RewardEnsemble, explained: ExplainedImages, answers: AnswerBatch) -> Tensor:
+def correct_answers(ensemble: RewardEnsemble, explained: Compared, answers: AnswerBatch) -> Tensor:
     """(Q,) bool: what the ensemble predicts rightly; of comparisons, each answer that is left or right."""
     return _correct(ensemble(explained), ensemble, explained, answers)
 
@@ -78,7 +78,7 @@ def _coin_p_value(right: int, asked: int) -> float:
     return float(binomtest(right, asked, alternative="greater").pvalue) if asked else 1.0
 
 
-def _correct(rewards: Tensor, model: nn.Module, explained: ExplainedImages, answers: AnswerBatch) -> Tensor:
+def _correct(rewards: Tensor, model: nn.Module, explained: Compared, answers: AnswerBatch) -> Tensor:
     """(Q,) bool: what `model`, whose rewards of all explanations are `rewards`, predicts rightly."""
     return answers.correct(rewards, model, explained)
 
