@@ -144,6 +144,17 @@ def test_a_study_may_have_examples_of_its_own_or_none(digits: Task, tmp_path: Pa
     assert (example.answer, example.because, example.left_is_good) == (Answer.RIGHT, "The beak.", False)
 
 
+def test_of_one_explanation_nobody_can_be_told_that_both_are_alike(digits: Task, tmp_path: Path) -> None:
+    usual = make_practice(digits, replace(SETTINGS, question="yes-no"), WORDS)
+    text = "[[example]]\nleft = 'a/1'\nright = 'a/1'\nanswer = 'both_good'\nbecause = ''"
+    (tmp_path / "practice.toml").write_text(text)
+    (example,) = read_practice(tmp_path, usual, lambda key, number: usual.worked.left, pairs=False).examples
+    assert [answer for answer in (Answer.YES, Answer.NO) if example.agrees(answer)] == [Answer.YES]
+    (tmp_path / "practice.toml").write_text(text.replace("both_good", "equal"))
+    with pytest.raises(InputError, match="one of left, right, both_good, both_bad; found 'equal'"):
+        read_practice(tmp_path, usual, lambda key, number: usual.worked.left, pairs=False)
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -151,6 +162,11 @@ def test_a_study_may_have_examples_of_its_own_or_none(digits: Task, tmp_path: Pa
         ("colour = 'red'", "colour"),
         ("[[example]]\nleft = 'round-0/1'", "example 1 needs left, right, answer and because"),
         ("[[example]]\nleft = 'a/1'\nright = 'b/2'\nanswer = 'splendid'\nbecause = ''", "an answer is one of left"),
+        ("[[example]]\nleft = 'a/1'\nright = 'b/2'\nanswer = 'yes'\nbecause = ''", "an answer is one of left"),
+        ("[[example]]\nleft = 'a/1'\nright = 'a/1'\nanswer = 'left'\nbecause = ''", "on both sides"),
+        ("[[example]]\nleft = 'a/1'\nright = 'b/2'\nanswer = 'left'\nbecause = '\u202ee'", "turn text round"),
+        ("[[example]]\nleft = 'a/1'\nright = 'b/2'\nanswer = 'left'\nbecause = ''\nround = true", "a round, a number"),
+        ("example = []", "[[example]], in double brackets"),
         ("[[example]]\nleft = 'a'\nright = 'b/2'\nanswer = 'left'\nbecause = ''", "such as round-0/12"),
         ("[[example]]\nleft = 'a/10'\nright = 'b/2'\nanswer = 'left'\nbecause = ''", "no explanation a/10"),
         ("example = 'x'", "[[example]], in double brackets"),

@@ -1,6 +1,6 @@
 """The open link: whom it lets in, under what name, and when it lets nobody in any more."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -180,10 +180,43 @@ def test_the_quota_is_of_those_who_came_by_the_link() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "option"),
-    [({"most": 0}, "--most"), ({"quota": 0}, "--quota"), ({"until": "soon"}, "--until"), ({"id_name": "a b"}, "--id")],
+    [
+        ({"most": 0}, "--most"),
+        ({"quota": 0}, "--quota"),
+        ({"until": "soon"}, "--until"),
+        ({"until": "2026-05-03", "today": date(2026, 5, 4)}, "--until 2026-05-03 is over"),
+        ({"id_name": "a b"}, "--id"),
+        *(
+            ({"completion": each}, "--completion is a code")
+            for each in (
+                "",
+                "  ",
+                "C0 DE",
+                "\x1b[2J",
+                "https://",
+                "app.prolific.com/x?cc=1",
+                "https://a.org/x y",
+                "http://[",
+            )
+        ),
+    ],
 )
 def test_what_cannot_be_is_refused(store: Store, wrong: dict[str, object], option: str) -> None:
     with pytest.raises(InputError, match=option):
         open_link(store, **({"most": 5} | wrong))  # type: ignore[arg-type]
     assert current_link(store) is None
     assert Kind.JOINED.value == "joined"
+
+
+def test_an_address_is_one_in_capitals_too(store: Store) -> None:
+    open_link(store, most=5, completion="HTTPS://app.prolific.com/x?cc=1", until="2026-05-04", today=date(2026, 5, 4))
+    assert (current_link(store) or OpenLink(token_sha256="", most=1)).ends_elsewhere
+
+
+@pytest.mark.parametrize(
+    "damaged", ['{"most": 5', "[]", '{"token_sha256": "", "most": 5, "later": 1}', '{"most": "x"}']
+)
+def test_a_link_that_cannot_be_read_is_told(store: Store, damaged: str) -> None:
+    store.write_setting("open link", damaged)
+    with pytest.raises(InputError, match="open link is damaged, or of a later version"):
+        close_link(store)

@@ -9,7 +9,15 @@ import pytest
 
 from explainfb.core.errors import InputError
 from explainfb.labelling.server import app_script
-from explainfb.labelling.wording_files import LANGUAGES, WORDING, Language, wording_in, wording_of, write_wording
+from explainfb.labelling.wording_files import (
+    LANGUAGES,
+    WORDING,
+    Language,
+    check_texts,
+    wording_in,
+    wording_of,
+    write_wording,
+)
 
 SCREENS = app_script().parent / "screens"
 
@@ -75,6 +83,9 @@ def test_a_study_may_change_every_line(study: Path) -> None:
         ('undo = "Undo"', 'undo = "Undo"\nundone = "Done"', "unknown buttons.undone"),
         ("[history]", "[histroy]", "missing history"),
         ('pause = "Pause"', 'pause = ""', "buttons.pause"),
+        ('pause = "Pause"', 'pause = "  "', "buttons.pause is '  ', expected a text"),
+        ('"about {hours} h"', '"about {hours:>99999999} h"', "progress.hours needs {hours}"),
+        ('"about {hours} h"', '"about {hours!r} h"', "progress.hours needs {hours}"),
         ('pause = "Pause"', "pause = 3", "buttons.pause is '3', expected a text"),
         ('"{done} of {total}, {time} left"', '"{done} done"', "progress.text needs {done} and {time} and {total}"),
         ('"about {hours} h"', '"about {hours h"', "progress.hours needs {hours}"),
@@ -89,6 +100,37 @@ def test_a_line_that_does_not_fit_is_named_when_the_app_starts(study: Path, old:
         wording_of(study)
     assert told in str(refused.value)
     assert WORDING in str(refused.value)
+
+
+def test_an_editors_mark_of_utf_8_is_passed_over(study: Path) -> None:
+    (study / WORDING).write_text("\ufeff" + (study / WORDING).read_text(encoding="utf-8"), encoding="utf-8")
+    assert wording_of(study) == wording_in("en")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("Wording.toml", b"", "call it wording.toml"),
+        ("practice.toml.txt", b"", "call it practice.toml"),
+        ("CONSENT.MD", b"Agreed?", "call it consent.md"),
+        ("consent.md", "Für alle".encode("latin-1"), "as a text in UTF-8"),
+        ("instructions.md", b"\x1b[2J", "command a terminal"),
+        ("practice.toml", None, "no file that can be read"),
+    ],
+)
+def test_a_file_that_nobody_would_see_or_not_as_it_was_meant_is_named(
+    tmp_path: Path, name: str, text: bytes | None, told: str
+) -> None:
+    path = tmp_path / name
+    path.symlink_to("nowhere") if text is None else path.write_bytes(text)
+    with pytest.raises(InputError, match=told):
+        check_texts(tmp_path)
+
+
+def test_what_people_wrote_may_have_several_lines_and_languages(tmp_path: Path) -> None:
+    (tmp_path / "consent.md").write_bytes("\ufeffFür alle,\r\n\tвсе".encode())
+    (tmp_path / "notes.md").write_bytes(b"\xff")  # whatever else lies there is nobody's to judge
+    check_texts(tmp_path)
 
 
 def test_what_was_worked_on_is_not_overwritten(study: Path) -> None:

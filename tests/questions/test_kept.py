@@ -1,5 +1,6 @@
 """Answers to every kind of question are kept, changed, taken back, exported and imported, on either database."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -8,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explainfb.core.errors import InputError
 from explainfb.core.types import BAD, GOOD, Answer, Comparison, ExplanationKey
 from explainfb.export import FORMATS, Format, export_answers, import_answers
 from explainfb.preferences.agreement import annotator_quality, measure_agreement
 from explainfb.questions import QUESTIONS
-from explainfb.store import RowError, Store
+from explainfb.store import Store
 from store_backends import BACKENDS, NOON, check_counters, fresh_url, people, response
 
 KEYS = [ExplanationKey("round-0", image) for image in range(5)]
@@ -68,17 +70,56 @@ def test_it_comes_back_from_a_file(store: Store, tmp_path: Path, format: Format)
         assert import_answers(copy, tmp_path / f"answers.{format}") == 0
 
 
-def test_a_file_that_says_what_nobody_can_have_said_is_refused(tmp_path: Path) -> None:
-    with Store(tmp_path / "study.db") as store:
+NOBODY_SAID = {
+    "yes to a comparison": (3, {"answer": "yes"}, "answer"),
+    "left to yes or no": (0, {"answer": "left"}, "answer"),
+    "left to pointing": (1, {"answer": "left", "said": None}, "answer"),
+    "left to a ranking": (2, {"answer": "left", "said": None}, "answer"),
+    "no places": (2, {"said": "best two"}, "said"),
+    "a place that was not shown": (2, {"said": "best 7 worst 0"}, "said"),
+    "the best is the worst": (2, {"said": "best 1 worst 1"}, "said"),
+    "pointed at what was not offered": (1, {"said": "4 of 3,5"}, "said"),
+    "pointed at, and yes": (1, {"answer": "yes"}, "said"),
+    "no, and nothing pointed at": (1, {"said": " of 3,5"}, "said"),
+    "twice": (1, {"said": "3,3 of 3,5"}, "said"),
+    "a piece that takes 200 GB": (1, {"said": "99999999999 of 99999999999"}, "said"),
+    "a number that takes minutes": (1, {"said": "1," * 50_000 + "x of 1"}, "said"),
+    "more than can't tell": (2, {"answer": "cant_tell"}, "said"),
+    "more than left": (3, {"said": "best 2 worst 0"}, "said"),
+}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
+    folder = tmp_path_factory.mktemp("exported")
+    with Store(folder / "study.db") as store:
         fill(store)
-        export_answers(store, tmp_path / "answers.csv", "csv")
-    text = (tmp_path / "answers.csv").read_text().replace("best 2 worst 0", "best two")
-    (tmp_path / "answers.csv").write_text(text)
+        export_answers(store, folder / "answers.jsonl", "jsonl")
+    return [json.loads(line) for line in (folder / "answers.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("name", NOBODY_SAID)
+def test_a_file_that_says_what_nobody_can_have_said_is_refused(
+    exported: list[dict[str, object]], tmp_path: Path, name: str
+) -> None:
+    """Each of these would otherwise stop the study when its reward is fitted, or be counted as another answer."""
+    row, cells, column = NOBODY_SAID[name]
+    rows = [each | cells if number == row else each for number, each in enumerate(exported)]
+    (tmp_path / "answers.jsonl").write_text("".join(f"{json.dumps(each)}\n" for each in rows))
     with Store(tmp_path / "copy.db") as copy:
         copy.add_comparisons(ITEMS, seed=3)
-        with pytest.raises(Exception, match=r"column said: found 'best two'; expected such as best 2 worst 0"):
-            import_answers(copy, tmp_path / "answers.csv")
-    assert issubclass(RowError, Exception)
+        with pytest.raises(InputError, match=f"row {row + 1}, column {column}: found .*; expected"):
+            import_answers(copy, tmp_path / "answers.jsonl")
+        assert copy.answers() == []
+
+
+def test_an_answer_that_the_question_does_not_have_is_not_stored(store: Store) -> None:
+    store.add_comparisons(ITEMS, seed=3)
+    (ann,) = people(store, "Ann")
+    for stored, answer in zip(store.comparisons(), (Answer.LEFT, Answer.RANKED, Answer.YES, Answer.NO), strict=True):
+        with pytest.raises(InputError, match=f"found {answer} to comparison {stored.id}"):
+            store.answer(ann, response(stored, answer, "1"), now=NOON, overlap=1)
+    assert store.answers() == []
 
 
 def test_known_answers_of_every_kind_are_seen(tmp_path: Path) -> None:

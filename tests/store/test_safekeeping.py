@@ -55,6 +55,19 @@ def test_a_copy_has_everything(store: Store, tmp_path: Path) -> None:
         store.back_up(file)
 
 
+def test_a_copy_that_cannot_be_written_is_told(store: Store) -> None:
+    with pytest.raises(InputError, match=r"/proc/copy\.db"):
+        store.back_up(Path("/proc/copy.db"))
+
+
+def test_what_is_asked_and_is_no_question_is_told(store: Store) -> None:
+    """One flipped bit, before anything was learned from the round."""
+    with store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE comparisons SET asked = 'rbnk'")
+    with pytest.raises(InputError, match="found 'rbnk'"):
+        store.comparisons()
+
+
 def test_a_fingerprint_stays_while_more_is_recorded_and_sees_what_changes(store: Store, url: str) -> None:
     taken = store.fingerprint(1)
     store.record([preference(ITEMS[1], annotator="Cy")])

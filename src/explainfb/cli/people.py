@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -179,6 +180,7 @@ class Annotators:
             until=self.until,
             id_name=self.id,
             completion=self.completion,
+            today=datetime.now(UTC).date(),
         )
         sent = "" if self.id is None else f"?{self.id}=ID"
         say(console, link(_address_of(store), token).replace("#", f"{sent}#"))

@@ -70,7 +70,7 @@ def parse_json(text: str | bytes) -> Any:
 def parse_toml(text: str) -> dict[str, Any]:
     """What TOML says, as `parse_json`; its errors are `ValueError`s as well."""
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text.removeprefix("\ufeff"))  # the mark of UTF-8 with which some editors begin a file
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

@@ -48,8 +48,9 @@ def begin_manifest(folder: Path) -> None:
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file's bytes; of settings, what they say, for people put comments beside them."""
     if (path.name.removesuffix(".partial")).endswith(".toml"):
-        with suppress(ValueError, RecursionError):  # what is no TOML is no settings, and told by whoever reads it
-            said = tomllib.loads(path.read_text(encoding="utf-8"))
+        # what is no TOML, or holds a date, is no settings, and told by whoever reads it
+        with suppress(ValueError, RecursionError, TypeError):
+            said = tomllib.loads(path.read_text(encoding="utf-8-sig"))
             return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

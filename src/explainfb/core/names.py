@@ -16,6 +16,11 @@ def is_fit(text: str) -> bool:
     return not any(unicodedata.category(each) in UNFIT or each in TURNING for each in text)
 
 
+def is_fit_text(text: str) -> bool:
+    """Whether each of its lines is fit; tabs may stand in them."""
+    return all(map(is_fit, text.replace("\t", " ").split("\n")))
+
+
 def check_name(text: str, what: str) -> None:
     """Raise `InputError` for a name that is not fit; `what` is what has it, such as `The class`."""
     if not is_fit(text):

@@ -116,6 +116,15 @@ class Answer(StrEnum):
         return self in (Answer.EQUAL, Answer.BOTH_GOOD, Answer.BOTH_BAD)
 
 
+ANSWERS_TO: dict[Asked, tuple[Answer, ...]] = {
+    "compare": tuple(Answer)[:6],
+    "yes-no": (Answer.YES, Answer.NO, Answer.CANT_TELL),
+    "point": (Answer.YES, Answer.NO, Answer.CANT_TELL),
+    "rank": (Answer.RANKED, Answer.CANT_TELL),
+}
+"""What can be said to each question."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """What is asked about at once: two explanations in the order in which they are shown, or one, or several.
@@ -141,6 +150,8 @@ class Comparison:
     """Those that are shown after the first two."""
 
     def __post_init__(self) -> None:
+        if self.asked not in ANSWERS_TO:
+            raise InputError(f"What is asked is one of {', '.join(ANSWERS_TO)}; found {self.asked!r}.")
         if self.asked in ("yes-no", "point"):
             if self.left != self.right or self.others:
                 raise InputError(f"{self.asked} asks about one explanation; found {self.left} and {self.right}.")

@@ -16,7 +16,10 @@ from explainfb.store import RowError, Store, StoredAnswer, StoredComparison
 from explainfb.store.schema import ROUND_SIZE
 
 NAMES = [column.name for column in ANSWERS]
-POINTED, RANKED = re.compile(r"[0-9,]* of [0-9,]*"), re.compile(r"best [0-9]+ worst [0-9]+")
+LISTED = "((?:[0-9]{1,5}(?:,[0-9]{1,5})*)?)"
+"""Pieces have at most five digits: a picture has fewer, and what a number says is room in the memory."""
+POINTED = re.compile(f"{LISTED} of {LISTED}")
+RANKED = re.compile(r"best ([0-9]) worst ([0-9])")
 KINDS: tuple[Asked, ...] = get_args(Asked)
 LATER = {"asked", "others", "said", "left_superpixel", "right_superpixel"}
 """Columns that files of before do not have, in which whole explanations were compared."""
@@ -76,11 +79,12 @@ def _line(content: bytes, row: int) -> str:
 
 def _event(number: int, row: Row) -> StoredAnswer:
     left, right = _shown(number, row, "left"), _shown(number, row, "right")
+    asked, answer = _comparison(number, row, left, right), _answer(number, row, "answer")
     return StoredAnswer(
         id=_whole(number, row, "answer_id"),
-        comparison=_comparison(number, row, left, right),
+        comparison=asked,
         annotator=_text(number, row, "annotator"),
-        answer=_answer(number, row, "answer"),
+        answer=answer,
         seed=_whole(number, row, "seed"),
         shown_left=left,
         shown_right=right,
@@ -92,7 +96,7 @@ def _event(number: int, row: Row) -> StoredAnswer:
         supersedes=None if row["supersedes"] in (None, "") else _whole(number, row, "supersedes"),
         surplus=_flag(number, row, "surplus"),
         current=_flag(number, row, "current"),
-        said=_said(number, row),
+        said=_said(number, row, asked.comparison, answer),
     )
 
 
@@ -101,14 +105,31 @@ def _shown(number: int, row: Row, side: str) -> ExplanationKey:
     return ExplanationKey(_text(number, row, f"{side}_classifier"), _whole(number, row, f"{side}_image"), alone)
 
 
-def _said(number: int, row: Row) -> str | None:
-    said, asked = _optional(number, row, "said"), _optional(number, row, "asked")
-    expected = {"point": (POINTED, "such as 3,17 of 3,5,17"), "rank": (RANKED, "such as best 2 worst 0")}
-    if asked in expected and row["answer"] in (Answer.YES, Answer.NO, Answer.RANKED):
-        pattern, example = expected[asked]
-        if said is None or not pattern.fullmatch(said):
-            raise RowError(number, "said", said, example)
+def _said(number: int, row: Row, item: Comparison, answer: Answer | None) -> str | None:
+    """What else was said, which only some answers have, and only as the question keeps it."""
+    said, wanted = _optional(number, row, "said"), "nothing"
+    if item.asked == "point" and answer in (Answer.YES, Answer.NO):
+        fits = said is not None and _can_be_pointed(said, answer)
+        wanted = "pieces such as 3,17 of 3,5,17, where the answer is yes none before the of"
+    elif item.asked == "rank" and answer is Answer.RANKED:
+        found = RANKED.fullmatch(said or "")
+        fits = found is not None and found[1] != found[2] and max(map(int, found.groups())) < len(item.shown)
+        wanted = f"two of the {len(item.shown)} places from 0, such as best 2 worst 0"
+    else:
+        fits = said is None
+    if not fits:
+        raise RowError(number, "said", said, wanted)
     return said
+
+
+def _can_be_pointed(said: str, answer: Answer) -> bool:
+    """Whether pieces were pointed at where the answer is no, each once, and among those that were offered."""
+    found = POINTED.fullmatch(said)
+    if found is None:
+        return False
+    pointed, offered = ([int(piece) for piece in part.split(",") if piece] for part in found.groups())
+    each_once = all(pieces == sorted(set(pieces)) for pieces in (pointed, offered))
+    return each_once and set(pointed) <= set(offered) and bool(pointed) == (answer is Answer.NO)
 
 
 def _comparison(number: int, row: Row, left: ExplanationKey, right: ExplanationKey) -> StoredComparison:

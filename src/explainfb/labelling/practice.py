@@ -14,8 +14,9 @@ import numpy as np
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import parse_toml
+from explainfb.core.names import is_fit_text
 from explainfb.core.seeding import numpy_generator
-from explainfb.core.types import Answer, BoolArray, ExplanationKey, FloatArray, IntArray
+from explainfb.core.types import ANSWERS_TO, Answer, BoolArray, ExplanationKey, FloatArray, IntArray
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.metrics import relevance_mass
 from explainfb.explanations.superpixels import grid, segment
@@ -146,22 +147,23 @@ def _ranking(clean: Callable[[int], Stimulus], noisy: Callable[[int], Stimulus])
     return Practice(worked, examples)
 
 
-def read_practice(folder: Path, usual: Practice, find: Find) -> Practice:
+def read_practice(folder: Path, usual: Practice, find: Find, *, pairs: bool = True) -> Practice:
     """The examples that `practice.toml` in the study's folder names; `usual` without that file.
 
-    Raises `InputError` naming the file where it cannot be read or names an explanation that is not there.
+    Without `pairs`, one explanation is shown at a time. Raises `InputError` naming the file where it cannot be read or
+    names an explanation that is not there.
     """
     path = folder / PRACTICE
     if not path.is_file():
         return usual
     try:
         found = parse_toml(path.read_text(encoding="utf-8"))
-        return replace(usual, examples=_examples_of(found, usual, find))
+        return replace(usual, examples=_examples_of(found, usual, find, pairs))
     except (OSError, ValueError, InputError) as error:
         raise InputError(f"{path} cannot be used: {error} docs/people.md shows what it may hold.") from error
 
 
-def _examples_of(found: dict[str, Any], usual: Practice, find: Find) -> tuple[Example, ...]:
+def _examples_of(found: dict[str, Any], usual: Practice, find: Find, pairs: bool) -> tuple[Example, ...]:
     unknown = sorted(found.keys() - {"practice", "example"})
     if unknown or not isinstance(found.get("practice", True), bool):
         raise InputError(f"expected practice = true or false, and [[example]]s; found {', '.join(unknown) or found}.")
@@ -172,26 +174,32 @@ def _examples_of(found: dict[str, Any], usual: Practice, find: Find) -> tuple[Ex
         return usual.examples
     if usual.worked.several:
         raise InputError("--question rank has the examples that come along, or with practice = false none.")
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise InputError(f"each example begins with a line [[example]], in double brackets; found example = {rows!r}.")
-    return tuple(_example_of(number, row, find) for number, row in enumerate(rows, 1))
+    return tuple(_example_of(number, row, find, pairs) for number, row in enumerate(rows, 1))
 
 
-def _example_of(number: int, row: dict[str, Any], find: Find) -> Example:
+def _example_of(number: int, row: dict[str, Any], find: Find, pairs: bool) -> Example:
     kinds = {"left": str, "right": str, "answer": str, "because": str, "round": int}
-    wrong = [name for name, kind in kinds.items() if not isinstance(row.get(name, 1), kind)]
+    wrong = [name for name, kind in kinds.items() if type(row.get(name, 1)) is not kind]
     if wrong or row.keys() - kinds.keys():
         raise InputError(
             f"example {number} needs left, right, answer and because, each a text, and may have a round, a number; "
             f"found {', '.join(f'{name} = {value!r}' for name, value in row.items())[:200]}."
         )
+    if not is_fit_text(row["because"]):
+        raise InputError(f"example {number}: because has characters that command a terminal or turn text round.")
+    # of one explanation, to call both alike says nothing
+    allowed = ANSWERS_TO["compare"] if pairs else (Answer.LEFT, Answer.RIGHT, Answer.BOTH_GOOD, Answer.BOTH_BAD)
+    if row["answer"] not in allowed:
+        raise InputError(f"example {number}: an answer is one of {', '.join(allowed)}; found {row['answer']!r}.")
+    answer = Answer(row["answer"])
     try:
-        answer = Answer(row["answer"])
         keys = [ExplanationKey.parse(row[side]) for side in ("left", "right")]
     except ValueError as error:
-        raise InputError(
-            f"example {number}: an answer is one of {', '.join(Answer)}, an explanation such as round-0/12 ({error})."
-        ) from error
+        raise InputError(f"example {number}: an explanation is such as round-0/12 ({error}).") from error
+    if pairs and keys[0] == keys[1]:
+        raise InputError(f"example {number} has {keys[0]} on both sides; give two explanations.")
     left, right = (find(key, row.get("round", 1)) for key in keys)
     return Example(f"example {number}", left, right, answer, row["because"], answer in (Answer.LEFT, Answer.BOTH_GOOD))
 

@@ -6,9 +6,10 @@ import secrets
 import threading
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from explainfb.core.errors import InputError
+from explainfb.core.names import is_fit, printable
 from explainfb.labelling.server import RESEARCHER
 from explainfb.store import Annotator, Kind, Store
 from explainfb.store.annotators import checked_name, token_hash
@@ -59,7 +60,7 @@ class OpenLink:
     @property
     def ends_elsewhere(self) -> bool:
         """Whether `completion` is an address."""
-        return self.completion is not None and self.completion.startswith(("https://", "http://"))
+        return self.completion is not None and self.completion.lower().startswith(("https://", "http://"))
 
 
 def open_link(
@@ -70,8 +71,15 @@ def open_link(
     until: str | None = None,
     id_name: str | None = None,
     completion: str | None = None,
+    today: date | None = None,
 ) -> str:
-    """Open the study to whoever has the link; returns its token. A link opened before is closed, its people stay."""
+    """Open the study to whoever has the link; returns its token. A link opened before is closed, its people stay.
+
+    Raises `InputError` for values that do not fit, for a completion that is neither a code nor an address, and for a
+    last day before `today`.
+    """
+    if completion is not None:
+        _check_completion(completion)
     token, before = secrets.token_urlsafe(16), current_link(store)
     made = OpenLink(
         token_sha256=token_hash(token),
@@ -82,8 +90,23 @@ def open_link(
         completion=completion,
         closed=_with_closed(before) if before else (),
     )
+    if until is not None and today is not None and date.fromisoformat(until) < today:
+        raise InputError(f"--until {until} is over, so that nobody would be let in; in UTC it is {today}.")
     store.write_setting(SETTING, json.dumps(asdict(made)))
     return token
+
+
+def _check_completion(sent: str) -> None:
+    """Raise `InputError` for what would be shown as a code, or led to, and is not what was meant."""
+    try:
+        is_address = bool(urlsplit(sent).hostname) and sent.lower().startswith(("https://", "http://"))
+    except ValueError:  # brackets that are not closed
+        is_address = False
+    if not is_fit(sent) or not sent or any(map(str.isspace, sent)) or ("/" in sent and not is_address):
+        raise InputError(
+            "--completion is a code, or an address that begins with https://, without spaces; found "
+            f"{printable(sent)[:80]!r}."
+        )
 
 
 def close_link(store: Store) -> bool:
@@ -100,8 +123,14 @@ def current_link(store: Store) -> OpenLink | None:
     found = store.read_setting(SETTING)
     if not found:
         return None
-    values = json.loads(found)
-    return OpenLink(**values | {"closed": tuple(values.get("closed", ()))})
+    try:
+        values = json.loads(found)
+        return OpenLink(**values | {"closed": tuple(values.get("closed", ()))})
+    except (ValueError, TypeError, AttributeError, InputError) as error:
+        raise InputError(
+            f"What the database says of the open link is damaged, or of a later version ({error}); bring back a copy "
+            "of it, or take a newer explainfb."
+        ) from error
 
 
 def joined(store: Store, name: str | None = None) -> set[str]:

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from explainfb.core.errors import InputError
+from explainfb.core.names import printable
 from explainfb.explanations.explanation import Explanation
 from explainfb.explanations.storage import explanations_path, load_explanations
 from explainfb.labelling.practice import Practice, make_practice, read_practice
@@ -12,7 +13,7 @@ from explainfb.labelling.server import cookie_of
 from explainfb.labelling.session import AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
 from explainfb.labelling.wording import Wording
-from explainfb.labelling.wording_files import wording_of
+from explainfb.labelling.wording_files import check_texts, wording_of
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Store
 from explainfb.study.folder import SETTINGS, check_begun
@@ -35,14 +36,15 @@ class ServedStudy:
     @classmethod
     def open(cls, folder: Path, *, database: str | None = None, data_dir: Path | None = None) -> "ServedStudy":
         """Raises `InputError` for a folder without a study that was begun, with another database or data, or with a
-        wording.toml or practice.toml that cannot be used.
+        wording.toml, practice.toml, consent.md or instructions.md that cannot be used.
         """
         settings = read_settings(folder / SETTINGS)
         check_begun(folder)
+        check_texts(folder)
         study = Study.open(folder, settings, data_dir=data_dir, database=database)
         words, stimuli = wording_of(folder, settings.question), Stimuli(folder, study.task)
         usual = make_practice(study.task, settings, words, _first_explanations(folder))
-        practice = read_practice(folder, usual, stimuli.stimulus)
+        practice = read_practice(folder, usual, stimuli.stimulus, pairs=settings.question == "compare")
         return cls(study=study, store=Store(study.database), stimuli=stimuli, words=words, practice=practice)
 
     @property
@@ -76,7 +78,8 @@ class ServedStudy:
     def text(self, name: str) -> str | None:
         """What the researchers put in the study's folder as `name`, such as consent.md; None without it."""
         path = self.study.folder / name
-        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+        # looked at when the app started; what is written there since must not keep a page from being drawn
+        return printable(path.read_text(encoding="utf-8-sig", errors="replace")) if path.is_file() else None
 
 
 def _first_explanations(folder: Path) -> list[Explanation]:

@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import parse_toml, write_whole
-from explainfb.core.names import is_fit
+from explainfb.core.names import is_fit_text
 from explainfb.labelling.wording import Wording
+from explainfb.study.folder import WORDS
 
 Language = Literal["ar", "de", "en", "es", "fr", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -38,6 +39,26 @@ def wording_of(study: Path, question: str = "compare") -> Wording:
     """
     path = study / WORDING
     return _read(path, question) if path.is_file() else wording_in("en")
+
+
+def check_texts(study: Path) -> None:
+    """Raise `InputError` for what people wrote for the study in this folder and nobody would see, or not as it was
+    meant: a file that is called nearly as such files are, or is none, and a text that is not in UTF-8."""
+    there = sorted(study.iterdir())
+    for path in there:
+        for name in WORDS:
+            if path.name != name and path.name.lower() in (name, f"{name}.txt"):
+                raise InputError(f"{path} would not be read; call it {name}, or take it out of the study's folder.")
+            if path.name == name and not path.is_file():
+                raise InputError(f"{path} is no file that can be read; put the file in its place, or remove it.")
+    for path in there:
+        if path.name in WORDS and path.suffix == ".md":
+            try:
+                text = path.read_text(encoding="utf-8-sig")
+            except (OSError, ValueError) as error:
+                raise InputError(f"{path} cannot be read ({error}); write it as a text in UTF-8.") from error
+            if not is_fit_text(text):
+                raise InputError(f"{path} has characters that command a terminal or turn text round; take them out.")
 
 
 def write_wording(path: Path, language: Language) -> None:
@@ -85,9 +106,9 @@ def _build(record: Any, found: dict[str, Any], prefix: str, faults: list[str]) -
         value, is_section = found.get(name), dataclasses.is_dataclass(kind)
         if value is None:
             faults.append(f"missing {prefix}{name}")
-        elif not isinstance(value, dict if is_section else str) or not value:
+        elif not isinstance(value, dict if is_section else str) or not (value and str(value).strip()):
             faults.append(f"{prefix}{name} is {str(value)[:40]!r}, expected {'a section' if is_section else 'a text'}")
-        elif isinstance(value, str) and not all(map(is_fit, value.replace("\t", " ").split("\n"))):
+        elif isinstance(value, str) and not is_fit_text(value):
             faults.append(f"{prefix}{name} has characters that command a terminal or turn text round")
         values[name] = value
         if is_section:
@@ -119,5 +140,8 @@ def _english() -> dict[str, Any]:
 
 
 def _filled_in(line: str) -> set[str]:
-    """The names in braces."""
-    return {name for _, name, _, _ in string.Formatter().parse(line) if name is not None}
+    """What stands in braces: names, and where a file has more than a name there, such as a width, all of it."""
+    parts = string.Formatter().parse(line)
+    return {
+        f"{name}{'!' + how if how else ''}{spec and ':' + spec}" for _, name, spec, how in parts if name is not None
+    }

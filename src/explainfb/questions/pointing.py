@@ -36,6 +36,8 @@ from explainfb.rewards.settings import RewardSettings
 
 MOST_PIECES = 9
 """So many pieces can be pointed at, the strongest: each has a digit of the keyboard for its key."""
+MOST_NUMBERED = 100_000
+"""No picture has as many superpixels; a larger number would be room in the memory."""
 RIGHT = 0.5
 """A simulated annotator leaves a piece that lies by more than this share where the reason should be."""
 
@@ -57,7 +59,7 @@ def decode(said: str | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
         found = tuple(tuple(int(piece) for piece in part.split(",") if piece.strip()) for part in (pointed, offered))
     except ValueError as error:
         raise InputError(f"Pieces pointed at are told as 3,17 of 3,5,17; found {said!r}.") from error
-    if not set(found[0]) <= set(found[1]) or any(piece < 0 for piece in found[1]):
+    if not set(found[0]) <= set(found[1]) or not all(0 <= piece < MOST_NUMBERED for piece in found[1]):
         raise InputError(f"Only pieces that were offered can be pointed at; found {said!r}.")
     return found[0], found[1]
 
@@ -107,6 +109,11 @@ class PointingBatch(AnswerBatch):
         found = (
             torch.cat([worth(model, explained.take(part)) for part in parts]) if len(self) else explained.weights[:0]
         )
+        if self.offered.shape[1] > found.shape[1]:
+            raise InputError(
+                f"Answers offer piece {self.offered.shape[1] - 1} and the explanations have pieces up to "
+                f"{found.shape[1] - 1}; the answers are those of another study."
+            )
         return found[:, : self.offered.shape[1]]
 
     @property

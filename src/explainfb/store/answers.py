@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, insert, select, update
 
 from explainfb.core.errors import InputError
-from explainfb.core.types import Answer, Comparison, Preference
+from explainfb.core.types import ANSWERS_TO, Answer, Comparison, Preference
 from explainfb.store import schema
 from explainfb.store.annotators import ensure, excluded_ids
 from explainfb.store.comparisons import COMPARISON, CURRENT, load, recount
@@ -202,6 +202,11 @@ def _comparison_row(connection: Connection, stored: StoredComparison) -> RowMapp
 
 def _values(annotator: int, response: Response, seed: int, now: datetime) -> dict[str, object]:
     shown = response.comparison.comparison
+    if response.answer is not None and response.answer not in ANSWERS_TO[shown.asked]:
+        raise InputError(
+            f"{shown.asked} is answered by {', '.join(ANSWERS_TO[shown.asked])}; found {response.answer} to "
+            f"comparison {response.comparison.id}."
+        )
     return {
         "comparison_id": response.comparison.id,
         "annotator_id": annotator,

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select
 
 from explainfb.core.errors import InputError
+from explainfb.core.types import ANSWERS_TO
 from explainfb.store import schema
 from explainfb.store.annotators import ensure
 from explainfb.store.answers import load_answers
@@ -76,6 +77,11 @@ def _check_chains(events: Sequence[StoredAnswer]) -> None:
 
 
 def _check_event(row: int, event: StoredAnswer) -> None:
+    asked = event.comparison.comparison.asked
+    if event.answer is not None and event.answer not in ANSWERS_TO[asked]:
+        raise RowError(
+            row, "answer", str(event.answer), f"{', '.join(ANSWERS_TO[asked])} or nothing, as {asked} is asked"
+        )
     if not 0 < len(event.app_version) <= VERSION_LENGTH or not event.app_version.isprintable():
         raise RowError(row, "app_version", event.app_version, f"a version of 1 to {VERSION_LENGTH} characters")
 

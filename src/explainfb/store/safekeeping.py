@@ -1,6 +1,7 @@
 """What is on record, kept: fingerprints, by which rows that changed are seen; copies; outages that are waited out."""
 
 import hashlib
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, func, select
+from sqlalchemy.exc import DBAPIError
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import make_private, write_whole
@@ -76,9 +78,22 @@ def back_up(database: Database, file: Path) -> None:
         partial.unlink(missing_ok=True)
         make_private(partial)
         with database.read() as connection:
-            schema.copy_all(connection, partial)
+            try:
+                schema.copy_all(connection, partial)
+            except (sqlite3.Error, DBAPIError) as error:
+                # of a server, what SQLite says is of the copy; else of either
+                why = getattr(error, "orig", error)
+                if not isinstance(why, sqlite3.Error):
+                    raise
+                partial.unlink(missing_ok=True)
+                raise InputError(
+                    f"{database.place} cannot be copied to {file} ({why}); look at the disk and at who may write there."
+                ) from error
 
-    write_whole(file, copy, noted=False)
+    try:
+        write_whole(file, copy, noted=False)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written ({error.strerror or error}); name another file.") from error
 
 
 def through_outages(call: Callable[[], T], say: Callable[[str], None] | None) -> T:
