@@ -1,31 +1,48 @@
-"""The screens of the annotators' app that the pages show, on a desktop and a phone, light and dark: docs/app-*.jpg.
+"""The screens of the annotators' app, photographed on a desktop and a phone, light and dark.
 
-    python docs/screenshots.py
-    python docs/screenshots.py question rating
+    python docs/screenshots.py                                    # those that the pages show: docs/app-*.jpg
+    python docs/screenshots.py --only question rating
+    python docs/screenshots.py --folder /somewhere --languages en de ar    # every screen, to be looked at one by one
 
-Needs Chromium on the path and what the tests need (`pip install -e ".[test]"`). A small study is begun in a temporary
-folder, simulated people answer some of it, and the screens are photographed.
+Needs Chromium on the path and what the tests need (`pip install -e ".[test]"`). Small studies are begun in a temporary
+folder, simulated people answer some of one, and the screens are photographed. With `--folder` every kind of question
+has its screens; a picture is as long as the screen, with a line where it ends without scrolling, and a third one shows
+a window of 1280×800 pixels at 200 %.
 """
 
 import io
-import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from PIL import Image
+import tyro
+from PIL import Image, ImageDraw
 from playwright.sync_api import Browser
 
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.labelling.session import FASTEST, AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
+from explainfb.labelling.wording_files import WORDING, Language, write_wording
+from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import SimulatedAnnotator
 from explainfb.store import Role
 from explainfb.study.settings import task_of
-from explainfb.testing.app_server import WAITING, App, Visitor, begin, chromium, served
+from explainfb.study.settings_file import read_settings, write_settings
+from explainfb.testing.app_server import (
+    WAITING,
+    App,
+    Visitor,
+    ask_instead,
+    begin,
+    chromium,
+    copy_study,
+    served,
+)
+from explainfb.testing.windows import DESKTOP, PHONE, ZOOMED, Window
 
 HERE = Path(__file__).parent
 
@@ -37,11 +54,17 @@ STUDY = replace(
     training=TrainingSettings(steps=300),
     lime=LimeSettings(n_samples=1_000),
 )
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+SUPERPIXELS = replace(
+    STUDY, task="digits-ring", queries=QuerySettings(compared="superpixels", strategy="random"), overlap=1
+)
 HEIGHT, GAP = 520, 16
-"""Of a picture in the sheet, and between pictures, in pixels."""
+"""Of a picture in the sheet of a page, and between pictures, in pixels."""
 PEOPLE = {"Ada": 0.05, "Bo": 0.15, "Cy": 0.5}
 """Who has answered before, and the share of their answers that is wrong."""
+MAIN = "document.querySelector('[data-testid=stMain]')"
+"""What scrolls."""
+Go = Callable[[Visitor, str], None]
+"""From a link to the screen."""
 
 
 def answer_some(app: App, study: Path) -> None:
@@ -63,81 +86,189 @@ def answer_some(app: App, study: Path) -> None:
                 session.answer(lease, judge.answer(asked, sides[0], sides[1]), shown_at=shown_at)
 
 
-def to_practice(visitor: Visitor, link: str) -> None:
-    visitor.visit(link, "agree")
-    visitor.press("y")
-    visitor.expect("answers")
+def to(expected: str, *presses: tuple[str, str]) -> Go:
+    """By the link until `expected` is there, then each button and what is there after it."""
+
+    def go(visitor: Visitor, link: str) -> None:
+        visitor.visit(link, expected)
+        for button, then in presses:
+            visitor.click(button)
+            visitor.expect(then)
+
+    return go
 
 
-def to_question(visitor: Visitor, link: str) -> None:
-    visitor.visit(link, "progress")
+@dataclass(frozen=True)
+class Screen:
+    """How to get to a screen."""
+
+    study: str
+    """Which of the studies below shows it."""
+    go: Go
+    practised: bool = True
+    """Whether the person has agreed and practised."""
+    role: Role = Role.ANNOTATOR
 
 
-def to_researchers(visitor: Visitor, link: str) -> None:
-    visitor.visit(link, "downloads")
-
-
-SCREENS: dict[str, tuple[Callable[[Visitor, str], None], Role, bool]] = {
-    "researchers": (to_researchers, Role.RESEARCHER, False),
-    "practice": (to_practice, Role.ANNOTATOR, False),
-    "question": (to_question, Role.ANNOTATOR, True),
-    "rating": (to_question, Role.ANNOTATOR, True),
+WELCOME, PRACTICE = to("agree"), to("agree", ("agree", "answers"))
+SCREENS = {
+    "researchers": Screen("compare", to("downloads"), role=Role.RESEARCHER),
+    "practice": Screen("compare", PRACTICE, practised=False),
+    "question": Screen("compare", to("progress")),
+    "superpixels": Screen("superpixels", to("progress")),
+    "rating": Screen("rate", to("progress")),
+    "welcome": Screen("compare", WELCOME, practised=False),
+    "feedback": Screen("compare", to("agree", ("agree", "answers"), ("right-", "go-on")), practised=False),
+    "instructions": Screen("compare", to("progress", ("help", "back"))),
+    "history": Screen("compare", to("progress", ("left-", "progress"), ("history", "back"))),
+    "pause": Screen("compare", to("progress", ("pause", "go-on"))),
+    "superpixels-welcome": Screen("superpixels", WELCOME, practised=False),
+    "superpixels-practice": Screen("superpixels", PRACTICE, practised=False),
+    "superpixels-feedback": Screen(
+        "superpixels", to("agree", ("agree", "answers"), ("right-", "go-on")), practised=False
+    ),
+    "rating-welcome": Screen("rate", WELCOME, practised=False),
+    "yes-no-welcome": Screen("yes-no", WELCOME, practised=False),
+    "yes-no": Screen("yes-no", to("progress")),
+    "point-welcome": Screen("point", WELCOME, practised=False),
+    "point": Screen("point", to("progress", ("piece-", "progress"))),
+    "rank-welcome": Screen("rank", WELCOME, practised=False),
+    "rank": Screen("rank", to("progress", ("rank-1", "progress"))),
 }
-"""How to get to each screen, with whose link, and whether that person has practised."""
+ON_PAGES = ("researchers", "practice", "question", "superpixels", "rating")
+"""What the documents show."""
+STUDIES = ("compare", "superpixels", "rate", "yes-no", "point", "rank")
 
 
-def photograph(browser: Browser, app: App, screen: str) -> Image.Image:
-    """A sheet: desktop and phone, light, then dark."""
-    go, role, practised = SCREENS[screen]
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is photographed."""
+
+    folder: Path | None = None
+    """Where every screen is put; without it those of the pages beside them."""
+    languages: tuple[Language, ...] = ("en",)
+    only: tuple[str, ...] = ()
+    """These screens; all of them if none is named."""
+
+    @property
+    def screens(self) -> dict[str, Screen]:
+        known = {name: SCREENS[name] for name in ON_PAGES} if self.folder is None else SCREENS
+        return {name: screen for name, screen in known.items() if not self.only or name in self.only}
+
+
+@contextmanager
+def photographed(
+    browser: Browser, app: App, name: str, screen: Screen, window: Window, scheme: str
+) -> Iterator[Visitor]:
+    """Someone at the screen, once it has been drawn; their link is closed afterwards."""
+    who = f"{name} {scheme} {window.name}"
+    link = app.invite(who, screen.role, practised=screen.practised)
+    context = browser.new_context(color_scheme=scheme, device_scale_factor=2, **window.options)  # type: ignore[arg-type]
+    visitor = Visitor(context.new_page())
+    screen.go(visitor, link)
+    visitor.settle()
+    visitor.page.wait_for_timeout(800)
+    yield visitor
+    context.close()
+    with app.store as store:
+        store.annotators.revoke(who)
+
+
+def picture(visitor: Visitor) -> Image.Image:
+    return Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB")
+
+
+def whole_picture(visitor: Visitor, window: Window) -> Image.Image:
+    """As long as the screen, with a red line where it ends without scrolling."""
+    # scrolled, since sizes that depend on the window's would change in a longer one
+    length: int = visitor.page.evaluate(f"{MAIN}.scrollHeight")
+    found = Image.new("RGB", (2 * window.width, 2 * max(length, window.height)))
+    for top in range(0, length, window.height):
+        scrolled: float = visitor.page.evaluate(f"{MAIN}.scrollTop = {top}, {MAIN}.scrollTop")
+        visitor.page.wait_for_timeout(200)
+        found.paste(picture(visitor), (0, round(2 * scrolled)))
+    fold = 2 * window.height
+    if found.height > fold:
+        ImageDraw.Draw(found).line([(0, fold), (found.width, fold)], fill=(255, 0, 0), width=3)
+    return found.resize((found.width // 2, found.height // 2), Image.Resampling.LANCZOS)
+
+
+def for_page(browser: Browser, app: App, name: str, screen: Screen) -> None:
+    """The sheet of a page: desktop and phone, light, then dark."""
     pictures = []
     for scheme in ("light", "dark"):
-        for size, mobile in ((DESKTOP, False), (PHONE, True)):
-            link = app.invite(f"{screen} {scheme} {mobile}", role, practised=practised)
-            context = browser.new_context(
-                viewport=size, color_scheme=scheme, is_mobile=mobile, has_touch=mobile, device_scale_factor=2
-            )
-            visitor = Visitor(context.new_page())
-            go(visitor, link)
-            visitor.settle()
-            visitor.page.wait_for_timeout(800)
-            pictures.append(Image.open(io.BytesIO(visitor.page.screenshot())).convert("RGB"))
-            context.close()
-            with app.store as store:
-                store.annotators.revoke(f"{screen} {scheme} {mobile}")
-    return beside(pictures)
+        for window in (DESKTOP, PHONE):
+            with photographed(browser, app, name, screen, window, scheme) as visitor:
+                found = picture(visitor)
+                size = (found.width * HEIGHT // found.height, HEIGHT)
+                pictures.append(found.resize(size, Image.Resampling.LANCZOS))
+    beside(pictures).save(HERE / f"app-{name}.jpg", quality=85, optimize=True)
 
 
-def take(browser: Browser, app: App, screen: str) -> None:
-    """Write the screen's sheet, if it was asked for."""
-    if len(sys.argv) == 1 or screen in sys.argv[1:]:
-        photograph(browser, app, screen).save(HERE / f"app-{screen}.jpg", quality=85, optimize=True)
+def for_looking(browser: Browser, app: App, name: str, screen: Screen, path: Path) -> None:
+    """Two sheets, light and dark: desktop, phone, and the desktop at 200 %."""
+    for scheme in ("light", "dark"):
+        pictures = []
+        for window in (DESKTOP, PHONE, ZOOMED):
+            with photographed(browser, app, name, screen, window, scheme) as visitor:
+                pictures.append(whole_picture(visitor, window))
+        beside(pictures).save(path.with_name(f"{path.name}-{scheme}.jpg"), quality=85)
 
 
 def beside(pictures: list[Image.Image]) -> Image.Image:
-    """The pictures in a row, all of one height."""
-    sizes = [(picture.width * HEIGHT // picture.height, HEIGHT) for picture in pictures]
-    small = [picture.resize(size, Image.Resampling.LANCZOS) for picture, size in zip(pictures, sizes, strict=True)]
-    sheet = Image.new("RGB", (sum(each.width + GAP for each in small) - GAP, HEIGHT), (128, 128, 128))
+    """The pictures in a row."""
+    sheet = Image.new(
+        "RGB", (sum(each.width + GAP for each in pictures) - GAP, max(each.height for each in pictures)), (128,) * 3
+    )
     left = 0
-    for each in small:
+    for each in pictures:
         sheet.paste(each, (left, 0))
         left += each.width + GAP
     return sheet
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        study = Path(name) / "study"
-        begin(study, STUDY)
-        with served(study) as app, chromium() as browser:
-            answer_some(app, study)
-            for screen in ("researchers", "practice", "question"):
-                take(browser, app, screen)
-        settings = (study / "study.toml").read_text()
-        (study / "study.toml").write_text(settings.replace('question = "compare"', 'question = "rate"'))
-        with served(study) as app, chromium() as browser:
-            take(browser, app, "rating")
+def begin_studies(folder: Path, wanted: Wanted) -> dict[str, Path]:
+    """Those that the screens are of, each waiting for answers."""
+    needed = {screen.study for screen in wanted.screens.values()}
+    found = {}
+    if needed - {"superpixels"}:
+        begin(folder / "compare", STUDY)
+        found = {name: copy_study(folder / "compare", folder / name) for name in needed - {"compare", "superpixels"}}
+    if "rate" in found:
+        path = found["rate"] / "study.toml"
+        write_settings(replace(read_settings(path), question="rate"), path)
+    for name in ("yes-no", "point", "rank"):
+        if name in found:
+            ask_instead(found[name], name)
+    if "compare" in needed:
+        found["compare"] = folder / "compare"
+    if "superpixels" in needed:
+        begin(folder / "superpixels", SUPERPIXELS)
+        found["superpixels"] = folder / "superpixels"
+    return found
+
+
+def main(wanted: Wanted) -> None:
+    if wanted.folder is not None:
+        wanted.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        answered = False
+        for study, path in begin_studies(Path(folder), wanted).items():
+            for language in wanted.languages:
+                (path / WORDING).unlink(missing_ok=True)
+                write_wording(path / WORDING, language)
+                with served(path) as app:
+                    if study == "compare" and not answered:
+                        answer_some(app, path)
+                        answered = True
+                    for name, screen in wanted.screens.items():
+                        if screen.study != study:
+                            continue
+                        if wanted.folder is None:
+                            for_page(browser, app, name, screen)
+                        else:
+                            for_looking(browser, app, name, screen, wanted.folder / f"{name}-{language}")
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Wanted, description=__doc__))

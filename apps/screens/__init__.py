@@ -15,4 +15,4 @@ from explainfb.study.settings_file import read_settings
 def words() -> Wording:
     """Every word that annotators read, in the study's language; here, because the first page waits for little else."""
     study = Path(os.environ[STUDY])
-    return wording_of(study, read_settings(study / "study.toml").question)
+    return wording_of(study, read_settings(study / "study.toml"))

@@ -17,7 +17,10 @@ def show_pair(left: Stimulus, right: Stimulus, scales: tuple[float, float], *, s
     """Left and right, each with what the classifier said, its explanation, and its image beside it."""
     said = words().stimuli
     pictures = st.container(key=f"pair-{name}")
-    style.legend(*_ends(scales[0] if shared else None), note="" if shared else said.own_scales)
+    style.legend(
+        *_ends(scales[0] if shared else None),
+        note="" if shared or (left.is_part and right.is_part) else said.own_scales,
+    )
     view, strength = _switches()
     sides = zip(pictures.columns(2), ("left", "right"), (said.left, said.right), (left, right), scales, strict=True)
     for column, side, title, stimulus, scale in sides:

@@ -16,6 +16,7 @@ from explainfb.explanations.superpixels import grid
 from explainfb.labelling.practice import NAMES, Practice, make_practice, read_practice
 from explainfb.labelling.stimuli import Stimulus
 from explainfb.labelling.wording_files import wording_in
+from explainfb.preferences.settings import QuerySettings
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.task import Task
@@ -88,18 +89,35 @@ def test_weights_are_those_of_the_studys_explanations(digits: Task) -> None:
 
 
 def test_practice_is_of_what_is_asked(digits: Task) -> None:
-    """One explanation where one is shown, five where five are; and those who see what we see agree."""
+    """One explanation where one is shown, several where several are; and those who see what we see agree."""
     for question in ("yes-no", "point"):
         for example in make_practice(digits, replace(SETTINGS, question=question), WORDS, REAL).examples:
             assert example.shown(question) == (example.left,)
             assert example.agrees(Answer.YES, " of 3") == example.left_is_good
             assert example.agrees(Answer.NO, "3 of 3") != example.left_is_good
-    ranked = make_practice(digits, replace(SETTINGS, question="rank"), WORDS, REAL)
-    for example in (ranked.worked, *ranked.examples):
-        assert len(example.shown("rank")) == len(example.good) == 5
-        best, worst = example.good.index(True), example.good.index(False)
-        assert example.agrees(Answer.RANKED, f"best {best} worst {worst}")
-        assert not example.agrees(Answer.RANKED, f"best {worst} worst {best}")
+    for count in (4, 5, 6):
+        ranking = replace(SETTINGS, question="rank", queries=QuerySettings(ranked=count))
+        ranked = make_practice(digits, ranking, WORDS, REAL)
+        for example in (ranked.worked, *ranked.examples):
+            assert len(example.shown("rank")) == len(example.good) == count
+            best, worst = example.good.index(True), example.good.index(False)
+            assert example.agrees(Answer.RANKED, f"best {best} worst {worst}")
+            assert not example.agrees(Answer.RANKED, f"best {worst} worst {best}")
+
+
+def test_practice_of_superpixels_shows_one_picture_twice_and_one_part_on_each(digits: Task, elsewhere: Task) -> None:
+    settings = replace(SETTINGS, queries=QuerySettings(compared="superpixels"))
+    for task in (digits, elsewhere):
+        practice = make_practice(task, settings, WORDS, REAL if task is digits else [])
+        for example in (practice.worked, *practice.examples):
+            left, right = example.shown("compare")
+            assert left.is_part
+            assert right.is_part
+            assert np.array_equal(left.image, right.image)
+            assert left.explanation.weights.argmax() != right.explanation.weights.argmax()
+            good = [on_the_thing(side) > 0.3 for side in (left, right)]
+            known = {Answer.LEFT: [True, False], Answer.RIGHT: [False, True], Answer.BOTH_GOOD: [True] * 2}
+            assert good == known.get(example.answer, [False] * 2)
 
 
 def test_nobody_is_told_to_be_wrong_and_no_difference_will_do_for_both_good() -> None:

@@ -18,6 +18,8 @@ from explainfb.labelling.wording_files import (
     wording_of,
     write_wording,
 )
+from explainfb.preferences.settings import QuerySettings
+from explainfb.study.settings import StudySettings
 
 SCREENS = app_script().parent / "screens"
 
@@ -131,6 +133,36 @@ def test_what_people_wrote_may_have_several_lines_and_languages(tmp_path: Path) 
     (tmp_path / "consent.md").write_bytes("\ufeffFür alle,\r\n\tвсе".encode())
     (tmp_path / "notes.md").write_bytes(b"\xff")  # whatever else lies there is nobody's to judge
     check_texts(tmp_path)
+
+
+SUPERPIXELS = StudySettings(queries=QuerySettings(compared="superpixels"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_two_parts_of_one_picture_are_asked_about_in_words_of_their_own(language: Language, tmp_path: Path) -> None:
+    write_wording(tmp_path / WORDING, language)
+    usual, words = wording_of(tmp_path), wording_of(tmp_path, SUPERPIXELS)
+    for section in ("compare", "rate", "practice"):
+        changed = [
+            name
+            for name, line in vars(getattr(usual, section)).items()
+            if getattr(words, section).__dict__[name] != line
+        ]
+        spoken = ["left_better", "right_better", "both_good", "both_bad", "good", "bad"]
+        assert changed == (spoken if section == "practice" else ["title", "instructions", "question", "again"])
+    assert usual.answers == words.answers
+    assert words.compare.instructions.count("**") >= 8  # same picture, choose, no difference, both good, both bad
+
+
+@pytest.mark.parametrize("settings", [StudySettings(), SUPERPIXELS])
+def test_a_file_of_before_says_of_superpixels_what_it_said_then(tmp_path: Path, settings: StudySettings) -> None:
+    write_wording(tmp_path / WORDING, "de")
+    text = (tmp_path / WORDING).read_text(encoding="utf-8")
+    old = re.sub(r"\[superpixels\].*?(?=\[yes_no\])", "", text, flags=re.DOTALL)
+    assert old != text
+    (tmp_path / WORDING).write_text(old, encoding="utf-8")
+    words = wording_of(tmp_path, settings)
+    assert (words.compare, words.practice) == (wording_in("de").compare, wording_in("de").practice)
 
 
 def test_what_was_worked_on_is_not_overwritten(study: Path) -> None:

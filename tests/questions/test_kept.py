@@ -17,7 +17,7 @@ from explainfb.questions import QUESTIONS
 from explainfb.store import Store
 from store_backends import BACKENDS, NOON, check_counters, fresh_url, people, response
 
-KEYS = [ExplanationKey("round-0", image) for image in range(5)]
+KEYS = [ExplanationKey("round-0", image) for image in range(6)]
 ITEMS = [
     Comparison.about(KEYS[:1], 1, asked="yes-no"),
     Comparison.about(KEYS[:1], 1, asked="point"),

@@ -99,19 +99,20 @@ def test_saying_no_most_of_the_time_is_no_evidence() -> None:
     assert test.p_value > 0.01
 
 
-def test_the_best_and_the_worst_are_as_probable_as_all_orders_that_have_them() -> None:
-    """Summed over the 120 orders of five, each by Plackett and Luce's product."""
-    rewards = torch.tensor([0.3, -1.2, 2.0, 0.0, 0.7], dtype=torch.float64)
-    wanted = torch.zeros(5, 5, dtype=torch.float64)
-    for order in permutations(range(5)):
+@pytest.mark.parametrize("count", [4, 5, 6])
+def test_the_best_and_the_worst_are_as_probable_as_all_orders_that_have_them(count: int) -> None:
+    """Summed over every order, each by Plackett and Luce's product."""
+    rewards = torch.tensor([0.3, -1.2, 2.0, 0.0, 0.7, -0.1], dtype=torch.float64)[:count]
+    wanted = torch.zeros(count, count, dtype=torch.float64)
+    for order in permutations(range(count)):
         left, chance = list(order), 1.0
         for place in order:
             chance *= float(rewards[place].exp() / rewards[left].exp().sum())
             left.remove(place)
         wanted[order[0], order[-1]] += chance
-    best, worst = torch.meshgrid(torch.arange(5), torch.arange(5), indexing="ij")
+    best, worst = torch.meshgrid(torch.arange(count), torch.arange(count), indexing="ij")
     pairs = best != worst
-    found = ranking.log_likelihood(rewards.expand(20, -1), best[pairs], worst[pairs]).exp()
+    found = ranking.log_likelihood(rewards.expand(count * (count - 1), -1), best[pairs], worst[pairs]).exp()
     assert torch.allclose(found, wanted[pairs])
     assert found.sum() == pytest.approx(1)
 

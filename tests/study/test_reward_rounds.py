@@ -50,7 +50,10 @@ def run(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         folder = tmp_path_factory.mktemp("study")
         settings = replace(TINY, rounds=rounds, crowd=crowd, reward=replace(TINY.reward, **reward), finetune=finetune)
         settings = replace(
-            settings, question=question, judgement="random_utility" if question != "compare" else "fixed_error"
+            settings,
+            question=question,
+            judgement="random_utility" if question != "compare" else "fixed_error",
+            queries=replace(settings.queries, ranked=6),
         )
         context = StudyContext(folder=folder, settings=settings, task=task, device=torch.device("cpu"))
         save_classifier(trained, context.feedback_folder.classifier_path(0))
@@ -158,7 +161,7 @@ def test_a_round_asks_any_question_and_learns_from_it(run: Run, question: str) -
     held_out = arm.answers.held_out
     for each in given:
         shown = each.comparison.comparison.shown
-        assert len(shown) == len(set(shown)) == {"rank": 5}.get(question, 1)
+        assert len(shown) == len(set(shown)) == {"rank": 6}.get(question, 1)
         assert len({bool(held_out[key.image]) for key in shown}) == 1
         assert each.responded_at > each.shown_at
     assert moved(arm)

@@ -124,8 +124,8 @@ def drawn(
     """(h, w, 3) in [0, 1]: the image in grey, each superpixel outlined and coloured by its weight.
 
     ±`scale`, in units of probability, is the full colour. Only what stands out from its error is coloured, or the `top`
-    strongest of it, and has a coloured outline. `strength` in [0, 1] says how much of the picture is colour; at 0 the
-    grey image is left. Images up to 640 pixels are drawn at their own size or larger.
+    strongest of it, and has a coloured outline, or a frame where it is alone. `strength` in [0, 1] says how much of the
+    picture is colour; at 0 the grey image is left. Images up to 640 pixels are drawn at their own size or larger.
     """
     labels = at_size(explanation.segments)
     counted = _counted(explanation, top)
@@ -134,7 +134,11 @@ def drawn(
     # the sign alone, so that a weak piece that stands out is told from one that does not
     shares[outline] = np.where(counted, np.sign(explanation.weights), 0.0)[labels[outline]]
     lightness[outline] -= OUTLINE * strength
-    return _coloured(lightness, strength * shares)
+    pixels = _coloured(lightness, strength * shares)
+    if counted.sum() == 1 and strength > 0:  # half light and half dark, it would be taken for two
+        frame = _outline(labels, 3) & counted[labels]
+        pixels[frame] = _coloured(_lightness(None, labels.shape, 1.0), np.sign(explanation.weights)[labels])[frame]
+    return pixels
 
 
 def alone(image: FloatArray, explanation: Drawable, top: int | None = None) -> FloatArray:

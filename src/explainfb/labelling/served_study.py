@@ -42,7 +42,7 @@ class ServedStudy:
         check_begun(folder)
         check_texts(folder)
         study = Study.open(folder, settings, data_dir=data_dir, database=database)
-        words, stimuli = wording_of(folder, settings.question), Stimuli(folder, study.task)
+        words, stimuli = wording_of(folder, settings), Stimuli(folder, study.task)
         usual = make_practice(study.task, settings, words, _first_explanations(folder))
         practice = read_practice(folder, usual, stimuli.stimulus, pairs=settings.question == "compare")
         return cls(study=study, store=Store(study.database), stimuli=stimuli, words=words, practice=practice)

@@ -46,6 +46,11 @@ class Stimulus:
         return int(self.image.shape[1]) < plots.PHOTO
 
     @property
+    def is_part(self) -> bool:
+        """Whether one superpixel is shown alone, so that no other is stronger or weaker."""
+        return int(np.count_nonzero(self.explanation.weights)) == 1
+
+    @property
     def original(self) -> str:
         """A data URI of the image alone."""
         return plots.picture(self.image)

@@ -34,6 +34,18 @@ class QuestionWords:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuperpixelWords(QuestionWords):
+    """Where two parts of one picture are compared; what practice says of them too."""
+
+    left_better: str
+    right_better: str
+    both_good: str
+    both_bad: str
+    good: str
+    bad: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class YesNoWords(QuestionWords):
     yes: str
     no: str
@@ -225,6 +237,8 @@ class Wording:
     welcome: WelcomeWords
     compare: QuestionWords
     rate: QuestionWords
+    superpixels: SuperpixelWords
+    rate_superpixels: QuestionWords
     yes_no: YesNoWords
     point: PointWords
     rank: RankWords

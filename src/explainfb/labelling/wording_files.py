@@ -12,8 +12,9 @@ from typing import Any, Literal, get_args
 from explainfb.core.errors import InputError
 from explainfb.core.files import parse_toml, write_whole
 from explainfb.core.names import is_fit_text
-from explainfb.labelling.wording import Wording
+from explainfb.labelling.wording import QuestionWords, Wording
 from explainfb.study.folder import WORDS
+from explainfb.study.settings import StudySettings
 
 Language = Literal["ar", "de", "en", "es", "fr", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -21,6 +22,8 @@ WORDING = "wording.toml"
 """Its name in a study's folder."""
 LATER = ("yes_no", "point", "rank")
 """Sections that a study's file may lack where it does not ask that question: files of before have none of them."""
+OF_SUPERPIXELS = {"superpixels": ("compare", "practice"), "rate_superpixels": ("rate",)}
+"""Sections that files of before lack, and those that were read in their place."""
 FOLDER = Path(__file__).parent / "words"
 DIRECTIONS = ("ltr", "rtl")
 NAMED = 6
@@ -32,13 +35,23 @@ def wording_in(language: Language) -> Wording:
     return _read(FOLDER / f"{language}.toml")
 
 
-def wording_of(study: Path, question: str = "compare") -> Wording:
-    """The wording of the study in this folder, which asks `question`: that of its wording.toml, or else English.
+def wording_of(study: Path, settings: StudySettings | None = None) -> Wording:
+    """The wording of the study in this folder, which has these settings: that of its wording.toml, or else English.
 
-    Raises `InputError` naming the lines that the file lacks, has too many, or that lack a number to be filled in.
+    Where superpixels are compared, what is said of comparisons is said of them. Raises `InputError` naming the lines
+    that the file lacks, has too many, or that lack a number to be filled in.
     """
-    path = study / WORDING
-    return _read(path, question) if path.is_file() else wording_in("en")
+    path, settings = study / WORDING, settings or StudySettings()
+    words = _read(path, settings.question) if path.is_file() else wording_in("en")
+    return _of_superpixels(words) if settings.queries.compared == "superpixels" else words
+
+
+def _of_superpixels(words: Wording) -> Wording:
+    said = words.superpixels
+    own = {item.name: getattr(said, item.name) for item in dataclasses.fields(said)}
+    asked = {item.name: own.pop(item.name) for item in dataclasses.fields(QuestionWords)}
+    practice = dataclasses.replace(words.practice, **own)
+    return dataclasses.replace(words, compare=QuestionWords(**asked), rate=words.rate_superpixels, practice=practice)
 
 
 def check_texts(study: Path) -> None:
@@ -80,6 +93,8 @@ def _read(path: Path, question: str | None = None) -> Wording:
         for section in LATER if question else ():
             if section not in found and section != (question or "").replace("-", "_"):
                 found[section] = _english()[section]
+        if question:
+            _complete(found)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); mend it, or write it anew with explainfb wording."
@@ -95,6 +110,16 @@ def _read(path: Path, question: str | None = None) -> Wording:
             "wording writes, and mend these lines."
         )
     return wording
+
+
+def _complete(found: dict[str, Any]) -> None:
+    """What is said of superpixels, in a file that says nothing of them, as it was said when it was written."""
+    for section, others in OF_SUPERPIXELS.items():
+        known: dict[str, Any] = {}
+        for other in others:
+            known |= lines if isinstance(lines := found.get(other), dict) else {}
+        if section not in found and known:
+            found[section] = {name: known[name] for name in _english()[section] if name in known}
 
 
 def _build(record: Any, found: dict[str, Any], prefix: str, faults: list[str]) -> Any:

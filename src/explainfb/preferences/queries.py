@@ -13,7 +13,7 @@ from explainfb.core.seeding import numpy_generator
 from explainfb.core.types import Asked, BoolArray, Comparison, ExplanationKey, IntArray
 from explainfb.explanations.explanation import Explanation
 from explainfb.preferences.settings import QuerySettings
-from explainfb.questions import QUESTIONS, Question
+from explainfb.questions import QUESTIONS, Question, question_of
 from explainfb.rewards.compared import Compared
 from explainfb.rewards.ensemble import RewardEnsemble
 
@@ -34,7 +34,7 @@ def check_enough(images: int, comparisons: int, settings: QuerySettings, asked: 
 
     Of single explanations there are as many as images, of two or more enough where there are enough pairs.
     """
-    held_out, shows = max(3, round(settings.held_out * images)), QUESTIONS[asked].shows
+    held_out, shows = max(3, round(settings.held_out * images)), question_of(asked, settings.ranked).shows
     judged = max(1, round(comparisons * settings.held_out))
     fitted = images - held_out
     if shows == 1:

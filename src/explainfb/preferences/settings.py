@@ -35,6 +35,8 @@ class QuerySettings:
     most_per_image: int | None = None
     """In how many comparisons of a round an image may be while another is in none, at least 1. None is 4 where people
     are asked, and no bound where a simulated annotator is."""
+    ranked: int = 5
+    """With --question rank, so many explanations are shown at once, from 4 to 6."""
     held_out: float = 0.1
     """The share of images, and of comparisons, in (0, 1), that the reward is never fitted to and is judged by."""
 
@@ -44,6 +46,8 @@ class QuerySettings:
             raise InputError(f"--queries.candidates must be at least 1; found {self.candidates}.")
         if self.strongest < 2:
             raise InputError(f"--queries.strongest is at least 2, for a comparison; found {self.strongest}.")
+        if not 4 <= self.ranked <= 6:
+            raise InputError(f"--queries.ranked is 4, 5 or 6 explanations; found {self.ranked}.")
         if self.most_per_image is not None and self.most_per_image < 1:
             raise InputError(f"--queries.most-per-image must be at least 1; found {self.most_per_image}.")
         if not 0 <= self.same_image <= 1:
@@ -80,8 +84,9 @@ class RandomUtilitySettings:
     """What an explanation of a bright picture gains over one of a dark picture."""
     middle_bias: float = 0.0
     """What weight in the middle of the picture gains."""
-    seconds: float = 3.0
-    """How long an easy answer takes, at least 0."""
+    seconds: float = 2.0
+    """How long an easy comparison takes, at least 0; with what is hard, a round's take about 4 in mean, between the 3
+    and 5 that people took for two short clips (Christiano et al. 2017)."""
     hesitation: float = 2.0
     """By which multiple of that an answer is slowed where both are alike, at least 0."""
     seconds_spread: float = 0.4

@@ -9,9 +9,15 @@ from explainfb.core.types import Asked
 from explainfb.questions.comparing import Comparing
 from explainfb.questions.pointing import Pointing
 from explainfb.questions.question import Question
-from explainfb.questions.ranking import Ranking
+from explainfb.questions.ranking import SHOWN, Ranking
 from explainfb.questions.yes_no import YesNo
 
 QUESTIONS: dict[Asked, Question] = {each.name: each for each in (Comparing(), YesNo(), Pointing(), Ranking())}
 
-__all__ = ["QUESTIONS", "Question"]
+
+def question_of(asked: Asked, ranked: int = SHOWN) -> Question:
+    """The question of this name; where explanations are ranked, `ranked` of them at once."""
+    return Ranking(ranked) if asked == "rank" else QUESTIONS[asked]
+
+
+__all__ = ["QUESTIONS", "Question", "question_of"]

@@ -28,7 +28,7 @@ from explainfb.rewards.models import ExplainedImages
 from explainfb.rewards.settings import RewardSettings
 
 SHOWN = 5
-"""Between four and six: the more, the more an answer says and the longer it takes."""
+"""As many as are usual in best-worst scaling; the more, the more an answer says and the longer it takes."""
 ALIKE = 0.02
 """Where the best and the worst differ by less, a simulated annotator cannot tell."""
 
@@ -125,7 +125,9 @@ class Ranking(Question):
     """Several explanations, of which the best and the worst are named."""
 
     name: Asked = "rank"
-    shows = SHOWN
+
+    def __init__(self, shows: int = SHOWN) -> None:
+        self.shows = shows
 
     def batch(self, preferences: Sequence[Preference], place: Mapping[ExplanationKey, int]) -> RankingBatch:
         names = tuple(sorted({each.annotator for each in preferences}))

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from explainfb.core.progress import Progress
+from explainfb.questions import Question, question_of
 from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.settings import StudySettings
 from explainfb.tasks.task import Task
@@ -40,6 +41,11 @@ class StudyContext:
     def feedback_folder(self) -> ArmFolder:
         """Feedback's rounds lie in the study's own folder."""
         return ArmFolder(self.folder, self.device)
+
+    @property
+    def question(self) -> Question:
+        """What is asked, as the settings have it."""
+        return question_of(self.settings.asked, self.settings.queries.ranked)
 
     def control_folder(self, name: str) -> ArmFolder:
         """The folder of every other arm."""

@@ -24,7 +24,6 @@ from explainfb.preferences.gold import gold_comparisons, superpixels_of_gold
 from explainfb.preferences.queries import Pool, choose_comparisons, draw_pool, held_out_images, what_is_shown
 from explainfb.preferences.settings import QuerySettings
 from explainfb.preferences.simulated import Annotator, simulated_annotator
-from explainfb.questions import QUESTIONS
 from explainfb.results.records import FEEDBACK, PreferenceResults, RoundResult, Stopped, StopReason
 from explainfb.rewards.dataset import PreferenceDataset, as_seen_by_reward, check_decided
 from explainfb.rewards.ensemble import RewardEnsemble, save_ensemble
@@ -67,7 +66,7 @@ class ArmAnswers:
             self.context.task.train,
             self.held_out,
             self.context.device,
-            QUESTIONS[self.context.settings.asked].batch,
+            self.context.question.batch,
         )
 
     def rounds(self) -> tuple[RoundResult, ...]:
@@ -145,7 +144,7 @@ class RewardRounds(Rounds):
             keys=keys,
             settings=self.queries,
             seed=self.context.settings.seed,
-            question=QUESTIONS[self.context.settings.asked],
+            question=self.context.question,
         )
 
     @property
@@ -189,7 +188,7 @@ class RewardRounds(Rounds):
             settings.queries,
             settings.seed,
             earlier,
-            QUESTIONS[settings.asked].shows,
+            self.context.question.shows,
         )
 
     def _explain(self, pool: Pool) -> None:
@@ -260,7 +259,7 @@ class PeopleRounds(RewardRounds):
         if relevance is None:
             return asked
         seed, wanted = self.context.settings.seed, round(self.context.settings.gold * len(asked))
-        question = QUESTIONS[self.context.settings.asked]
+        question = self.context.question
         images = [int(image) for image in pool.fitted]
         gold = gold_comparisons(images, wanted, pool.round, seed=seed, question=question)
         if self.queries.compared == "superpixels":

@@ -55,8 +55,8 @@ class StudySettings:
     annotator: Literal["simulated", "human"] = "simulated"
     """Who answers: a simulated annotator who knows the masks, or people in a browser."""
     question: Literal["compare", "rate", "yes-no", "point", "rank"] = "compare"
-    """Which of two is better (or rate both), is one right, which of its pieces are not, or which of five are best and
-    worst."""
+    """Which of two is better (or rate both), is one right, which of its pieces are not, or which of several are best
+    and worst."""
     overlap: int = 1
     """How many different people, or members of a --crowd, answer each comparison, at least 1."""
     gold: float = 0.1
