@@ -2,8 +2,9 @@
 
     python -m experiments.moving_shortcut.run --data-dir DATA --seeds 3
 
-`ring` has every rival, `two` those that are cheap; the others ask or read otherwise on `ring`, to see what each half
-is worth. Stopped and started again it goes on. Every cell can be rerun alone by the command that results.json gives.
+Five tasks with every rival: the shortcut lies beside the digit (`ring`), there and on the frame (`two`), across the
+digit (`stripe`), behind it (`texture`), always at the same place (`frame`). The other cells ask or read otherwise on
+`ring`, to see what each half is worth. Stopped and started again it goes on. Every cell can be rerun alone by the command that results.json gives.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,8 +23,7 @@ from explainfb.rewards.settings import RewardSettings
 from explainfb.study.settings import KnownControl, StudySettings
 from explainfb.sweeps.settings import Grid, GridSettings
 
-EXCHANGED: tuple[KnownControl, ...] = ("random_exchange", "constant_map", "oracle_reward", "no_shortcut")
-RIVALS: tuple[KnownControl, ...] = (*EXCHANGED, "cutout", "rrr")
+RIVALS: tuple[KnownControl, ...] = ("random_exchange", "constant_map", "oracle_reward", "no_shortcut", "cutout", "rrr")
 TOLD_APART = StudySettings(
     task="mnist-ring",
     train_images=3000,
@@ -31,16 +31,20 @@ TOLD_APART = StudySettings(
     reward=RewardSettings(features="classifier", steps=300),
     evaluation=EvaluationSettings(attack_images=20, explain_images=20, faithfulness_images=0),
     baselines=BEST,
-    controls=(),
+    controls=RIVALS,
 )
 """Two superpixels of one image are compared; the reward reads what the first classifier's convolutions see there."""
 WHOLE = QuerySettings(strategy="random")
+FEEDBACK_ALONE = replace(TOLD_APART, controls=())
 CELLS = {
-    "ring": replace(TOLD_APART, controls=RIVALS),
-    "two": replace(TOLD_APART, task="mnist-two", controls=EXCHANGED),
-    "ring-whole-explanations": replace(TOLD_APART, queries=WHOLE),
-    "ring-pixels": replace(TOLD_APART, reward=RewardSettings(steps=300)),
-    "ring-neither": replace(TOLD_APART, queries=WHOLE, reward=RewardSettings(steps=300)),
+    "ring": TOLD_APART,
+    "two": replace(TOLD_APART, task="mnist-two"),
+    "stripe": replace(TOLD_APART, task="mnist-stripe"),
+    "texture": replace(TOLD_APART, task="mnist-texture"),
+    "frame": replace(TOLD_APART, task="mnist-decoy"),
+    "ring-whole-explanations": replace(FEEDBACK_ALONE, queries=WHOLE),
+    "ring-pixels": replace(FEEDBACK_ALONE, reward=RewardSettings(steps=300)),
+    "ring-neither": replace(FEEDBACK_ALONE, queries=WHOLE, reward=RewardSettings(steps=300)),
 }
 
 
@@ -51,8 +55,8 @@ class MovingShortcut:
     grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: GridSettings(folder=Path("studies/moving_shortcut"), first_seed=41, seeds=5)
     )
-    cells: tuple[str, ...] = ("ring", "ring-neither", "ring-whole-explanations")
-    """Which of the cells: ring, two, ring-whole-explanations, ring-pixels, ring-neither."""
+    cells: tuple[str, ...] = ("ring", "two", "stripe", "texture", "frame", "ring-neither", "ring-whole-explanations")
+    """Which of the cells: ring, two, stripe, texture, frame, ring-whole-explanations, ring-pixels, ring-neither."""
 
     @property
     def chosen(self) -> dict[str, StudySettings]:
