@@ -3,8 +3,9 @@
     python -m experiments.moving_shortcut.run --data-dir DATA --seeds 3
 
 Five tasks with every rival: the shortcut lies beside the digit (`ring`), there and on the frame (`two`), across the
-digit (`stripe`), behind it (`texture`), always at the same place (`frame`). The other cells ask or read otherwise on
-`ring`, to see what each half is worth. Stopped and started again it goes on. Every cell can be rerun alone by the command that results.json gives.
+digit (`stripe`), behind it (`texture`), always at the same place (`frame`). In `ring-95` one image in twenty lacks it,
+and rivals that count these for more come beside. The other cells ask or read otherwise on `ring`, to see what each half
+is worth. Stopped and started again it goes on. Every cell can be rerun alone by the command that results.json gives.
 """
 
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,9 @@ TOLD_APART = StudySettings(
 )
 """Two superpixels of one image are compared; the reward reads what the first classifier's convolutions see there."""
 WHOLE = QuerySettings(strategy="random")
+GROUPS: tuple[KnownControl, ...] = ("jtt", "group_dro", "dfr")
+GROUPS_BEST = replace(BEST, jtt_steps=100, jtt_factor=20.0, group_dro_step=1.0, dfr_images="train")
+"""Of nine settings of JTT, three of group DRO and six of DFR those with most shifted accuracy on `ring-95`, seed 0."""
 FEEDBACK_ALONE = replace(TOLD_APART, controls=())
 CELLS = {
     "ring": TOLD_APART,
@@ -42,6 +46,7 @@ CELLS = {
     "stripe": replace(TOLD_APART, task="mnist-stripe"),
     "texture": replace(TOLD_APART, task="mnist-texture"),
     "frame": replace(TOLD_APART, task="mnist-decoy"),
+    "ring-95": replace(TOLD_APART, shortcut_rate=0.95, baselines=GROUPS_BEST, controls=(*RIVALS, *GROUPS)),
     "ring-whole-explanations": replace(FEEDBACK_ALONE, queries=WHOLE),
     "ring-pixels": replace(FEEDBACK_ALONE, reward=RewardSettings(steps=300)),
     "ring-neither": replace(FEEDBACK_ALONE, queries=WHOLE, reward=RewardSettings(steps=300)),
@@ -55,8 +60,18 @@ class MovingShortcut:
     grid: Annotated[GridSettings, tyro.conf.arg(name="")] = field(
         default_factory=lambda: GridSettings(folder=Path("studies/moving_shortcut"), first_seed=41, seeds=5)
     )
-    cells: tuple[str, ...] = ("ring", "two", "stripe", "texture", "frame", "ring-neither", "ring-whole-explanations")
-    """Which of the cells: ring, two, stripe, texture, frame, ring-whole-explanations, ring-pixels, ring-neither."""
+    cells: tuple[str, ...] = (
+        "ring",
+        "two",
+        "stripe",
+        "texture",
+        "frame",
+        "ring-95",
+        "ring-neither",
+        "ring-whole-explanations",
+    )
+    """Which of the cells: ring, two, stripe, texture, frame, ring-95, ring-whole-explanations, ring-pixels,
+    ring-neither."""
 
     @property
     def chosen(self) -> dict[str, StudySettings]:

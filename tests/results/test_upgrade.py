@@ -61,7 +61,7 @@ def test_every_number_is_where_it_belongs(tmp_path: Path) -> None:
     assert results.preferences.reward_accuracy == last.reward_accuracy == Interval(0.75, 0.0, 1.0)
 
 
-LATER = {"no_shortcut", "cutout", "constant_map", "no_shortcut_cutout"}
+LATER = {"no_shortcut", "cutout", "constant_map", "no_shortcut_cutout", "jtt", "group_dro", "dfr"}
 """Arms that had another name in old files, or did not exist."""
 
 
@@ -82,7 +82,7 @@ def test_settings_and_command_have_their_new_names(tmp_path: Path) -> None:
     later = {"precision", "most_samples", "control_variate", "judgement", "care", "random_utility"}  # there were none
     later |= {"cutout_size", "cutout_steps", "rrr_start", "rrr_steps", "shortcut_rate", "faithfulness_images"}
     later |= {"advgan_images", "advgan_steps", "bfloat16", "body_rate", "compared", "features", "fit", "passes"}
-    later |= {"strongest", "train"}
+    later |= {"strongest", "train", "jtt_steps", "jtt_factor", "group_dro_step", "dfr_images", "dfr_inverse_strength"}
     known = {name: value for name, value in today.items() if not later & {name.split(".")[0], name.split(".")[-1]}}
     assert results.settings == known
     assert results.command == command_line(TINY).replace(" --lime.no-control-variate", "")

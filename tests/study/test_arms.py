@@ -13,7 +13,7 @@ from explainfb.classifiers.classifier import Classifier, clone, fingerprint, loa
 from explainfb.core.errors import InputError
 from explainfb.evaluation.evaluator import Evaluation, evaluate
 from explainfb.finetuning.optimisation import Finetuned, OnStep
-from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.finetuning.settings import BaselineSettings, FinetuneSettings
 from explainfb.preferences.simulated import Crowd, SimulatedAnnotator
 from explainfb.results.json_file import read_results
 from explainfb.results.records import Compute
@@ -34,7 +34,13 @@ from explainfb.testing.tiny import TINY
 
 pytestmark = pytest.mark.usefixtures("blank_reports")
 LITTLE = dataclasses.replace(TINY.evaluation, linf=(0.1,), l2=(), attack_images=6, explain_images=4)
-EVERY_ARM = dataclasses.replace(TINY, controls=get_args(KnownControl), evaluation=LITTLE)
+EVERY_ARM = dataclasses.replace(
+    TINY,
+    controls=get_args(KnownControl),
+    evaluation=LITTLE,
+    shortcut_rate=0.8,  # where no image lacks the shortcut there are no groups to tell apart
+    baselines=BaselineSettings(jtt_steps=4),
+)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +98,7 @@ def test_what_an_arm_costs_is_what_arithmetic_says(every_arm: Path) -> None:
     again = compute["random_answers"].forward - batch
     assert again % (TINY.lime.n_samples + 1) == 0
     assert 0 < again < shown
+    first = EVERY_ARM.baselines.jtt_steps * TINY.training.batch_size
     attacks = 1 + TINY.finetune.adversarial_steps
     assert compute == {
         "before": Compute(training + looks, training),
@@ -104,6 +111,9 @@ def test_what_an_arm_costs_is_what_arithmetic_says(every_arm: Path) -> None:
         "random_exchange": Compute(batch, batch),
         "oracle_reward": Compute(batch, batch),
         "rrr": Compute(batch, 3 * batch),
+        "group_dro": Compute(batch, batch),
+        "dfr": Compute(TINY.rounds * 20, 0),
+        "jtt": Compute(batch + TINY.rounds * (first + 20 + 200), batch + TINY.rounds * first),
         "input_gradient": Compute(batch, 3 * batch),
         "adversarial_training": Compute(attacks * batch, attacks * batch),
     }

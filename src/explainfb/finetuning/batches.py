@@ -50,13 +50,17 @@ class Batches:
 
     def draw(self, classifier: Classifier) -> Batch:
         """The next batch, for a classifier in training mode."""
-        # no augmentation draws from this generator, so that every method sees the same images
-        index = torch.randint(len(self.split), (self.size,), generator=self.generator)
+        index = self.indices()
         images, labels = self.split.images[index], self.split.labels[index]
         batch = Batch(images.to(classifier.device), labels.to(classifier.device), index)
         for augmentation in self.augmentations:
             batch = augmentation(classifier, batch)
         return batch
+
+    def indices(self) -> Tensor:
+        """(size,) which images come next."""
+        # no augmentation draws from this generator, so that every method sees the same images
+        return torch.randint(len(self.split), (self.size,), generator=self.generator)
 
 
 def training_batches(split: Split, settings: FinetuneSettings, seed: int, *augmentations: Augmentation) -> Batches:

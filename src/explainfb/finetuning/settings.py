@@ -118,6 +118,16 @@ class BaselineSettings:
     """The side of the square that `cutout` blackens, as a share of the image's, in (0, 1]."""
     cutout_steps: int = 1
     """How many times as many steps `cutout` takes as feedback, at least 1."""
+    jtt_steps: int = 50
+    """Steps that the first classifier of `jtt` is trained for, at least 1."""
+    jtt_factor: float = 20.0
+    """How much more an image counts in `jtt` that the first classifier gets wrong, at least 1."""
+    group_dro_step: float = 0.01
+    """How fast `group_dro` turns to the worst group, at least 0; its authors' 0.01."""
+    dfr_images: Literal["validation", "train"] = "validation"
+    """The images that `dfr` fits the last layer to."""
+    dfr_inverse_strength: float = 1.0
+    """C > 0 of the logistic regressions of `dfr`, the inverse of their penalty's weight."""
     input_gradient_strength: float = 6.0
     """λ ≥ 0 of the penalty of `input_gradient`: the middle of its authors' 10² to 10⁵, over 2 · 256 images."""
     adversarial_epsilon: float = 0.1
@@ -126,12 +136,16 @@ class BaselineSettings:
 
     def __post_init__(self) -> None:
         check_fields(self, "baselines.")
-        for name in ("rrr_strength", "input_gradient_strength"):
+        for name in ("rrr_strength", "input_gradient_strength", "group_dro_step"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"baselines.{name} must be at least 0; found {getattr(self, name)}.")
-        for name in ("rrr_steps", "cutout_steps"):
+        for name in ("rrr_steps", "cutout_steps", "jtt_steps", "jtt_factor"):
             if getattr(self, name) < 1:
                 raise InputError(f"baselines.{name} must be at least 1; found {getattr(self, name)}.")
+        if not self.dfr_inverse_strength > 0:
+            raise InputError(
+                f"baselines.dfr_inverse_strength must be greater than 0; found {self.dfr_inverse_strength}."
+            )
         if not 0 < self.cutout_size <= 1:
             raise InputError(f"baselines.cutout_size is a share of the side in (0, 1]; found {self.cutout_size}.")
         if not 0 < self.adversarial_epsilon <= 1:

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from explainfb.classifiers.classifier import load_classifier, save_classifier
 from explainfb.core.errors import InputError
+from explainfb.finetuning.groups import groups_of
 from explainfb.finetuning.optimisation import Method
 from explainfb.finetuning.settings import Masks
 from explainfb.preferences.simulated import Annotator
@@ -57,6 +58,8 @@ class FinetunedArm:
     method: Callable[[StudyContext], Method] | None = None
     masks: Callable[[StudySettings], Masks] | None = None
     """Which masks of the training images it cannot do without."""
+    groups: bool = False
+    """Whether it tells groups of training images apart by what their shortcut says, and so needs some without it."""
     fresh: Callable[[StudySettings], bool] = lambda settings: False
     """Whether it starts from fresh weights, and not from the classifier before any feedback."""
 
@@ -77,6 +80,9 @@ class FinetunedArm:
                 f"The arm {name} needs {needed} masks of the training images, and this task has none; leave it out of "
                 "--controls, or put masks beside the images."
             )
+
+        if self.groups:
+            groups_of(task.train)
 
     def cost(self, settings: StudySettings) -> float:
         return settings.finetune.steps * settings.rounds

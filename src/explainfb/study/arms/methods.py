@@ -4,8 +4,9 @@ from dataclasses import replace
 from functools import partial
 
 from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.training import train
 from explainfb.explanations.storage import load_explanations
-from explainfb.finetuning import baselines
+from explainfb.finetuning import baselines, groups
 from explainfb.finetuning.feedback import finetune
 from explainfb.finetuning.optimisation import Finetuned, FinetunePoint, Method, OnStep
 from explainfb.finetuning.settings import FinetuneSettings
@@ -81,6 +82,31 @@ def _with_more_steps(method: Method, factor: int) -> Method:
         return method(classifier, split, settings=settings, seed=seed, on_step=every_few)
 
     return longer
+
+
+def jtt(context: StudyContext) -> Method:
+    settings = context.settings.baselines
+    short = replace(context.settings.training, steps=settings.jtt_steps)
+
+    def twice(
+        classifier: Classifier, split: Split, *, settings: FinetuneSettings, seed: int, on_step: OnStep | None = None
+    ) -> Finetuned:
+        # in every round the same classifier again, so that nothing has to be kept beside the rounds
+        first = train(context.task, settings=short, seed=context.settings.seed, device=context.device)
+        return method(classifier, split, first=first, settings=settings, seed=seed, on_step=on_step)
+
+    method = partial(groups.jtt, factor=settings.jtt_factor)
+    return twice
+
+
+def group_dro(context: StudyContext) -> Method:
+    return partial(groups.group_dro, step=context.settings.baselines.group_dro_step)
+
+
+def dfr(context: StudyContext) -> Method:
+    settings, task = context.settings.baselines, context.task
+    known = task.validation if settings.dfr_images == "validation" else task.train
+    return partial(groups.dfr, known=known, inverse_strength=settings.dfr_inverse_strength)
 
 
 def input_gradient(context: StudyContext) -> Method:

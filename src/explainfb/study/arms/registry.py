@@ -99,6 +99,26 @@ ARMS = Arms(
             fresh=lambda settings: settings.baselines.rrr_start == "fresh",
             masks=lambda settings: settings.baselines.rrr_masks,
         ),
+        "jtt": FinetunedArm(
+            label="just train twice (JTT)",
+            meaning="what a classifier trained for few steps gets wrong counts for more: nobody is asked "
+            "(Liu et al. 2021)",
+            method=methods.jtt,
+        ),
+        "group_dro": FinetunedArm(
+            label="group DRO",
+            meaning="the worst of groups counts most, told of every training image (Sagawa et al. 2020)",
+            reference=True,
+            method=methods.group_dro,
+            groups=True,
+        ),
+        "dfr": FinetunedArm(
+            label="last layer anew (DFR)",
+            meaning="a last layer fitted to as many images of every group, told of each (Kirichenko et al. 2023)",
+            reference=True,
+            method=methods.dfr,
+            groups=True,
+        ),
         "input_gradient": FinetunedArm(
             label="input gradient penalty",
             meaning="a penalty on the input gradient (Ross & Doshi-Velez 2018)",
