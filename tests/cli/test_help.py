@@ -18,9 +18,9 @@ from explainfb.study.settings import StudySettings, as_plain, flatten
 
 COMMANDS = ["run", "evaluate", "report", "doctor", "sweep", "label", "annotators", "export", "import"]
 USUAL = {
-    "run": "study task annotator question rounds comparisons-per-round seed train-images image-size plant "
+    "run": "study preset task annotator question rounds comparisons-per-round seed train-images image-size plant "
     "controls weights training.classifier data-dir device db jobs",
-    "sweep": "folder seeds first-seed controls jobs backend data-dir device task rounds comparisons-per-round "
+    "sweep": "preset folder seeds first-seed controls jobs backend data-dir device task rounds comparisons-per-round "
     "train-images image-size weights training.classifier",
 }
 
@@ -59,7 +59,9 @@ def test_the_other_page_of_run_has_every_setting(capsys: pytest.CaptureFixture[s
     everything = page(capsys, "run", "--help-all")
     names = {name.replace("_", "-") for name in flatten(as_plain(StudySettings()))}
     without_value = {"weights", "plant", "decides", "queries.most-per-image"}  # unless they are given
-    assert names | without_value | {"study", "data-dir", "device", "db", "jobs", "refit"} == offered(everything)
+    assert names | without_value | {"study", "preset", "data-dir", "device", "db", "jobs", "refit"} == offered(
+        everything
+    )
 
 
 def test_a_sweep_offers_no_seed_of_one_study(capsys: pytest.CaptureFixture[str]) -> None:

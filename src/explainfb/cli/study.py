@@ -17,6 +17,7 @@ from explainfb.cli.printing import how_to_invite, say, say_data, show
 from explainfb.core.devices import DeviceName, resolve_device, use_one_thread
 from explainfb.study.settings import StudySettings
 from explainfb.study.settings_file import read_settings
+from explainfb.study.starting.presets import Preset, hint
 
 if TYPE_CHECKING:
     from explainfb.core.progress import Progress
@@ -28,7 +29,9 @@ class Run:
     """The whole loop: train, explain, compare, learn, fine-tune, attack, report. Run it again to go on."""
 
     study: Path | None = None
-    """Folder of the study; without it, the unfinished one of these settings under studies/, or a new one."""
+    """Its folder; without it, the unfinished one of these settings under studies/, or a new one."""
+    preset: Preset | None = None
+    """Settings that suit such tasks; options beside it count more."""
     settings: Flat[StudySettings] = field(default_factory=StudySettings)
     """What the study does."""
     data_dir: Path | None = None
@@ -36,7 +39,7 @@ class Run:
     device: DeviceName = "auto"
     """Where networks run; `auto` is CUDA where there is one, else the CPU."""
     db: str | None = None
-    """Database for comparisons and answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
+    """Database of answers, such as postgresql://USER:PASSWORD@HOST/NAME; study.db without it."""
     jobs: int = 1
     """Processes that share the arms beside feedback, of 1 GB each."""
     refit: bool = False
@@ -56,6 +59,8 @@ class Run:
             cost = "" if study.results_path.is_file() else f". {study.estimate()}"
             say(console, f"Study in {folder}: {study.describe()}{cost}")
             say_data(console, study.task)
+            if (advice := hint(study.settings, study.task.image_shape)) is not None:
+                say(console, advice)
             if self.refit:
                 self._refit(console, study)
             if self.settings.annotator == "human":
@@ -95,7 +100,7 @@ class Run:
 
 
 USUAL_OPTIONS: UsualOptions = {
-    Run: ("study", "data_dir", "device", "db", "jobs", "settings"),
+    Run: ("study", "preset", "data_dir", "device", "db", "jobs", "settings"),
     StudySettings: (
         "task",
         "annotator",

@@ -10,6 +10,7 @@ from explainfb.cli.help_pages import Flat, UsualOptions
 from explainfb.cli.printing import say
 from explainfb.core.devices import use_one_thread
 from explainfb.study.settings import Control, StudySettings
+from explainfb.study.starting.presets import Preset
 from explainfb.sweeps.settings import SweepSettings
 
 
@@ -33,6 +34,8 @@ class Sweep:
 
     sweep: Flat[SweepSettings] = field(default_factory=SweepSettings)
     """Which seeds are run, and where."""
+    preset: Preset | None = None
+    """Settings that suit such tasks; options beside it count more."""
     settings: Flat[SweptSettings] = field(default_factory=SweptSettings)
     """What each study does."""
 
@@ -47,7 +50,7 @@ class Sweep:
 
 
 USUAL_OPTIONS: UsualOptions = {
-    Sweep: ("sweep", "settings"),
+    Sweep: ("preset", "sweep", "settings"),
     SweepSettings: ("folder", "seeds", "first_seed", "controls", "jobs", "backend", "data_dir", "device"),
     SweptSettings: (
         "task",

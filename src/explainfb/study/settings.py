@@ -105,7 +105,7 @@ class StudySettings:
     controls: tuple[Control, ...] = ("cross_entropy", "random_exchange", "random_answers", "no_shortcut")
     """What feedback is compared with; nothing after --controls switches them off."""
     weights: str | None = None
-    """For a network of torchvision, timm:NAME or hf:NAME: `default` for its published weights, or a file of them."""
+    """Of a network of torchvision, timm:NAME or hf:NAME: `default` (published ones) or a file."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """How the classifier is trained before any feedback."""
     lime: LimeSettings = field(default_factory=lambda: LimeSettings(n_samples=720, control_variate=True))

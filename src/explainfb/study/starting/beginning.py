@@ -10,12 +10,9 @@ from explainfb.classifiers.loading.transferable import Origin
 from explainfb.core.errors import InputError
 from explainfb.study.rounds import OWN_START, START
 from explainfb.study.settings import StudySettings
-from explainfb.study.starting.presets import PHOTOGRAPHS
+from explainfb.study.starting.presets import PHOTOGRAPHS, are_photographs
 from explainfb.study.study import Study
 from explainfb.tasks.task import Task
-
-PHOTOGRAPH = 64
-"""From so many pixels a side on, coloured images are taken for photographs."""
 
 
 def begin_with(
@@ -58,9 +55,7 @@ def settings_for(task: Task, model: Classifier, settings: StudySettings | None) 
             f"{task.name} was made by hand, and a study must be able to make it again: put what makes it into "
             "explainfb.TASKS and take it from load_task."
         )
-    channels, height, width = task.image_shape
-    photographs = channels == 3 and min(height, width) >= PHOTOGRAPH
-    settings = settings or (PHOTOGRAPHS if photographs else StudySettings())
+    settings = settings or (PHOTOGRAPHS if are_photographs(task.image_shape) else StudySettings())
     training = replace(settings.training, classifier=model.architecture.name, train=model.architecture.train)
     origin = model.origin if isinstance(model.origin, Origin) else None
     return replace(

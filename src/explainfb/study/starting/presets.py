@@ -1,12 +1,20 @@
 """Settings that suit photographs: smaller attacks, fewer and larger networks' steps, explanations of 128 pixels."""
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Literal
+
 from explainfb.classifiers.settings import TrainingSettings
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import FinetuneSettings
 from explainfb.robustness.settings import AttackSettings
-from explainfb.study.settings import StudySettings
+from explainfb.study.settings import StudySettings, command_line
 
+PHOTOGRAPH = 64
+"""Pixels a side from which on pictures in colour are taken for photographs."""
 EPSILONS = (1 / 255, 2 / 255, 4 / 255, 8 / 255)
 """L∞ for photographs: 8/255 is the largest that people hardly see."""
 ATTACKS = AttackSettings(
@@ -51,3 +59,36 @@ PHOTOGRAPHS = StudySettings(
 >>> PHOTOGRAPHS.image_size, [round(255 * epsilon) for epsilon in PHOTOGRAPHS.evaluation.linf]
 (128, [1, 2, 4, 8])
 """
+Preset = Literal["photographs"]
+OPTION = "--preset"
+COMMANDS = ("run", "sweep")
+
+
+def are_photographs(image_shape: tuple[int, int, int]) -> bool:
+    """Whether images of shape (C, H, W) are taken for photographs: in colour, and 64 pixels a side at least."""
+    channels, height, width = image_shape
+    return channels == 3 and min(height, width) >= PHOTOGRAPH
+
+
+def hint(settings: StudySettings, image_shape: tuple[int, int, int]) -> str | None:
+    """A sentence where attacks of images of shape (C, H, W) are those of digits and the images are photographs."""
+    if not are_photographs(image_shape) or settings.evaluation.linf != StudySettings().evaluation.linf:
+        return None
+    return (
+        "These seem to be photographs, and the settings are for small pictures: attacks reach "
+        f"L∞ ε = {max(settings.evaluation.linf):g}, which nobody fails to see. --preset photographs suits them, with "
+        "--training.classifier NAME for a pretrained network."
+    )
+
+
+def with_preset(words: Sequence[str]) -> list[str]:
+    """The words of a command line, with the options that `--preset photographs` stands for before the others.
+
+    What is typed beside it comes later, and so it counts; what is recorded of the study names every option.
+    """
+    given = [word.removeprefix(f"{OPTION}=") for word in words if word.startswith(f"{OPTION}=")]
+    given += [value for word, value in pairwise(words) if word == OPTION]
+    if given != ["photographs"] or not words or words[0] not in COMMANDS:
+        return list(words)
+    options = shlex.split(command_line(replace(PHOTOGRAPHS, task=StudySettings().task)))[2:]
+    return [words[0], *options, *words[1:]]
