@@ -2,14 +2,26 @@
 
 from pathlib import Path
 
-from experiments.grids import all_tables, arms
+from experiments.grids import across, all_tables, arms, only
 from experiments.page import Page
 from explainfb.results.measures import CLEAN, ECE, SHIFTED, WORST_GROUP
+from explainfb.results.records import FEEDBACK
 from explainfb.sweeps.figures import arms_figure
 from explainfb.sweeps.summary_file import read_summary
 from explainfb.sweeps.tables import Row, table
 
 COLUMNS = (CLEAN, SHIFTED, WORST_GROUP, ECE)
+TASKS = {
+    "`ring`: beside the digit": "ring",
+    "`two`: there and on the frame": "two",
+    "`stripe`: across the digit": "stripe",
+    "`texture`: behind it": "texture",
+    "`frame`: at one place": "frame",
+    "`ring-95`: beside it, in 95 %": "ring-95",
+}
+"""Where the shortcut lies, by cell."""
+ASK_NOBODY, TOLD = ("before", "random_exchange", "cutout", "constant_map"), ("oracle_reward", "rrr", "no_shortcut")
+COMPARED = (*ASK_NOBODY, FEEDBACK, *TOLD)
 OTHERWISE = {
     "two superpixels, the classifier's features": "ring",
     "whole explanations, the classifier's features": "ring-whole-explanations",
@@ -22,18 +34,25 @@ OTHERWISE = {
 def page_of(path: Path) -> Page:
     """Of a results.json."""
     summary = read_summary(path)
-    tables = {cell: table(summary, rows_of_cell(cell), COLUMNS) for cell in ("ring", "two") if cell in summary.cells}
+    tables = {
+        "shifted": across(summary, TASKS, COMPARED, SHIFTED),
+        "clean": across(summary, TASKS, COMPARED, CLEAN),
+        "calibration": across(summary, TASKS, COMPARED, ECE),
+    }
+    if "ring-95" in summary.cells:
+        tables["ring-95"] = table(summary, groups_told_apart(), COLUMNS)
     otherwise = [Row(called, cell) for called, cell in OTHERWISE.items() if cell in summary.cells]
     if len(otherwise) > 1:
         tables["halves"] = table(summary, otherwise, COLUMNS)
-    return Page(tables, arms_figure(summary), all_tables(summary))
+    tasks = only(summary, *TASKS.values())
+    return Page(tables, arms_figure(tasks, (SHIFTED, ECE)), all_tables(summary))
 
 
-def rows_of_cell(cell: str) -> list[Row]:
-    """Those that ask nobody, feedback, those that are told where to look, and the one that never saw the shortcut."""
-    every = cell == "ring"
+def groups_told_apart() -> list[Row]:
+    """Of `ring-95`: what counting the images without the shortcut for more comes to, beside feedback."""
+    cell = "ring-95"
     return [
-        *arms(cell, "before", "random_exchange", *["cutout"] * every, "constant_map"),
+        *arms(cell, "before", "jtt", "group_dro", "dfr"),
         Row("feedback", cell),
-        *arms(cell, "oracle_reward", *["rrr"] * every, "no_shortcut"),
+        *arms(cell, "oracle_reward", "rrr", "no_shortcut"),
     ]

@@ -4,8 +4,9 @@
 
 Five tasks with every rival: the shortcut lies beside the digit (`ring`), there and on the frame (`two`), across the
 digit (`stripe`), behind it (`texture`), always at the same place (`frame`). In `ring-95` one image in twenty lacks it,
-and rivals that count these for more come beside. The other cells ask or read otherwise on `ring`, to see what each half
-is worth. Stopped and started again it goes on. Every cell can be rerun alone by the command that results.json gives.
+and rivals that count these for more come beside. `ring-250` asks for a quarter of the answers. The other cells ask
+or read otherwise on `ring`, to see what each half is worth. Stopped and started again it goes on. Every cell can be
+rerun alone by the command that results.json gives.
 """
 
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,7 @@ CELLS = {
     "texture": replace(TOLD_APART, task="mnist-texture"),
     "frame": replace(TOLD_APART, task="mnist-decoy"),
     "ring-95": replace(TOLD_APART, shortcut_rate=0.95, baselines=GROUPS_BEST, controls=(*RIVALS, *GROUPS)),
+    "ring-250": replace(FEEDBACK_ALONE, comparisons_per_round=63),
     "ring-whole-explanations": replace(FEEDBACK_ALONE, queries=WHOLE),
     "ring-pixels": replace(FEEDBACK_ALONE, reward=RewardSettings(steps=300)),
     "ring-neither": replace(FEEDBACK_ALONE, queries=WHOLE, reward=RewardSettings(steps=300)),
@@ -67,11 +69,12 @@ class MovingShortcut:
         "texture",
         "frame",
         "ring-95",
+        "ring-250",
         "ring-neither",
         "ring-whole-explanations",
     )
-    """Which of the cells: ring, two, stripe, texture, frame, ring-95, ring-whole-explanations, ring-pixels,
-    ring-neither."""
+    """Which of the cells: ring, two, stripe, texture, frame, ring-95, ring-250, ring-whole-explanations,
+    ring-pixels, ring-neither."""
 
     @property
     def chosen(self) -> dict[str, StudySettings]:
