@@ -110,15 +110,9 @@ def evaluate(
         labels=task.clean.labels,
         shortcut_shares=shares,
         robust=tuple(robust),
-        groups=_groups(task.test, len(task.class_names)),
+        groups=task.test.subgroups(),
         faithfulness=faithfulness,
     )
-
-
-def _groups(split: Split, classes: int) -> Tensor | None:
-    if split.shortcut_class is None:
-        return None
-    return split.labels * (classes + 1) + split.shortcut_class + 1  # images without a shortcut are groups too
 
 
 def cross_checked(

@@ -78,18 +78,18 @@ def group_dro(
 
 
 def groups_of(split: Split) -> Tensor:
-    """(N,) 0 … G−1, the group of each image: its label and what its shortcut says.
+    """(N,) 0 … G−1, the group of each image: its label and what its shortcut says, or what else it is.
 
-    Raises `InputError` where nobody knows, or where a shortcut is in every image, so that each label is one group.
+    Raises `InputError` where nobody knows, or where each label is one group.
     """
-    said = split.shortcut_class
-    if said is None or not (said != split.labels).any():
+    found = split.subgroups()
+    if found is None or len(found.unique()) == len(split.labels.unique()):
         raise InputError(
-            "Groups are told apart by images whose shortcut is missing or says another class; these have none. Plant "
-            "it with a --shortcut-rate below 1."
+            "Groups are told apart by images whose shortcut is missing or says another class, or by groups.csv; these "
+            "have none. Plant the shortcut with a --shortcut-rate below 1."
         )
-    found: Tensor = torch.stack([split.labels, said], dim=1).unique(dim=0, return_inverse=True)[1]
-    return found
+    numbered: Tensor = found.unique(return_inverse=True)[1]
+    return numbered
 
 
 @dataclass(frozen=True, eq=False)

@@ -279,10 +279,10 @@ def _identity(folder: Path) -> dict[str, str]:
 
 
 def _fingerprint(task: "Task") -> str:
-    """SHA-256 over every image and label, and the masks."""
+    """SHA-256 over every image and label, and the masks and groups that there are."""
     digest = hashlib.sha256()
-    for split in (task.train, task.validation, task.clean, task.shifted):
-        for tensor in () if split is None else (split.images, split.labels, split.relevance, split.shortcut):
+    for split in (each for each in (task.train, task.validation, task.clean, task.shifted) if each is not None):
+        for tensor in (split.images, split.labels, split.relevance, split.shortcut, split.groups):
             if tensor is not None:
                 digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()

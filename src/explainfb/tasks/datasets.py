@@ -235,7 +235,7 @@ def folder_task(name: str, image_size: int, train_images: int, fit: Fit = "crop"
         raise InputError("folder: needs a path, such as folder:pictures, to a folder of pictures for each class.")
 
     def split(part: Part) -> Split:
-        return Split(part.images, part.labels, part.relevance, part.shortcut)
+        return Split(part.images, part.labels, part.relevance, part.shortcut, groups=part.groups)
 
     found = read_folder(Path(path), image_size=image_size, train_images=train_images, fit=fit, every_class=every_class)
     train, validation, test = (split(part) for part in (found.train, found.validation, found.test))

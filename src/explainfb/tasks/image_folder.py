@@ -9,7 +9,7 @@ gives it the picture whose hash is nearest.
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 from explainfb.core.progress import with_progress_bar
 from explainfb.tasks.folder_layout import MASKS, mask_file, read_layout
+from explainfb.tasks.groups_file import GROUPS, in_order, read_groups
 from explainfb.tasks.image_io import decode, file_bytes, is_grey, read_mask, square
 from explainfb.tasks.problems import FileError, Problem, refuse, shown
 from explainfb.tasks.settings import Fit
@@ -51,6 +52,8 @@ class Part:
     """(N, H, W) bool, from `name.relevance.png`; None where there are no such files."""
     shortcut: Tensor | None
     """(N, H, W) bool, from `name.shortcut.png`; None where there are no such files."""
+    groups: Tensor | None = None
+    """(N,) int64, from `groups.csv`; None where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +109,7 @@ def read_folder(
         files = [picture.path for picture in pictures]
         refuse([*problems, *_each(files, "Looking for more", lambda file: decode(file, "L"))[1]])
     _check_copies(pictures)
+    groups = read_groups(root, [file for file, _, _ in layout.files])
     masks = [kind for kind in MASKS if _has_masks(pictures, kind)]
     divide = _split if every_class else _split_by_hash
     used = divide(pictures, set(layout.parts), layout.class_names, train_images)
@@ -113,9 +117,16 @@ def read_folder(
     colours = "L" if all(picture.grey for picture in pictures) else "RGB"
     read = {part: _read(found, masks, colours, image_size, fit) for part, found in used.items()}
     refuse(problem for _, _, wrong in read.values() for problem in wrong)
-    parts = {part: found for part, (found, _, _) in read.items()}
+    parts = {
+        part: replace(found, groups=in_order(groups, [picture.path for picture in used[part]]))
+        for part, (found, _, _) in read.items()
+    }
     lost = [share for _, shares, _ in read.values() for share in shares]
-    notes = (*_left_out(layout.left_out), *_too_dark(parts.values()), *(_cut_off(lost) if fit == "crop" else ()))
+    notes = (
+        *_left_out([file for file in layout.left_out if file != root / GROUPS]),
+        *_too_dark(parts.values()),
+        *(_cut_off(lost) if fit == "crop" else ()),
+    )
     return Folder(layout.class_names, parts["train"], parts["validation"], parts["test"], notes)
 
 

@@ -41,9 +41,11 @@ class Split:
     """(N, H, W) bool: where the planted patch is; None where nothing was planted."""
     shortcut_class: Tensor | None = None
     """(N,) int64: the class that each image's shortcut stands for, −1 without one; None where nobody knows."""
+    groups: Tensor | None = None
+    """(N,) int64 from 0: what else each image is, such as its background; None where nobody says."""
 
     def __post_init__(self) -> None:
-        for name in ("images", "labels", "relevance", "shortcut"):
+        for name in ("images", "labels", "relevance", "shortcut", "groups"):
             object.__setattr__(self, name, _as_tensor(getattr(self, name)))
         check_images(self.images)
         if len(self.images) != len(self.labels):
@@ -56,6 +58,8 @@ class Split:
             raise InputError(
                 f"Every shortcut needs the class it stands for; found {len(self.shortcut_class)} for {len(self)}."
             )
+        if self.groups is not None and self.groups.shape != self.labels.shape:
+            raise InputError(f"Every image needs its group; found {len(self.groups)} for {len(self)}.")
         for name in ("relevance", "shortcut"):
             mask = getattr(self, name)
             if mask is not None and mask.shape != (len(self.images), *self.images.shape[2:]):
@@ -68,9 +72,18 @@ class Split:
 
     def take(self, indices: Tensor | slice) -> "Split":
         """The split of these images alone."""
-        names = ("relevance", "shortcut", "shortcut_class")
+        names = ("relevance", "shortcut", "shortcut_class", "groups")
         known = {name: values[indices] for name in names if (values := getattr(self, name)) is not None}
         return Split(self.images[indices], self.labels[indices], **known)
+
+    def subgroups(self) -> Tensor | None:
+        """(N,) int64, equal for images of the same label whose shortcut says the same, or of the same group where no
+        shortcut is known; None where neither is."""
+        other = self.groups if self.shortcut_class is None else self.shortcut_class
+        if other is None:
+            return None
+        # −1, without a shortcut, is a group too
+        return self.labels * (int(other.max()) + 2) + other + 1
 
 
 def _as_tensor(given: Any) -> Any:
