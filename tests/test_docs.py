@@ -43,7 +43,8 @@ def small_studies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     ARMS.pop("label_smoothing", None)
-    BUILDERS.pop("mine", None)
+    for name in ("mine", "linear"):
+        BUILDERS.pop(name, None)
 
 
 def test_the_tutorial_repairs_a_classifier(small_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,6 +67,14 @@ def test_an_explanation_is_looked_at(small_studies: Path, capsys: pytest.Capture
     for name in ("why.png", "strongest.png"):
         with Image.open(small_studies / name) as picture:
             assert picture.width > 700
+
+
+def test_the_doctor_finds_the_bugs_of_its_tutorial(small_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("\n".join(code("doctor.md")), "doctor.md")
+    assert all(finding.passed for finding in names["findings"])
+    printed = capsys.readouterr().out
+    assert "['labels follow images']\n['gradients reach parameters']" in printed
+    assert (small_studies / "looks/fed-images.png").is_file()
 
 
 def test_the_results_of_a_study_are_read_as_records(small_studies: Path, capsys: pytest.CaptureFixture[str]) -> None:
