@@ -12,11 +12,12 @@ a window of 1280×800 pixels at 200 %.
 
 import io
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import tyro
 from PIL import Image, ImageDraw
@@ -147,6 +148,7 @@ class Wanted:
     folder: Path | None = None
     """Where every screen is put; without it those of the pages beside them."""
     languages: tuple[Language, ...] = ("en",)
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     only: tuple[str, ...] = ()
     """These screens; all of them if none is named."""
 
@@ -205,9 +207,9 @@ def for_page(browser: Browser, app: App, name: str, screen: Screen) -> None:
     beside(pictures).save(HERE / f"app-{name}.jpg", quality=85, optimize=True)
 
 
-def for_looking(browser: Browser, app: App, name: str, screen: Screen, path: Path) -> None:
-    """Two sheets, light and dark: desktop, phone, and the desktop at 200 %."""
-    for scheme in ("light", "dark"):
+def for_looking(browser: Browser, app: App, name: str, screen: Screen, path: Path, schemes: Sequence[str]) -> None:
+    """A sheet for light and one for dark: desktop, phone, and the desktop at 200 %."""
+    for scheme in schemes:
         pictures = []
         for window in (DESKTOP, PHONE, ZOOMED):
             with photographed(browser, app, name, screen, window, scheme) as visitor:
@@ -248,26 +250,27 @@ def begin_studies(folder: Path, wanted: Wanted) -> dict[str, Path]:
     return found
 
 
+def photograph(browser: Browser, app: App, study: str, language: Language, wanted: Wanted) -> None:
+    """The screens that are of this study."""
+    for name, screen in wanted.screens.items():
+        if screen.study == study and wanted.folder is None:
+            for_page(browser, app, name, screen)
+        elif screen.study == study and wanted.folder is not None:
+            for_looking(browser, app, name, screen, wanted.folder / f"{name}-{language}", wanted.schemes)
+
+
 def main(wanted: Wanted) -> None:
     if wanted.folder is not None:
         wanted.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        answered = False
         for study, path in begin_studies(Path(folder), wanted).items():
             for language in wanted.languages:
                 (path / WORDING).unlink(missing_ok=True)
                 write_wording(path / WORDING, language)
                 with served(path) as app:
-                    if study == "compare" and not answered:
+                    if study == "compare" and language == wanted.languages[0]:
                         answer_some(app, path)
-                        answered = True
-                    for name, screen in wanted.screens.items():
-                        if screen.study != study:
-                            continue
-                        if wanted.folder is None:
-                            for_page(browser, app, name, screen)
-                        else:
-                            for_looking(browser, app, name, screen, wanted.folder / f"{name}-{language}")
+                    photograph(browser, app, study, language, wanted)
 
 
 if __name__ == "__main__":

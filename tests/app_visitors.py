@@ -8,6 +8,29 @@ from explainfb.testing.app_server import App, Visitor
 
 NewVisitor = Callable[[], Visitor]
 AXE = Axe()
+FAULTS = """() => {
+    const seen = each => each.checkVisibility({opacityProperty: true, visibilityProperty: true});
+    const main = document.querySelector("[data-testid=stMain]"), found = [];
+    const named = each => `${each.tagName} ${(each.innerText || each.alt || each.className).slice(0, 40)}`;
+    if (main.scrollWidth > main.clientWidth + 1) found.push(`the page is ${main.scrollWidth} wide`);
+    const parts = [...main.querySelectorAll("button, h1, h2, p, img, input")].filter(seen);
+    for (const each of parts) {
+        const box = each.getBoundingClientRect();
+        if (box.left < -1 || box.right > innerWidth + 1) found.push(`${named(each)} is cut off at the edge`);
+        const hides = getComputedStyle(each).overflowX !== "visible" && !each.matches("input");
+        if (hides && each.scrollWidth > each.clientWidth + 1)
+            found.push(`${named(each)} does not fit into itself`);
+    }
+    const apart = [...main.querySelectorAll("button, .heading, .caption, img")].filter(seen);
+    for (const [place, one] of apart.entries()) for (const two of apart.slice(place + 1)) {
+        const [a, b] = [one.getBoundingClientRect(), two.getBoundingClientRect()];
+        const over = (from, to, size) => Math.min(a[to], b[to]) - Math.max(a[from], b[from]);
+        if (over("left", "right") > 2 && over("top", "bottom") > 2 && !one.contains(two) && !two.contains(one))
+            found.push(`${named(one)} lies over ${named(two)}`);
+    }
+    return found;
+}"""
+"""What is cut off, wider than its place, or lies over something else, of all that can be seen."""
 
 
 def complaints(visitor: Visitor, screen: str) -> list[str]:
@@ -16,6 +39,13 @@ def complaints(visitor: Visitor, screen: str) -> list[str]:
     visitor.page.wait_for_timeout(300)  # what fades in has no contrast yet
     found = AXE.run(visitor.page).response["violations"]
     return [f"{screen}: {each['id']}, {node['html'][:120]}" for each in found for node in each["nodes"]]
+
+
+def faults(visitor: Visitor, screen: str) -> list[str]:
+    """What of the page is cut off or covered."""
+    visitor.settle()
+    found: list[str] = visitor.page.evaluate(FAULTS)
+    return [f"{screen}: {each}" for each in found]
 
 
 def ready_visitors(new_visitor: NewVisitor, app: App, names: list[str]) -> list[Visitor]:

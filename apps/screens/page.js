@@ -18,7 +18,7 @@ if (!window.explainfbPage) {
   let shown = null, waiting = null;
   const look = () => {
     waiting = null;
-    const marks = document.getElementById("language")?.dataset;
+    const marks = [...document.querySelectorAll("[data-direction]")].at(-1)?.dataset;
     if (marks) {
       document.documentElement.lang = marks.language;
       document.documentElement.dir = marks.direction;

@@ -34,6 +34,7 @@ DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in", Kind.END
 
 
 def show(served: ServedStudy, person: Annotator) -> None:
+    style.english()
     style.heading("The study so far")
     style.small(served.study.describe())
     forgotten = served.store.annotators.forgotten()

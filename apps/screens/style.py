@@ -24,11 +24,20 @@ def _file(name: str) -> str:
 
 def apply() -> None:
     said = words()
-    marked = (
-        f'<div id="language" data-language="{plain(said.language)}" data-direction="{plain(said.direction)}"></div>'
-    )
     st.html(f"<style>{_file('page.css')}</style>")
-    st.html(f"{marked}<script>{_file('page.js')}</script>", unsafe_allow_javascript=True)
+    st.html(
+        f"{_language(said.language, said.direction)}<script>{_file('page.js')}</script>", unsafe_allow_javascript=True
+    )
+
+
+def english() -> None:
+    """The rest of the page is in English, whatever annotators are asked in."""
+    st.html(_language("en", "ltr"))
+
+
+def _language(language: str, direction: str) -> str:
+    """The last of these on a page tells the browser how to pronounce it, and where lines begin."""
+    return f'<div data-language="{plain(language)}" data-direction="{plain(direction)}"></div>'
 
 
 def plain(text: str) -> str:

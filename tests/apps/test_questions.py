@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app_visitors import NewVisitor, complaints
+from app_visitors import NewVisitor, complaints, faults
 from explainfb.core.types import Answer
 from explainfb.questions import pointing
 from explainfb.testing.app_server import ask_instead, copy_study, served
@@ -17,7 +17,7 @@ def test_a_visit_that_is_asked_everything(new_visitor: NewVisitor, waiting_study
         visitor.expect("pieces")  # practice
         found = complaints(visitor, "practice of pointing")
         visitor.visit(app.invite("Gil", practised=True), "progress")
-        found += complaints(visitor, "pointing")
+        found += complaints(visitor, "pointing") + faults(visitor, "pointing")
         visitor.press("2")
         visitor.read("Done: 1 should not count")
         number = visitor.page.locator(".pieces span").first
@@ -30,7 +30,7 @@ def test_a_visit_that_is_asked_everything(new_visitor: NewVisitor, waiting_study
         visitor.read("Done: 1 should not count")
         visitor.press("g")
         visitor.wait_for_done(1)
-        found += complaints(visitor, "ranking")
+        found += complaints(visitor, "ranking") + faults(visitor, "ranking")
         visitor.press("3")
         visitor.read("Now: which has the worst reasons?")
         visitor.press("3")  # and back

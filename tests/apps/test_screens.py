@@ -17,7 +17,7 @@ from explainfb.labelling import session as labelling
 from explainfb.labelling.practice import NAMES
 from explainfb.labelling.recruiting import current_link, join, joined, open_link
 from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY, app_script, cookie_of
-from explainfb.labelling.wording_files import wording_in
+from explainfb.labelling.wording_files import WORDING, wording_in, write_wording
 from explainfb.store import Kind, Role, Store
 from explainfb.study.settings_file import read_settings, write_settings
 from explainfb.testing.app_server import copy_study
@@ -220,6 +220,14 @@ def test_an_annotators_link_opens_no_researchers_page(study: Path) -> None:
     app.run()
     assert "The study so far" not in said(app)
     assert not app.dataframe
+
+
+def test_the_researchers_page_is_english_where_annotators_are_asked_in_another_language(study: Path) -> None:
+    write_wording(study / WORDING, "ar")
+    ends = {Role.ANNOTATOR: 'data-language="ar" data-direction="rtl"', Role.RESEARCHER: 'data-language="en"'}
+    for role, told in ends.items():
+        marks = re.findall(r"data-language=[^>]*", said(opened(study, f"a {role}", role)))
+        assert marks[-1].startswith(told)
 
 
 def careless(study: Path, name: str, count: int = 20) -> None:

@@ -3,38 +3,10 @@
 import pytest
 from playwright.sync_api import Browser
 
+from app_visitors import faults
 from explainfb.store import Role
 from explainfb.testing.app_server import App, Visitor
 from explainfb.testing.windows import PHONE, ZOOMED, Window
-
-FAULTS = """() => {
-    const seen = each => each.checkVisibility({opacityProperty: true, visibilityProperty: true});
-    const main = document.querySelector("[data-testid=stMain]"), found = [];
-    const named = each => `${each.tagName} ${(each.innerText || each.alt || each.className).slice(0, 40)}`;
-    if (main.scrollWidth > main.clientWidth + 1) found.push(`the page is ${main.scrollWidth} wide`);
-    const parts = [...main.querySelectorAll("button, h1, h2, p, img, input")].filter(seen);
-    for (const each of parts) {
-        const box = each.getBoundingClientRect();
-        if (box.left < -1 || box.right > innerWidth + 1) found.push(`${named(each)} is cut off at the edge`);
-        const hides = getComputedStyle(each).overflowX !== "visible" && !each.matches("input");
-        if (hides && each.scrollWidth > each.clientWidth + 1)
-            found.push(`${named(each)} does not fit into itself`);
-    }
-    const apart = [...main.querySelectorAll("button, .heading, .caption, img")].filter(seen);
-    for (const [place, one] of apart.entries()) for (const two of apart.slice(place + 1)) {
-        const [a, b] = [one.getBoundingClientRect(), two.getBoundingClientRect()];
-        const over = (from, to, size) => Math.min(a[to], b[to]) - Math.max(a[from], b[from]);
-        if (over("left", "right") > 2 && over("top", "bottom") > 2 && !one.contains(two) && !two.contains(one))
-            found.push(`${named(one)} lies over ${named(two)}`);
-    }
-    return found;
-}"""
-
-
-def faults(visitor: Visitor, screen: str) -> list[str]:
-    visitor.settle()
-    found: list[str] = visitor.page.evaluate(FAULTS)
-    return [f"{screen}: {each}" for each in found]
 
 
 def tab_to(visitor: Visitor, key: str) -> None:

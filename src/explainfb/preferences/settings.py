@@ -85,8 +85,8 @@ class RandomUtilitySettings:
     middle_bias: float = 0.0
     """What weight in the middle of the picture gains."""
     seconds: float = 2.0
-    """How long an easy comparison takes, at least 0; with what is hard, a round's take about 4 in mean, between the 3
-    and 5 that people took for two short clips (Christiano et al. 2017)."""
+    """How long an easy comparison takes, at least 0. On digits a round's take 5 in mean; people took 3 to 5 for two
+    short clips (Christiano et al. 2017)."""
     hesitation: float = 2.0
     """By which multiple of that an answer is slowed where both are alike, at least 0."""
     seconds_spread: float = 0.4
