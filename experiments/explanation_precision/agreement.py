@@ -16,7 +16,7 @@ import tyro
 
 from experiments.explanation_precision.asked import Case
 from experiments.explanation_precision.cases import PHOTOGRAPHS as FOLDER
-from experiments.explanation_precision.cases import cases_of
+from experiments.explanation_precision.cases import CaseSettings, cases_of
 from experiments.explanation_precision.measures import correlation
 from experiments.explanation_precision.page import page_of
 from experiments.explanation_precision.run import Results
@@ -38,16 +38,10 @@ OF_PHOTOGRAPHS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(CaseSettings):
     """What is explained, and how often."""
 
     tasks: tuple[str, ...] = ("digits-decoy", "mnist-decoy")
-    study: Path | None = None
-    """A finished study, whose last classifier is explained as well."""
-    data_dir: Path | None = None
-    train_images: int = 3000
-    side: int = PHOTOGRAPHS.image_size
-    """Of photographs, in pixels."""
     images: int = 20
     seeds: int = 3
     output: Path = Path("studies/explanation_precision")
@@ -56,15 +50,7 @@ class Settings:
 def main(settings: Settings) -> None:
     torch.set_num_threads(1)
     results = Results(settings.output)
-    cases = cases_of(
-        settings.tasks,
-        settings.study,
-        data_dir=settings.data_dir,
-        train_images=settings.train_images,
-        side=settings.side,
-        images=settings.images,
-    )
-    for case in cases:
+    for case in cases_of(settings):
         of_case = OF_PHOTOGRAPHS if case.name == FOLDER else {case.name: LIME}
         for name, lime in of_case.items():
             made = [explained(case, lime, seed, settings.output / name) for seed in range(settings.seeds)]

@@ -1,6 +1,7 @@
 """The classifiers that are explained, trained here or taken from a finished study."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.folder import SETTINGS
 from explainfb.study.settings import task_of
 from explainfb.study.settings_file import read_settings
+from explainfb.study.starting.presets import PHOTOGRAPHS as OF_PHOTOGRAPHS
 from explainfb.tasks.datasets import FOLDER, load_task
 from explainfb.tasks.task import Task
 
@@ -26,20 +28,34 @@ MEAN, STD = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)
 """What EfficientNet-Lite was trained with."""
 
 
-def cases_of(
-    tasks: tuple[str, ...], study: Path | None, *, data_dir: Path | None, train_images: int, side: int, images: int
-) -> Iterator[Case]:
-    """One a task, before feedback, and one after the feedback of `study`."""
-    for name in tasks:
-        task = load_task(name, data_dir=data_dir, train_images=train_images, image_size=side)
+@dataclass(frozen=True, kw_only=True)
+class CaseSettings:
+    """Which classifiers are explained, and on how many images."""
+
+    tasks: tuple[str, ...]
+    study: Path | None = None
+    """A finished study, whose last classifier is explained as well."""
+    data_dir: Path | None = None
+    train_images: int = 3000
+    side: int = OF_PHOTOGRAPHS.image_size
+    """Of photographs, in pixels."""
+    images: int
+
+
+def cases_of(wanted: CaseSettings) -> Iterator[Case]:
+    """One a task, before feedback, and one after the feedback of the study."""
+    for name in wanted.tasks:
+        task = load_task(name, data_dir=wanted.data_dir, train_images=wanted.train_images, image_size=wanted.side)
         folder = name.startswith(FOLDER)
         classifier = photograph_classifier(task) if folder else train(task)
-        yield _case(PHOTOGRAPHS if folder else f"{name.removesuffix('-decoy')}, before", classifier, task, images)
-    if study is not None:
-        settings = read_settings(study / SETTINGS)
-        task = task_of(settings, data_dir)
-        classifier = load_classifier(ArmFolder(study).last_classifier_path)
-        yield _case(f"{task.name.removesuffix('-decoy')}, after", classifier, task, images)
+        yield _case(
+            PHOTOGRAPHS if folder else f"{name.removesuffix('-decoy')}, before", classifier, task, wanted.images
+        )
+    if wanted.study is not None:
+        settings = read_settings(wanted.study / SETTINGS)
+        task = task_of(settings, wanted.data_dir)
+        classifier = load_classifier(ArmFolder(wanted.study).last_classifier_path)
+        yield _case(f"{task.name.removesuffix('-decoy')}, after", classifier, task, wanted.images)
 
 
 def _case(name: str, classifier: Classifier, task: Task, images: int) -> Case:

@@ -19,7 +19,7 @@ import torch
 import tyro
 
 from experiments.explanation_precision.asked import Case
-from experiments.explanation_precision.cases import cases_of
+from experiments.explanation_precision.cases import CaseSettings, cases_of
 from experiments.explanation_precision.measures import Truth, measured, truths_of
 from experiments.explanation_precision.methods import FIXED, LEAST_MASKS, METHODS, Method, shap_fixed
 from experiments.explanation_precision.page import page_of
@@ -35,14 +35,10 @@ FIXED_SHAP = "shap, fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(CaseSettings):
     """What is explained, how often and with what."""
 
     tasks: tuple[str, ...] = ("digits-decoy", "mnist-decoy")
-    study: Path | None = None
-    """A finished study, whose last classifier is explained as well."""
-    data_dir: Path | None = None
-    train_images: int = 3000
     side: int = 64
     """Of photographs, in pixels."""
     images: int = 12
@@ -100,15 +96,7 @@ def load_truth(path: Path) -> Truth:
 def main(settings: Settings) -> None:
     torch.set_num_threads(1)
     results = Results(settings.output)
-    cases = cases_of(
-        settings.tasks,
-        settings.study,
-        data_dir=settings.data_dir,
-        train_images=settings.train_images,
-        side=settings.side,
-        images=settings.images,
-    )
-    for case in cases:
+    for case in cases_of(settings):
         explain_all(case, settings, results)
     write_page(page_of(results.path), settings.output)
 
