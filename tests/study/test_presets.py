@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from experiments.moving_shortcut.run import TOLD_APART
 from explainfb.cli.commands import read
 from explainfb.cli.study import Run
 from explainfb.cli.sweep import Sweep
 from explainfb.study.settings import StudySettings, command_line
-from explainfb.study.starting.presets import PHOTOGRAPHS, hint, with_preset
+from explainfb.study.starting.presets import PHOTOGRAPHS, SUPERPIXELS, hint, with_preset
 
 
 @pytest.mark.parametrize("given", [["--preset", "photographs"], ["--preset=photographs"]])
@@ -31,6 +32,14 @@ def test_a_sweep_has_it_too() -> None:
     assert isinstance(command, Sweep)
     assert command.settings.plain.evaluation == PHOTOGRAPHS.evaluation
     assert command.sweep.controls == PHOTOGRAPHS.controls
+
+
+def test_shortcuts_that_move_have_settings_of_their_own() -> None:
+    command = read(with_preset(["run", "--task", "mnist-ring", "--preset", "superpixels"]))
+    assert isinstance(command, Run)
+    assert command.settings == replace(SUPERPIXELS, task="mnist-ring")
+    # the ones that the experiment was run with
+    assert (command.settings.queries, command.settings.reward) == (TOLD_APART.queries, TOLD_APART.reward)
 
 
 def test_other_words_stay_as_they_are() -> None:

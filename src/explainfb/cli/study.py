@@ -31,7 +31,7 @@ class Run:
     study: Path | None = None
     """Its folder; without it, the unfinished one of these settings under studies/, or a new one."""
     preset: Preset | None = None
-    """Settings that suit such tasks; options beside it count more."""
+    """Settings for photographs, or for shortcuts that move; options beside it count more."""
     settings: Flat[StudySettings] = field(default_factory=StudySettings)
     """What the study does."""
     data_dir: Path | None = None

@@ -35,7 +35,7 @@ class Sweep:
     sweep: Flat[SweepSettings] = field(default_factory=SweepSettings)
     """Which seeds are run, and where."""
     preset: Preset | None = None
-    """Settings that suit such tasks; options beside it count more."""
+    """Settings for photographs, or for shortcuts that move; options beside it count more."""
     settings: Flat[SweptSettings] = field(default_factory=SweptSettings)
     """What each study does."""
 

@@ -1,4 +1,4 @@
-"""Settings that suit photographs: smaller attacks, fewer and larger networks' steps, explanations of 128 pixels."""
+"""Settings that suit photographs (smaller attacks, fewer steps of larger networks), and shortcuts that move."""
 
 import shlex
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from explainfb.classifiers.settings import TrainingSettings
 from explainfb.evaluation.settings import EvaluationSettings
 from explainfb.explanations.settings import LimeSettings
 from explainfb.finetuning.settings import FinetuneSettings
+from explainfb.preferences.settings import QuerySettings
+from explainfb.rewards.settings import RewardSettings
 from explainfb.robustness.settings import AttackSettings
 from explainfb.study.settings import StudySettings, command_line
 
@@ -59,7 +61,19 @@ PHOTOGRAPHS = StudySettings(
 >>> PHOTOGRAPHS.image_size, [round(255 * epsilon) for epsilon in PHOTOGRAPHS.evaluation.linf]
 (128, [1, 2, 4, 8])
 """
-Preset = Literal["photographs"]
+SUPERPIXELS = StudySettings(
+    queries=QuerySettings(compared="superpixels", strategy="random"),
+    reward=RewardSettings(features="classifier", steps=300),
+)
+"""Two superpixels of one explanation are compared, and the reward reads what the classifier sees at each place: for
+shortcuts that lie elsewhere in each image. The classifier needs convolutions.
+
+>>> from explainfb.study.starting.presets import SUPERPIXELS
+>>> SUPERPIXELS.queries.compared
+'superpixels'
+"""
+Preset = Literal["photographs", "superpixels"]
+PRESETS: dict[str, StudySettings] = {"photographs": PHOTOGRAPHS, "superpixels": SUPERPIXELS}
 OPTION = "--preset"
 COMMANDS = ("run", "sweep")
 
@@ -82,13 +96,13 @@ def hint(settings: StudySettings, image_shape: tuple[int, int, int]) -> str | No
 
 
 def with_preset(words: Sequence[str]) -> list[str]:
-    """The words of a command line, with the options that `--preset photographs` stands for before the others.
+    """The words of a command line, with the options that `--preset NAME` stands for before the others.
 
     What is typed beside it comes later, and so it counts; what is recorded of the study names every option.
     """
     given = [word.removeprefix(f"{OPTION}=") for word in words if word.startswith(f"{OPTION}=")]
     given += [value for word, value in pairwise(words) if word == OPTION]
-    if given != ["photographs"] or not words or words[0] not in COMMANDS:
+    if len(given) != 1 or given[0] not in PRESETS or words[0] not in COMMANDS:
         return list(words)
-    options = shlex.split(command_line(replace(PHOTOGRAPHS, task=StudySettings().task)))[2:]
+    options = shlex.split(command_line(replace(PRESETS[given[0]], task=StudySettings().task)))[2:]
     return [words[0], *options, *words[1:]]
