@@ -1,8 +1,9 @@
 """Rivals that nobody tells where to look: they count images that lack the shortcut for more, or count on them alone.
 
-They need a shortcut that is not in every training image. `jtt` guesses which images lack it, `group_dro` and
-`dfr` are told the group of each, its label and what its shortcut says. The same batches, steps and optimiser as
-feedback, but for what is said of each.
+They need a shortcut that is not in every training image. `jtt` guesses which images lack it, `group_dro` and `dfr` are
+told the group of each, its label and what its shortcut says. The same steps and optimiser as feedback, but for what is
+said of each; as in their papers, a study has the first two start from fresh weights, a pretrained network's with a new
+head: a classifier that knows its training images by heart has little left to learn from those it would count for more.
 """
 
 from dataclasses import dataclass, field

@@ -104,12 +104,14 @@ ARMS = Arms(
             meaning="what a classifier trained for few steps gets wrong counts for more: nobody is asked "
             "(Liu et al. 2021)",
             method=methods.jtt,
+            fresh=lambda settings: True,
         ),
         "group_dro": FinetunedArm(
             label="group DRO",
             meaning="the worst of groups counts most, told of every training image (Sagawa et al. 2020)",
             reference=True,
             method=methods.group_dro,
+            fresh=lambda settings: True,
             groups=True,
         ),
         "dfr": FinetunedArm(
