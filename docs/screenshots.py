@@ -162,7 +162,7 @@ class Wanted:
 def photographed(
     browser: Browser, app: App, name: str, screen: Screen, window: Window, scheme: str
 ) -> Iterator[Visitor]:
-    """Someone at the screen, once it has been drawn; their link is closed afterwards."""
+    """Someone at the screen, once it has been drawn; they are forgotten afterwards."""
     who = f"{name} {scheme} {window.name}"
     link = app.invite(who, screen.role, practised=screen.practised)
     context = browser.new_context(color_scheme=scheme, device_scale_factor=2, **window.options)  # type: ignore[arg-type]
@@ -173,7 +173,10 @@ def photographed(
     yield visitor
     context.close()
     with app.store as store:
-        store.annotators.revoke(who)
+        if screen.role is Role.RESEARCHER:
+            store.annotators.revoke(who)
+        else:
+            store.annotators.forget(who, counted=False)
 
 
 def picture(visitor: Visitor) -> Image.Image:
