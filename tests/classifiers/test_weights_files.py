@@ -1,6 +1,7 @@
 """Files of weights as training scripts leave them: read, or told what was found in them."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,27 @@ def test_what_was_found_in_place_of_weights_is_told(content: object, found: str,
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(InputError, match=found):
         pretrained(NAME, tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (lambda weight: (weight * 100).to(torch.int8), "int8"),
+        (lambda weight: weight.to(torch.complex64), "complex64"),
+        (lambda weight: weight.to_sparse(), "sparse_coo"),
+    ],
+)
+def test_numbers_that_would_be_taken_for_others_are_told(
+    kind: Callable[[Tensor], Tensor], told: str, tmp_path: Path
+) -> None:
+    weights = torchvision.models.get_model(NAME, weights=None, num_classes=10).state_dict()
+    torch.save(weights | {"fc.weight": kind(weights["fc.weight"])}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=rf"fc\.weight is of {told}; expected plain floating-point"):
+        pretrained(NAME, tmp_path / "w.pth")
+
+
+def test_half_precision_is_read_as_it_is(task: Task, tmp_path: Path) -> None:
+    weights = torchvision.models.get_model(NAME, weights=None, num_classes=10).half().state_dict()
+    torch.save(weights, tmp_path / "w.pth")
+    read = pretrained(NAME, tmp_path / "w.pth").transfer(task, settings=UNTRAINED, train="all").network.state_dict()
+    assert torch.equal(read["fc.weight"], weights["fc.weight"].float())

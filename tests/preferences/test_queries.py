@@ -174,6 +174,15 @@ def test_a_task_too_small_is_told_before_work_starts() -> None:
             check_enough(images, comparisons, SETTINGS)
 
 
+def test_superpixels_that_are_too_few_are_told_before_work_starts() -> None:
+    superpixels = dataclasses.replace(SETTINGS, compared="superpixels", held_out=0.1)
+    check_enough(60, 250, superpixels)  # of two whole explanations, too few
+    check_enough(60, 12, superpixels, superpixels=4)
+    for images, comparisons, pieces in ((60, 12, 2), (60, 250, 3), (4, 8, 49)):
+        with pytest.raises(InputError, match="too few"):
+            check_enough(images, comparisons, superpixels, superpixels=pieces)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -224,3 +233,16 @@ def test_where_nothing_stands_out_the_two_strongest_are_compared() -> None:
         drawn, {key: one_superpixel_a_quarter([0.1, 0.4, -0.3, 0.0], errors=9.0) for key in drawn.keys}, settings
     )
     assert [key.superpixel for key in keys] == [1, 2] * len(drawn.images)
+
+
+def test_where_two_of_each_image_are_not_enough_weaker_ones_are_compared_too() -> None:
+    """Or the study would end after training, for want of comparisons."""
+    settings = dataclasses.replace(SETTINGS, compared="superpixels", held_out=0.1)
+    drawn = draw_pool(1, 12, held_out_images(60, 0.1, 0), settings, 0, [])
+    unsure = {key: one_superpixel_a_quarter([0.1, 0.4, -0.3, 0.0], errors=9.0) for key in drawn.keys}
+    keys = what_is_shown(drawn, unsure, settings, 12)
+    assert [key.superpixel for key in keys[:3]] == [1, 2, 0]
+    assert what_is_shown(drawn, unsure, settings, 9) == what_is_shown(drawn, unsure, settings)
+    seen = explained(torch.zeros(len(keys), 4))
+    chosen = choose_comparisons(drawn, 12, ensemble=None, explained=seen, keys=keys, settings=settings, seed=0)
+    assert len({frozenset(each.shown) for each in chosen}) == 12

@@ -68,6 +68,19 @@ def test_what_is_asked_and_is_no_question_is_told(store: Store) -> None:
         store.comparisons()
 
 
+def test_an_answer_that_is_none_is_told_by_those_who_write_as_well(tmp_path: Path) -> None:
+    with Store(tmp_path / "study.db") as store:
+        store.add_comparisons(ITEMS, seed=7)
+        store.record([preference(item) for item in ITEMS])
+        given = store.answers()
+        with store._database.write() as connection:
+            connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")  # a bit that flips asks nobody
+            connection.exec_driver_sql("UPDATE answers SET answer = 'lefu'")
+        for ask in (store.answers, lambda: store.import_answers(given)):
+            with pytest.raises(InputError, match="is damaged (?=.*'lefu')"):
+                ask()
+
+
 def test_a_fingerprint_stays_while_more_is_recorded_and_sees_what_changes(store: Store, url: str) -> None:
     taken = store.fingerprint(1)
     store.record([preference(ITEMS[1], annotator="Cy")])

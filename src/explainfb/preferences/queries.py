@@ -1,9 +1,10 @@
 """Which comparisons to ask: candidates, and the choice among them."""
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import comb
+from math import ceil, comb
 
 import numpy as np
 import torch
@@ -29,15 +30,22 @@ def held_out_images(count: int, share: float, seed: int) -> BoolArray:
     return held_out
 
 
-def check_enough(images: int, comparisons: int, settings: QuerySettings, asked: Asked = "compare") -> None:
+def check_enough(
+    images: int, comparisons: int, settings: QuerySettings, asked: Asked = "compare", superpixels: int = 49
+) -> None:
     """Raise `InputError` when `images` training images do not give a round its different items of the question asked.
 
-    Of single explanations there are as many as images, of two or more enough where there are enough pairs.
+    Of single explanations there are as many as images, of two or more enough where there are enough pairs; of
+    `superpixels` of one explanation, as many as there are pairs of the strongest.
     """
     held_out, shows = max(3, round(settings.held_out * images)), question_of(asked, settings.ranked).shows
     judged = max(1, round(comparisons * settings.held_out))
     fitted = images - held_out
-    if shows == 1:
+    if settings.compared == "superpixels":
+        pairs, drawn = comb(min(settings.strongest, superpixels), 2), max(3, round(comparisons * settings.held_out))
+        of_fitted, of_held_out = min(fitted, max(3, comparisons - drawn)), min(held_out, drawn)
+        too_few = fitted < 3 or of_fitted * pairs < comparisons - judged or of_held_out * pairs < judged
+    elif shows == 1:
         too_few = fitted < comparisons - judged or held_out < judged
     else:
         too_few = fitted < 3 or comb(fitted, shows) < 2 * comparisons or comb(held_out, shows) < 2 * judged
@@ -104,20 +112,24 @@ def draw_pool(
 
 
 def what_is_shown(
-    pool: Pool, explanations: Mapping[ExplanationKey, Explanation], settings: QuerySettings
+    pool: Pool, explanations: Mapping[ExplanationKey, Explanation], settings: QuerySettings, comparisons: int = 0
 ) -> list[ExplanationKey]:
     """What may be compared: the pool's explanations, or the strongest superpixels of each of the current classifier's.
 
-    Of an explanation of which fewer than two superpixels stand out, it is the two of the largest weight.
+    Of an explanation of which fewer than two superpixels stand out, it is the two of the largest weight; more, where
+    two of each image would not give the `comparisons` that are wanted.
     """
     if settings.compared == "explanations":
         return pool.keys
+    judged = max(1, round(comparisons * settings.held_out))
+    each = max(ceil((comparisons - judged) / len(pool.fitted)), ceil(judged / len(pool.held_out)))
+    least = next(count for count in itertools.count(2) if comb(count, 2) >= each)
     found = []
     for key in (ExplanationKey(pool.current, int(image)) for image in pool.images):
         top = explanations[key].top(settings.strongest)
-        if len(top) < 2:
-            top = np.argsort(-np.abs(explanations[key].weights), kind="stable")[:2]
-        found += [replace(key, superpixel=int(each)) for each in top]
+        if len(top) < least:
+            top = np.argsort(-np.abs(explanations[key].weights), kind="stable")[:least]
+        found += [replace(key, superpixel=int(one)) for one in top]
     return found
 
 

@@ -101,11 +101,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that leaves the database as it is."""
-        try:
-            with self._errors_in_words(), self.engine.connect() as connection:
-                yield connection
-        except ValueError as error:  # a time that is none, an answer that there is not
-            raise InputError(f"The database {self.place} is damaged ({error}); bring back a copy of it.") from error
+        with self._errors_in_words(), self.engine.connect() as connection:
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -226,6 +223,8 @@ class Database:
     def _errors_in_words(self) -> Iterator[None]:
         try:
             yield
+        except ValueError as error:  # a time that is none, an answer that there is not
+            raise InputError(f"The database {self.place} is damaged ({error}); bring back a copy of it.") from error
         except DBAPIError as error:
             told = self._sqlite_words(error) if self.is_sqlite else self._postgresql_words(error)
             if told is None:

@@ -134,7 +134,7 @@ class RewardRounds(Rounds):
     def comparisons(self, pool: Pool) -> list[Comparison]:
         """What a round asks, in the order in which it is asked."""
         explanations = load_explanations(self.files.explanations_path(pool.round))
-        keys = what_is_shown(pool, explanations, self.queries)
+        keys = what_is_shown(pool, explanations, self.queries, self.context.settings.comparisons_per_round)
         explained = as_seen_by_reward(explanations, keys, self.context.task.train).to(self.context.device)
         return choose_comparisons(
             pool,

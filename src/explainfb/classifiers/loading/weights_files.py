@@ -71,6 +71,16 @@ def _check_honest(path: Path) -> None:
         )
 
 
+def _check_kinds(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `InputError` for numbers that a network would take for others: copied into its weights, the quantised lose
+    their scale and the complex a half."""
+    for name, tensor in tensors.items():
+        whole = not tensor.is_floating_point() and name.rpartition(".")[2] in ("weight", "bias")
+        if whole or tensor.is_complex() or tensor.is_quantized or tensor.layout is not torch.strided:
+            kind = str(tensor.layout if tensor.layout is not torch.strided else tensor.dtype).removeprefix("torch.")
+            raise InputError(f"{path}: {name} is of {kind}; expected plain floating-point weights, such as float32.")
+
+
 def _check_spread(tensors: Mapping[str, Tensor], path: Path) -> None:
     """Raise `InputError` for a tensor of a few numbers that says that it is of billions."""
     for name, tensor in tensors.items():
@@ -105,5 +115,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "torch.save(network.state_dict(), FILE) writes."
         ) from error
     weights = _state_dict_in(found, path)
+    _check_kinds(weights, path)
     _check_spread(weights, path)
     return weights

@@ -18,7 +18,8 @@ def check_possible(settings: StudySettings, task: Task) -> None:
     check_decides(settings, task)
     if settings.evaluation.autoattack_images:
         check_installed()
-    check_enough(len(task.train), settings.comparisons_per_round, settings.queries, settings.asked)
+    images, comparisons = len(task.train), settings.comparisons_per_round
+    check_enough(images, comparisons, settings.queries, settings.asked, settings.lime.n_segments)
 
 
 def check_decides(settings: StudySettings, task: Task) -> None:
