@@ -93,6 +93,12 @@ def test_a_number_is_finite_and_nothing_else(kind: type, name: str, wrong: objec
         kind(**{name: wrong})
 
 
+@pytest.mark.parametrize("wrong", [0, -1, 1e9, 1e300])
+def test_a_comparison_is_kept_for_no_longer_than_clocks_go(wrong: float) -> None:
+    with pytest.raises(InputError, match="--lease-minutes is more than 0 and at most 525,600"):
+        StudySettings(lease_minutes=wrong)
+
+
 @pytest.mark.parametrize("wrong", [0.1, "0.1", (0.1, "0.2"), (0.1, None), {0.1}])
 @pytest.mark.parametrize(("kind", "name"), SEVERAL)
 def test_several_numbers_are_several_numbers(kind: type, name: str, wrong: object) -> None:

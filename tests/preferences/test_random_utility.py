@@ -162,3 +162,12 @@ def test_a_round_has_as_many_answers_as_were_asked_for_each_after_its_time(tmp_p
             item = each.comparison.comparison
             took = (each.responded_at - each.shown_at).total_seconds()
             assert took == pytest.approx(people[each.annotator].seconds(item, worth(0.5), worth(0.5)), abs=0.1)
+
+
+def test_who_would_look_longer_than_clocks_go_looks_for_a_day(tmp_path: Path) -> None:
+    person = RandomUtilityAnnotator(split=split(), seed=0, settings=replace(STILL, seconds=1e300, seconds_spread=1e300))
+    with Store(tmp_path / "study.db") as store:
+        item = store.add_comparisons([asked(0)], seed=7)[0].comparison
+        ask_annotator(store, 1, person, {item.left: worth(0.5), item.right: worth(0.4)}, seed=7)
+        (given,) = store.answers()
+        assert 0 <= (given.responded_at - given.shown_at).total_seconds() < 86_401

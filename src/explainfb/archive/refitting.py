@@ -68,7 +68,7 @@ def _last_fits(folder: Path) -> dict[int, tuple[int, int]]:
     found: dict[int, tuple[int, int]] = {}
     for name in noted_beside(folder / ANSWERS):
         _, _, _, number, _, until, _, forgotten = name.removeprefix(ANSWERS).split("-")
-        at = int(until.split(".")[1]), int(forgotten)
+        at = int(until.split(".")[1]), int(forgotten.split(".")[0])
         found[int(number)] = max(found.get(int(number), at), at)  # of a round that was learned twice, the last time
     return found
 

@@ -16,6 +16,8 @@ from explainfb.store import Store
 
 REFIT_THROUGH = "refit through"
 """The setting that names the last round whose answers were only to be learned from anew, and not to be asked for."""
+LONGEST_LOOK = 86_400.0
+"""Seconds; settings may draw longer ones, which no clock has."""
 POLL_SECONDS = 1.0
 """Between two questions to the database, which tells nobody when an answer arrives."""
 
@@ -42,7 +44,7 @@ def ask_annotator(
             shown_at = datetime.now(UTC)
             reply = question.reply(person, comparison, shown)
             if isinstance(person, RandomUtilityAnnotator):
-                shown_at -= timedelta(seconds=_seconds(person, comparison, shown, reply))
+                shown_at -= timedelta(seconds=min(LONGEST_LOOK, _seconds(person, comparison, shown, reply)))
             preferences.append(
                 Preference(comparison, reply.answer, person.name, seed, shown_at, datetime.now(UTC), reply.said)
             )

@@ -18,6 +18,8 @@ TOKEN_BYTES = 16
 NAME_LENGTH = 200
 FORGOTTEN = "forgotten"
 """The setting that counts who was forgotten."""
+DECLINED = "declined"
+"""The setting that counts whose rows were deleted because they did not agree to take part."""
 
 
 def _latest(*kinds: Kind) -> Select[tuple[int]]:
@@ -96,6 +98,17 @@ def _count_forgotten(connection: Connection, answers: int) -> None:
     now = json.dumps({"people": before.people + 1, "answers": before.answers + answers})
     connection.execute(delete(schema.settings).where(schema.settings.c.name == FORGOTTEN))
     connection.execute(insert(schema.settings).values(name=FORGOTTEN, value=now))
+
+
+def _declined(connection: Connection) -> int:
+    found = connection.execute(select(schema.settings.c.value).where(schema.settings.c.name == DECLINED)).scalar()
+    return int(found or 0)
+
+
+def _count_declined(connection: Connection) -> None:
+    now = str(_declined(connection) + 1)
+    connection.execute(delete(schema.settings).where(schema.settings.c.name == DECLINED))
+    connection.execute(insert(schema.settings).values(name=DECLINED, value=now))
 
 
 def _given(connection: Connection, annotator: int) -> int:
@@ -204,6 +217,8 @@ class Annotators:
             connection.execute(delete(schema.annotators).where(schema.annotators.c.id == annotator))
             if counted:
                 _count_forgotten(connection, given)
+            else:
+                _count_declined(connection)
             self._recount(connection)
         self._database.checkpoint()
         return given
@@ -212,6 +227,12 @@ class Annotators:
         """How many people were forgotten, and how many answers they had given."""
         with self._database.read() as connection:
             return _forgotten(connection)
+
+    def gone(self) -> str:
+        """What changes whenever rows of people are deleted, and at no other time."""
+        with self._database.read() as connection:
+            people, declined = _forgotten(connection).people, _declined(connection)
+        return f"{people}.{declined}" if declined else str(people)
 
     def events(self, name: str | None = None) -> list[AnnotatorEvent]:
         """What happened, in order, to `name` or to everyone."""

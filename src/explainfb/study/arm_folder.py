@@ -8,6 +8,7 @@ import torch
 from explainfb.classifiers.classifier import Classifier, load_classifier
 from explainfb.core.errors import InputError
 from explainfb.core.manifest import note, note_removed, noted_beside
+from explainfb.core.progress import Step
 from explainfb.core.types import OutOfBagTest
 from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
 from explainfb.results.json_file import read_stopped, write_stopped
@@ -17,8 +18,10 @@ from explainfb.rewards.validation import load_out_of_bag_test, out_of_bag_test_p
 from explainfb.store import Store
 
 CLASSIFIERS = "classifiers"
-ANSWERS = "answers"
-"""How the manifest's name for what was on record begins."""
+ANSWERS, ASKED = "answers", "asked"
+"""How the manifest's names for what was on record begin: when a reward was fitted, and before."""
+NOTED_EVERY = 20
+"""After so many comparisons that people have answered, what is on record is written down."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +64,42 @@ class ArmFolder:
         """How well the reward of round `number` predicts answers that it was not fitted to."""
         return load_out_of_bag_test(self.reward_path(number))
 
-    def note_answers(self, store: Store, number: int) -> None:
-        """Write down what was on record when the reward of round `number` was fitted."""
-        taken = store.fingerprint(number)
-        gone = store.annotators.forgotten().people
-        note(self.path / f"{ANSWERS}-1-to-{number}-until-{taken.until}-forgotten-{gone}", taken.digest)
+    def note_answers(self, store: Store, number: int, name: str = ANSWERS) -> None:
+        """Write down what is on record of rounds 1 … `number`, which a reward is fitted to; under the name `ASKED`,
+        before that."""
+        gone, taken = store.annotators.gone(), store.fingerprint(number)
+        if store.annotators.gone() == gone:  # else somebody was forgotten meanwhile, before or after it was taken
+            note(self.path / f"{name}-1-to-{number}-until-{taken.until}-forgotten-{gone}", taken.digest)
+
+    def noting(self, store: Store, number: int, step: Step) -> Step:
+        """`step`, which also writes down what is on record of round `number`, from time to time."""
+        new = 0
+
+        def both(done: int) -> None:
+            nonlocal new
+            step(done)
+            new += done
+            if new >= NOTED_EVERY:
+                new = 0
+                self.note_answers(store, number, ASKED)
+
+        return both
 
     def check_answers(self, store: Store) -> None:
-        """Raise `InputError` where what was on record when a reward was fitted is not there as it was.
+        """Raise `InputError` where what was written down as being on record is not there as it was.
 
         Nothing can be said of what was on record before somebody was forgotten, whose rows are gone as they should be.
         """
-        gone = str(store.annotators.forgotten().people)
-        for name, digests in noted_beside(self.path / ANSWERS).items():
-            _, _, _, number, _, until, _, then = name.removeprefix(ANSWERS).split("-")
-            if digests and then == gone and store.fingerprint(int(number), until).digest not in digests:
+        noted = noted_beside(self.path / ANSWERS) | noted_beside(self.path / ASKED)
+        for name, digests in noted.items():
+            _, _, _, number, _, until, _, then = name.split("-")
+            if not digests or then != store.annotators.gone():
+                continue
+            # looked at again: somebody may be forgotten just now
+            if store.fingerprint(int(number), until).digest not in digests and then == store.annotators.gone():
                 raise InputError(
                     f"The database of {self.path} is damaged, or is an older copy: what it has of rounds 1 to {number} "
-                    "is not what a reward was fitted to; restore it from a copy."
+                    "is not what was asked, and on record, before; restore it from a copy."
                 )
 
     def explanations(self, through: int) -> Explanations:

@@ -37,6 +37,8 @@ KnownControl = Literal[
     "no_shortcut_cutout",
     "no_shortcut",
 ]
+A_YEAR = 365 * 24 * 60
+"""In minutes."""
 Setting = bool | int | float | str | list[float] | list[str]
 Plain = dict[str, "Setting | Plain"]
 """Settings as a file holds them, those of a record in a dictionary of their own."""
@@ -69,7 +71,7 @@ class StudySettings:
     """How the colours of two explanations are scaled for people: both in units of probability (`shared`), each by its
     own strongest weight (`own`), or as the reward is given them (`reward`)."""
     lease_minutes: float = 10
-    """For how many minutes a comparison is kept for the person who is being asked it, more than 0."""
+    """For how many minutes a comparison is kept for the person who is being asked it, more than 0, at most a year."""
     rounds: int = 4
     """How often explanations are compared, the reward learned and the classifier fine-tuned, at least 1."""
     comparisons_per_round: int = 250
@@ -152,8 +154,8 @@ class StudySettings:
             raise InputError(f"--overlap is the number of people who answer a comparison; found {self.overlap}.")
         if not 0 <= self.gold < 1:
             raise InputError(f"--gold is a share in [0, 1); found {self.gold}.")
-        if not self.lease_minutes > 0:
-            raise InputError(f"--lease-minutes must be greater than 0; found {self.lease_minutes}.")
+        if not 0 < self.lease_minutes <= A_YEAR:
+            raise InputError(f"--lease-minutes is more than 0 and at most {A_YEAR:,}; found {self.lease_minutes:g}.")
         if self.finetune.needs_relevance_map and self.reward.kind != "additive":
             raise InputError(
                 "finetune.counterexample_share and finetune.gradient_penalty need an additive reward, which "
