@@ -79,6 +79,26 @@ def test_a_whole_study_is_sound(whole: Path, capsys: pytest.CaptureFixture[str])
     assert "is sound" in capsys.readouterr().out
 
 
+def test_an_arm_whose_answers_are_gone_is_made_anew(folder: Path) -> None:
+    """As `check` says of an arm whose database is damaged."""
+    before = read_results(folder / "results.json")
+    shutil.rmtree(folder / "controls" / "random_answers")
+    for name in ("evaluations/random_answers.safetensors", "results.json"):
+        (folder / name).unlink()
+    assert Study.open(folder).run().arms == before.arms
+    assert not check_study(folder).damaged
+
+
+def test_a_folder_on_another_disk_is_no_loss(folder: Path, tmp_path: Path) -> None:
+    """Nothing that is there is to be deleted for what lies behind a link."""
+    shutil.move(folder / "explanations", tmp_path / "elsewhere")
+    (folder / "explanations").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "ring").symlink_to(folder)
+    found = check_study(folder)
+    assert not found.damaged
+    assert not found.to_make
+
+
 @pytest.mark.parametrize("name", [*MADE_ANEW, *RESTORED])
 def test_a_flipped_bit_is_named(folder: Path, name: str) -> None:
     for seed in range(FLIPS):

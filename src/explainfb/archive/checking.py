@@ -1,6 +1,7 @@
 """Whether a study is as it was written: every file, and what its databases have on record."""
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +55,7 @@ def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
         read_settings(folder / SETTINGS)  # which says what is there instead
     manifest = read_manifest(folder) if (folder / MANIFEST).is_file() else Manifest({}, 0)
     damaged = list(_damaged_manifest(manifest))
-    there = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    there = {path.relative_to(folder).as_posix(): path for path in sorted(_files_in(folder))}
     kept = {name: path for name, path in there.items() if is_kept(name)}
     sound, readable = 0, []
     for name, path in with_progress_bar(list(kept.items()), "checking"):
@@ -72,6 +73,18 @@ def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
     known = all(each.name != IDENTITY for each in damaged)
     damaged += _damaged_databases(folder, database, known=known)
     return StudyCheck(sound, tuple(readable), tuple(to_make), tuple(damaged))
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Also of folders that were moved to another disk, where a link to them was left; each once, if they are in a
+    ring."""
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (path for path in (Path(place, name) for name in files) if path.is_file())
 
 
 def _damaged_manifest(manifest: Manifest) -> Iterator[Damage]:

@@ -254,6 +254,11 @@ class Store:
         with self._database.read() as connection:
             return safekeeping.take(connection, through, until)
 
+    @_patient
+    def gone(self) -> str:
+        """What changes whenever rows of people are deleted, and at no other time."""
+        return self.annotators.gone()
+
     def write_setting(self, name: str, value: str) -> None:
         """Keep a setting that several processes share, such as the overlap."""
         with self._database.write() as connection:

@@ -8,7 +8,6 @@ import torch
 from explainfb.classifiers.classifier import Classifier, load_classifier
 from explainfb.core.errors import InputError
 from explainfb.core.manifest import note, note_removed, noted_beside
-from explainfb.core.progress import Step
 from explainfb.core.types import OutOfBagTest
 from explainfb.explanations.storage import Explanations, explanations_path, load_explanations
 from explainfb.results.json_file import read_stopped, write_stopped
@@ -19,9 +18,9 @@ from explainfb.store import Store
 
 CLASSIFIERS = "classifiers"
 ANSWERS, ASKED = "answers", "asked"
-"""How the manifest's names for what was on record begin: when a reward was fitted, and before."""
-NOTED_EVERY = 20
-"""After so many comparisons that people have answered, what is on record is written down."""
+"""How the manifest's names for what was on record when a reward was fitted, and for what was asked, begin."""
+NO_ANSWERS = "0.0.0.0"
+"""For a fingerprint of what was asked alone: the answers to it come later."""
 
 
 @dataclass(frozen=True)
@@ -64,43 +63,41 @@ class ArmFolder:
         """How well the reward of round `number` predicts answers that it was not fitted to."""
         return load_out_of_bag_test(self.reward_path(number))
 
-    def note_answers(self, store: Store, number: int, name: str = ANSWERS) -> None:
-        """Write down what is on record of rounds 1 … `number`, which a reward is fitted to; under the name `ASKED`,
-        before that."""
-        gone, taken = store.annotators.gone(), store.fingerprint(number)
-        if store.annotators.gone() == gone:  # else somebody was forgotten meanwhile, before or after it was taken
-            note(self.path / f"{name}-1-to-{number}-until-{taken.until}-forgotten-{gone}", taken.digest)
+    def note_asked(self, store: Store, number: int) -> None:
+        """Write down what rounds 1 … `number` ask, which people may be answering for weeks."""
+        name = self.path / f"{ASKED}-1-to-{number}"
+        if name.name not in noted_beside(self.path / ASKED):
+            note(name, store.fingerprint(number, NO_ANSWERS).digest)
 
-    def noting(self, store: Store, number: int, step: Step) -> Step:
-        """`step`, which also writes down what is on record of round `number`, from time to time."""
-        new = 0
+    def note_answers(self, store: Store, number: int) -> None:
+        """Write down what was on record when the reward of round `number` was fitted."""
+        gone, taken = store.gone(), store.fingerprint(number)
+        if store.gone() == gone:  # else somebody was forgotten meanwhile, before or after it was taken
+            note(self.path / f"{ANSWERS}-1-to-{number}-until-{taken.until}-forgotten-{gone}", taken.digest)
 
-        def both(done: int) -> None:
-            nonlocal new
-            step(done)
-            new += done
-            if new >= NOTED_EVERY:
-                new = 0
-                self.note_answers(store, number, ASKED)
-
-        return both
+    def forget_answers(self) -> None:
+        """Let what was written down of a database go that is not there any more, and is to be made anew."""
+        for name, digests in (noted_beside(self.path / ASKED) | noted_beside(self.path / ANSWERS)).items():
+            if digests:
+                note_removed(self.path / name)
 
     def check_answers(self, store: Store) -> None:
-        """Raise `InputError` where what was written down as being on record is not there as it was.
+        """Raise `InputError` where what was asked, or on record when a reward was fitted, is not there as it was.
 
         Nothing can be said of what was on record before somebody was forgotten, whose rows are gone as they should be.
         """
-        noted = noted_beside(self.path / ANSWERS) | noted_beside(self.path / ASKED)
-        for name, digests in noted.items():
-            _, _, _, number, _, until, _, then = name.split("-")
-            if not digests or then != store.annotators.gone():
+        damaged = f"The database of {self.path} is damaged, or is an older copy: what it has of rounds 1 to"
+        for name, digests in noted_beside(self.path / ASKED).items():
+            number = name.rpartition("-")[2]
+            if digests and store.fingerprint(int(number), NO_ANSWERS).digest not in digests:
+                raise InputError(f"{damaged} {number} is not what was asked; restore it from a copy.")
+        for name, digests in noted_beside(self.path / ANSWERS).items():
+            _, _, _, number, _, until, _, then = name.removeprefix(ANSWERS).split("-")
+            if not digests or then != store.gone():
                 continue
             # looked at again: somebody may be forgotten just now
-            if store.fingerprint(int(number), until).digest not in digests and then == store.annotators.gone():
-                raise InputError(
-                    f"The database of {self.path} is damaged, or is an older copy: what it has of rounds 1 to {number} "
-                    "is not what was asked, and on record, before; restore it from a copy."
-                )
+            if store.fingerprint(int(number), until).digest not in digests and then == store.gone():
+                raise InputError(f"{damaged} {number} is not what a reward was fitted to; restore it from a copy.")
 
     def explanations(self, through: int) -> Explanations:
         """What rounds 1 … `through` compare."""

@@ -31,7 +31,7 @@ from explainfb.rewards.features import ClassifierFeatures
 from explainfb.rewards.fitting import fit_ensemble
 from explainfb.rewards.validation import best_member_test, round_accuracy, save_out_of_bag_test
 from explainfb.store import Store
-from explainfb.study.arm_folder import ASKED, ArmFolder
+from explainfb.study.arm_folder import ArmFolder
 from explainfb.study.context import StudyContext
 from explainfb.study.explaining import explain_pool, rounds_that_differ
 from explainfb.study.rounds import Rounds
@@ -169,7 +169,7 @@ class RewardRounds(Rounds):
                 with timed(self.stage("choosing comparisons")):
                     self.store.add_comparisons(self.comparisons(pool), seed=settings.seed)
             self.files.check_answers(self.store)
-            self.files.note_answers(self.store, number, ASKED)  # it may be waited for longer than disks last
+            self.files.note_asked(self.store, number)
             with timed(self.stage("answers")):
                 self.gather(number)
             self.files.check_answers(self.store)
@@ -246,8 +246,7 @@ class PeopleRounds(RewardRounds):
         size = self.store.progress(number, overlap=overlap).asked
         check = partial(check_decided, held_out=self.answers.held_out)
         with self.context.progress.stage(self.title(number, "waiting for answers"), size) as step:
-            noting = self.files.noting(self.store, number, step)
-            wait_for_people(self.store, number, overlap=overlap, step=noting, check=check)
+            wait_for_people(self.store, number, overlap=overlap, step=step, check=check)
 
     @property
     def queries(self) -> QuerySettings:

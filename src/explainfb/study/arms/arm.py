@@ -98,7 +98,10 @@ class FinetunedArm:
             return MethodRounds(context=context, name=name, files=files, steps_by=self.method(context)).run()
         assert self.annotator is not None
         # a database of its own: the study's would mix these answers with those that feedback learns from
-        with Store(files.path / "answers.db") as store:
+        database = files.path / "answers.db"
+        if not database.is_file():
+            files.forget_answers()
+        with Store(database) as store:
             annotator = self.annotator(context)
             return SimulatedRounds(context=context, name=name, files=files, store=store, annotator=annotator).run()
 
