@@ -1,5 +1,6 @@
 """Rewards of closed rounds are learned anew from the answers that count, without asking anybody."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -19,19 +20,20 @@ PEOPLE = replace(TINY, rounds=2, crowd=(0.0, 0.5), finetune=replace(TINY.finetun
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[StudyContext, SimulatedRounds]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StudyContext, SimulatedRounds]]:
     """Two rounds that two people have answered, one of whom errs in half of what she says."""
     task = task_of(PEOPLE)
     folder = tmp_path_factory.mktemp("refit")
     begin_manifest(folder)
     context = StudyContext(folder=folder, settings=PEOPLE, task=task, device=torch.device("cpu"))
     save_classifier(train(task, settings=PEOPLE.training, seed=0), context.feedback_folder.classifier_path(0))
-    arm = feedback_rounds(context, Store(folder / "study.db"))
-    assert isinstance(arm, SimulatedRounds)
-    arm.run()
-    for number in (1, 2):
-        arm.store.close_round(number)
-    return context, arm
+    with Store(folder / "study.db") as store:
+        arm = feedback_rounds(context, store)
+        assert isinstance(arm, SimulatedRounds)
+        arm.run()
+        for number in (1, 2):
+            store.close_round(number)
+        yield context, arm
 
 
 def test_leaving_someone_out_is_told_and_learned(ran: tuple[StudyContext, SimulatedRounds]) -> None:
