@@ -24,6 +24,7 @@ ASK_NOBODY, TOLD = ("before", "random_exchange", "cutout", "constant_map"), ("or
 COMPARED = (*ASK_NOBODY, FEEDBACK, *TOLD)
 OTHERWISE = {
     "two superpixels, the classifier's features": "ring",
+    "the same with 252 answers": "ring-250",
     "whole explanations, the classifier's features": "ring-whole-explanations",
     "two superpixels, pixels": "ring-pixels",
     "whole explanations, pixels": "ring-neither",
@@ -45,7 +46,8 @@ def page_of(path: Path) -> Page:
     if len(otherwise) > 1:
         tables["halves"] = table(summary, otherwise, COLUMNS)
     tasks = only(summary, *TASKS.values())
-    return Page(tables, arms_figure(tasks, (SHIFTED, ECE)), all_tables(summary))
+    drawn = tasks if tasks.cells else summary
+    return Page(tables, arms_figure(drawn, (SHIFTED, ECE)), all_tables(summary))
 
 
 def groups_told_apart() -> list[Row]:
