@@ -33,7 +33,7 @@ def schedule(comparisons: int, rounds: int) -> list[int]:
         return [comparisons]
     first = round(FIRST_SHARE * comparisons)
     rates = FALLING / (np.arange(1, rounds) / rounds + FALLING)
-    ends = np.round((comparisons - first) * rates.cumsum() / rates.sum()).astype(int)
+    ends = np.round((comparisons - first) * np.cumsum(rates) / rates.sum()).astype(int)
     return [first, *np.diff(ends, prepend=0).tolist()]
 
 

@@ -63,7 +63,7 @@ def with_lime(
         predict,
         labels=(target,),
         top_labels=None,
-        num_features=int(segments.max()) + 1,
+        num_features=int(np.max(segments)) + 1,
         num_samples=len(masks),
         batch_size=batch,
         segmentation_fn=lambda picture: segments,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,7 +90,7 @@ class Asked:
     def __init__(self, case: Case, place: int) -> None:
         self.case, self.image = case, case.images[place]
         self.segments: IntArray = segment(self.image, SHAPES["leverage"].superpixels, SHAPES["leverage"].n_segments)
-        self.superpixels = int(self.segments.max()) + 1
+        self.superpixels = int(np.max(self.segments)) + 1
         self.perturber = Perturber(
             self.image[None], torch.from_numpy(self.segments)[None], SHAPES["leverage"].fill, case.background
         )

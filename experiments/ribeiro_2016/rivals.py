@@ -29,7 +29,7 @@ def greedy_words(predict: OnMasks, words: int, most: int, *, stop: bool = True) 
         without = np.repeat(kept[None], len(left), axis=0)
         without[np.arange(len(left)), left] = 0
         values = sign * predict(without)
-        best = int(values.argmin())
+        best = int(np.argmin(values))
         kept[left[best]] = 0
         found.append(int(left[best]))
         if stop and (values[best] > sign * 0.5) == (sign < 0) and values[best] != sign * 0.5:

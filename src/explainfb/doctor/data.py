@@ -57,7 +57,7 @@ def fed_to_network(setup: Setup, images: Tensor) -> Tensor:
 def class_balance(setup: Setup) -> Finding:
     """Every class has training images, the largest at most five times as many as the smallest."""
     names, counts = setup.task.class_names, _counts(setup.task.train, len(setup.task.class_names))
-    smallest, largest = int(counts.argmin()), int(counts.argmax())
+    smallest, largest = int(np.argmin(counts)), int(np.argmax(counts))
     seen = f"{counts[smallest]} of {names[smallest]!r} to {counts[largest]} of {names[largest]!r}"
     for split, name in ((setup.task.validation, "validation"), (setup.task.clean, "test")):
         missing = [names[label] for label, count in enumerate(_counts(split, len(names))) if count == 0]
@@ -200,4 +200,4 @@ def _simple_models(known: Split, asked: Split | None, seed: int) -> _Told:
             else model.fit(train, labels).predict(questions)
         )
         right = max(right, int((told == answers).sum()))
-    return _Told(right, len(answers), float(np.bincount(answers).max() / len(answers)))
+    return _Told(right, len(answers), float(np.max(np.bincount(answers)) / len(answers)))

@@ -130,7 +130,7 @@ class Explainer:
         """Whether every weight is known well enough, or the strongest superpixels stand apart from the rest."""
         found = sample.explain(target)
         assert found.standard_errors is not None
-        if NORMAL_95 * found.standard_errors.max() <= self.settings.precision:
+        if NORMAL_95 * np.max(found.standard_errors) <= self.settings.precision:
             return True
         strength = np.abs(found.weights)
         order = np.argsort(-strength, kind="stable")[: STRONGEST + 1]
@@ -149,7 +149,7 @@ class _PerturbedImage:
         device = explainer.classifier.device
         labels = torch.from_numpy(segments)[None].to(device)
         self.perturber = Perturber(image[None].to(device), labels, explainer.settings.fill, explainer.background)
-        self.superpixels = int(segments.max()) + 1
+        self.superpixels = int(np.max(segments)) + 1
         behind = self.perturber.draw(1, generator) if explainer.settings.fill == "data" else None
         self.behind = None if behind is None else behind[0]  # (1,) the background image behind the image itself
         self.plain: Tensor | None = None  # (classes,) of the image itself, once it was asked about

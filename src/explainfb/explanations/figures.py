@@ -79,9 +79,13 @@ def _number(ax: Axes, explanation: Drawable, indices: IntArray, *, beneath: bool
         # the piece's own pixel nearest to its middle, which a bent piece does not contain
         row, column = places[np.argmin(np.square(places - places.mean(0)).sum(1))]
         text = f"{explanation.weights[index]:+.2f}".replace("-", "\N{MINUS SIGN}")
-        bottom, room = places[:, 0].max() + 2, labels.shape[0] * 0.93
+        bottom, room = float(np.max(places[:, 0])) + 2, labels.shape[0] * 0.93
         row, edge = (
-            (row, "center") if not beneath else (bottom, "top") if bottom < room else (places[:, 0].min(), "bottom")
+            (row, "center")
+            if not beneath
+            else (bottom, "top")
+            if bottom < room
+            else (float(np.min(places[:, 0])), "bottom")
         )
         drawn_text = ax.text(column, row, text, ha="center", va=edge, fontsize=7)
         drawn_text.set_path_effects([patheffects.withStroke(linewidth=2, foreground="white")])

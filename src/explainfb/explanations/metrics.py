@@ -130,7 +130,7 @@ def sensitivity(
     size = float(np.linalg.norm(explanation.weights))
     if size == 0:
         raise InputError("Sensitivity is relative to the weights, and those of this explanation are all 0.")
-    return float(np.linalg.norm(moved - explanation.weights, axis=1).max()) / size
+    return float(np.max(np.linalg.norm(moved - explanation.weights, axis=1))) / size
 
 
 def changed_slightly(image: Tensor, radius: float, copies: int, seed: int) -> Tensor:

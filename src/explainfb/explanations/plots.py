@@ -215,9 +215,9 @@ def checked(image: Tensor | Pixels, explanation: Drawable) -> FloatArray:
             f"The explanation is of an image (1 or 3, {height}, {width}); found {pixels.shape}. Give the one image "
             "that was explained."
         )
-    if not 0 <= pixels.min() <= pixels.max() <= 1:
+    if not 0 <= np.min(pixels) <= np.max(pixels) <= 1:
         raise InputError(
-            f"Pixels must lie in [0, 1]; found {pixels.min():g} to {pixels.max():g}. Divide 8-bit pictures by 255."
+            f"Pixels must lie in [0, 1]; found {np.min(pixels):g} to {np.max(pixels):g}. Divide 8-bit pictures by 255."
         )
     return pixels
 

@@ -71,7 +71,7 @@ def segment(image: Tensor, method: Method = "grid", count: int = 49) -> IntArray
     kept = _KEPT.get(key)
     if kept is None:
         kept = _nearest_in_number(pixels, method, count).astype(np.int32)
-        if kept.max() == 0:  # one such picture must not end the explanation of all others
+        if np.max(kept) == 0:  # one such picture must not end the explanation of all others
             warnings.warn(
                 f"{method} finds a single superpixel in some pictures, which may be grainy or even; these are cut by a "
                 "grid instead.",
@@ -101,8 +101,8 @@ def _nearest_in_number(pixels: FloatArray, method: Method, count: int) -> IntArr
     for _ in range(TRIES):
         # both may skip labels
         found = np.unique(_cut(colours, method, asked), return_inverse=True)[1].reshape(colours.shape[:2])
-        number = int(found.max()) + 1
-        if best is None or abs(number - count) < abs(int(best.max()) + 1 - count):
+        number = int(np.max(found)) + 1
+        if best is None or abs(number - count) < abs(int(np.max(best)) + 1 - count):
             best = found
         if abs(number - count) <= CLOSE * count:
             break

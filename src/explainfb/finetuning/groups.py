@@ -146,7 +146,7 @@ def dfr(
     features, head = _given_to_head(tuned, known.images)
     scaler = StandardScaler().fit(features)
     scaled, labels, groups = scaler.transform(features), known.labels.numpy(), groups_of(known).numpy()
-    smallest = np.bincount(groups).min()
+    smallest = np.min(np.bincount(groups))
     draws = numpy_generator(seed, "balanced groups")
     weight, bias = torch.zeros_like(head.weight), torch.zeros(len(head.weight)).to(head.weight)
     for _ in range(BALANCED_FITS):

@@ -94,7 +94,7 @@ def clean_weights(picture: Picture, strengths: FloatArray) -> FloatArray:
 def noisy_weights(picture: Picture, strengths: FloatArray, *, seed: int) -> FloatArray:
     """(d,) as strong weights of either sign anywhere in the picture."""
     generator = numpy_generator(seed, "practice")
-    count = int(picture.cut.max()) + 1
+    count = int(np.max(picture.cut)) + 1
     used = max(4, count // 3)
 
     def scatter() -> FloatArray:

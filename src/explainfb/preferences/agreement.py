@@ -207,7 +207,7 @@ def _counts(answers: Sequence[StoredAnswer]) -> FloatArray:
     """(comparisons, values): how many people gave each of `JUDGEMENTS`."""
     _, index = np.unique([each.comparison.id for each in answers], return_inverse=True)
     kinds = len(JUDGEMENTS)
-    flat = np.bincount(index * kinds + _codes(answers), minlength=(index.max() + 1) * kinds)
+    flat = np.bincount(index * kinds + _codes(answers), minlength=(int(np.max(index)) + 1) * kinds)
     return flat.reshape(-1, kinds).astype(np.float64)
 
 

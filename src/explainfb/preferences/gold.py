@@ -43,7 +43,7 @@ def superpixels_of_gold(
     def alone(key: ExplanationKey, image: int, round_number: int) -> ExplanationKey:
         whole = explanations[ExplanationKey(f"round-{round_number - 1}", image)]
         made = gold_explanation(whole, relevance[image].numpy(), good=key.classifier == GOOD)
-        return ExplanationKey(key.classifier, image, int(made.weights.argmax()))
+        return ExplanationKey(key.classifier, image, int(np.argmax(made.weights)))
 
     return [
         replace(each, left=alone(each.left, image, each.round), right=alone(each.right, image, each.round))
@@ -59,7 +59,7 @@ def gold_explanation(explanation: Explanation, relevance: BoolArray, *, good: bo
     """
     inside = coverage(relevance, explanation.segments)  # (d,)
     # by the most or the least relevant superpixel where none, or all, lie mostly on it
-    wanted = inside >= min(0.5, inside.max()) if good else inside < max(0.5, inside.min() + 1e-9)
+    wanted = inside >= min(0.5, np.max(inside)) if good else inside < max(0.5, np.min(inside) + 1e-9)
     # as in the other pictures, nothing within its noise has a colour
     strength = np.abs(explanation.weights) * explanation.stands_out
     weights = strength * wanted

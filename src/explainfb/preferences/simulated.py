@@ -79,7 +79,7 @@ class SimulatedAnnotator:
         for index, key in enumerate(keys):
             generator = numpy_generator(self.seed, "annotator", self.name, "utility", key)
             if generator.random() < self.error_rate and len(keys) > 1:
-                said[index] = true[(index + generator.integers(1, len(keys))) % len(keys)]
+                said[index] = true[(index + int(generator.integers(1, len(keys)))) % len(keys)]
         return said
 
     def answer(self, comparison: Comparison, left: Explanation, right: Explanation) -> Answer:

@@ -148,7 +148,7 @@ class Ranking(Question):
     def reply(self, judge: Judge, item: Comparison, shown: Sequence[Explanation]) -> Reply:
         true = np.array([judge.utility(each, key.image) for each, key in zip(shown, item.shown, strict=True)])
         felt = judge.look(item).order(true)
-        best, worst = int(felt.argmax()), int(felt.argmin())
+        best, worst = int(np.argmax(felt)), int(np.argmin(felt))
         if best == worst or felt[best] - felt[worst] < ALIKE:
             return Reply(Answer.CANT_TELL)
         return Reply(Answer.RANKED, encode(best, worst), ease=float(np.ptp(true)), presses=2)

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -220,7 +221,7 @@ def _gallery_item(item: GalleryItem, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _reward_maps(maps: RewardMaps) -> list[dict[str, str]]:
     named = [("What should count", maps.should_count), ("What should not count", maps.should_not_count)]
-    scale = max(float(abs(values).max()) for _, values in named)
+    scale = max(float(np.max(np.abs(values))) for _, values in named)
     return [{"name": name, "source": plots.heat(None, values, scale)} for name, values in named]
 
 

@@ -45,7 +45,7 @@ def submodular_pick(weights: Weights, budget: int) -> Pick:
     free = np.ones(rows.shape[0], dtype=np.bool_)
     for _ in range(min(budget, rows.shape[0])):
         gains = np.where(free, rows @ left, -1.0)
-        best = int(gains.argmax())
+        best = int(np.argmax(gains))
         chosen.append(best)
         free[best] = False
         left[rows.indices[rows.indptr[best] : rows.indptr[best + 1]]] = 0.0

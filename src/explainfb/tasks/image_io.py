@@ -88,8 +88,8 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
     # Pillow's own conversion does not scale: 16-bit levels above 255 all become white, floats below 1 black
     levels = np.asarray(image).astype(np.float64)
     white = 1.0 if image.mode == "F" else 65535.0
-    if not (levels.min() >= 0 and levels.max() <= white):
-        found = f"holds grey levels in [{levels.min():g}, {levels.max():g}], expected [0, {white:g}]"
+    if not (np.min(levels) >= 0 and np.max(levels) <= white):
+        found = f"holds grey levels in [{np.min(levels):g}, {np.max(levels):g}], expected [0, {white:g}]"
         raise FileError(Path(name), found, "save it with 8 or 16 bits a pixel")
     grey = Image.fromarray(np.round(levels * (255 / white)).astype(np.uint8))
     transparent = image.info.get("transparency")  # one level, in as many bits as the picture's
