@@ -75,8 +75,9 @@ def test_no_file_of_the_study_is_served(app: App, path: str) -> None:
     try:
         with urllib.request.urlopen(app.base + path) as page:
             found = page.read()
-    except urllib.error.HTTPError as error:
-        found = error.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            found = refused.read()
     for secret in (b"lease_minutes", b"SQLite format"):
         assert secret not in found
 
