@@ -1,11 +1,15 @@
 """A visit to a study that asks more than comparisons: by keyboard, by pointing at the picture, and back again."""
 
+import time
 from pathlib import Path
 
 from app_visitors import NewVisitor, complaints, faults
 from explainfb.core.types import Answer
 from explainfb.questions import pointing
 from explainfb.testing.app_server import ask_instead, copy_study, served
+
+PATIENCE = 30
+"""Seconds that an answer may take to be on record."""
 
 
 def test_a_visit_that_is_asked_everything(new_visitor: NewVisitor, waiting_study: Path, tmp_path: Path) -> None:
@@ -53,9 +57,15 @@ def test_a_visit_that_is_asked_everything(new_visitor: NewVisitor, waiting_study
         found += complaints(visitor, "history")
         visitor.page.locator("[class*=st-key-change-] button").last.click()  # the first answer
         visitor.read("Your answer again: which numbered pieces should not count?")
+        with app.store as store:
+            asked_so_far = len(store.answers())
         visitor.press("g")
         visitor.read("All may count")
         with app.store as store:
+            # the page has the words from before, on a button, so that they do not say that the answer is on record
+            give_up = time.monotonic() + PATIENCE
+            while len(store.answers()) == asked_so_far and time.monotonic() < give_up:
+                time.sleep(0.05)
             said = [(event.answer, event.said) for event in store.answers() if event.current and event.answer]
         assert (Answer.RANKED, "best 3 worst 0") in said
         assert {(Answer.YES, None), (Answer.LEFT, None)} <= set(said)
