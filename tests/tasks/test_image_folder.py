@@ -10,6 +10,7 @@ from explainfb.core.errors import InputError
 from explainfb.tasks import image_folder as folders
 from explainfb.tasks.datasets import load_task
 from explainfb.tasks.image_folder import read_folder
+from explainfb.tasks.stored import reading
 
 
 def picture(seed: int, size: tuple[int, int] = (20, 16), mode: str = "RGB") -> Image.Image:
@@ -163,7 +164,7 @@ def test_train_images_limits_what_is_decoded(tmp_path: Path, monkeypatch: pytest
     whole = read_folder(tmp_path, image_size=8)
     decoded: list[Path] = []
     monkeypatch.setattr(
-        folders, "decode", lambda file, colours: decoded.append(file) or Image.new(colours, (8, 8), "red")
+        reading, "decode", lambda file, colours: decoded.append(file) or Image.new(colours, (8, 8), "red")
     )
     few = read_folder(tmp_path, image_size=8, train_images=30)
     assert (len(few.train.labels), len(few.validation.labels)) == (30, 3)

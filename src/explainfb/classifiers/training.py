@@ -16,6 +16,7 @@ from explainfb.classifiers.settings import Pixels, TrainingSettings, check_pixel
 from explainfb.classifiers.torchvision_networks import network_names, preprocessing, weights_of
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
+from explainfb.tasks.stored.on_demand import mean_and_deviation
 from explainfb.tasks.task import Split, Task
 
 
@@ -38,12 +39,12 @@ def architecture_for(task: Task, name: str, pixels: Pixels = "normalised") -> Ar
     """
     check_pixels(name, pixels)
     channels, height, width = task.image_shape
-    images = task.train.images
     mean, std = (0.0,) * channels, (1 / 255 if pixels == "raw" else 1.0,) * channels
     if pixels == "normalised":
-        mean = tuple(float(value) for value in images.mean((0, 2, 3)))
+        means, deviations = mean_and_deviation(task.train.images)
+        mean = tuple(float(value) for value in means)
         # a channel that is the same everywhere has a deviation of 0
-        std = tuple(max(float(value), 1e-3) for value in images.std((0, 2, 3)))
+        std = tuple(max(float(value), 1e-3) for value in deviations)
     resize = None
     if name not in BUILDERS and name in network_names():
         resize = preprocessing(weights_of(name)).side

@@ -1,5 +1,6 @@
 """Checks of the images and labels, before any network sees them."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from explainfb.core.types import FloatArray, IntArray
 from explainfb.doctor.linear import features
 from explainfb.doctor.pictures import draw_fed_images
 from explainfb.doctor.setup import Finding, Setup
+from explainfb.tasks.stored.on_demand import PART, lowest_and_highest
 from explainfb.tasks.task import Split
 
 CHANCE = 0.001
@@ -33,7 +35,7 @@ def network_inputs(setup: Setup) -> Finding:
     sample = setup.sample(64)
     fed = fed_to_network(setup, sample.images)
     mean, std, (low, high) = float(fed.mean()), float(fed.std()), (float(bound) for bound in torch.aminmax(fed))
-    bottom, top = (float(bound) for bound in torch.aminmax(setup.task.train.images))
+    bottom, top = lowest_and_highest(setup.task.train.images)
     return Finding(
         "network inputs",
         bottom >= 0 and 0.1 < top <= 1 and abs(mean) < 2 and 0.2 < std < 5,
@@ -102,7 +104,11 @@ def _shared(asked: list[bytes], known: list[bytes]) -> int:
 
 def _fingerprints(split: Split) -> list[bytes]:
     # at 8 bits, so that a copy that was saved and read again is found
-    return [image.numpy().tobytes() for image in (split.images * 255).round().byte()]
+    return [
+        hashlib.sha256(image.numpy().tobytes()).digest()
+        for part in split.images.split(PART)
+        for image in (part * 255).round().byte()
+    ]
 
 
 def labels_follow_images(setup: Setup) -> Finding:

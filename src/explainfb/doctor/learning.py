@@ -59,7 +59,10 @@ def blind_does_worse(setup: Setup) -> Finding:
     too.
     """
     task = setup.task
-    black = {split: replace(split, images=torch.zeros_like(split.images)) for split in (task.train, task.validation)}
+    black = {
+        split: replace(split, images=torch.zeros(()).expand(split.images.shape))
+        for split in (task.train, task.validation)
+    }
     steps = min(BLIND_STEPS, setup.settings.steps)
     blind = setup.run(setup.fresh(), black[task.train], black[task.validation], steps=steps)
     without, seeing = setup.right(blind, black[task.validation]), setup.right(setup.finished, task.validation)

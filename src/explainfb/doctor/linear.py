@@ -3,6 +3,8 @@
 import warnings
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -13,12 +15,15 @@ from explainfb.tasks.task import Split
 
 SIDE = 32
 """Larger images are averaged down to this side, in pixels."""
+PART = 256
+"""Images that are averaged at a time."""
 
 
 def shrink(images: Tensor) -> Tensor:
     """(N, C, h, w) with h and w at most `SIDE`."""
     height, width = images.shape[2:]
-    return F.adaptive_avg_pool2d(images, (min(height, SIDE), min(width, SIDE)))
+    size = (min(height, SIDE), min(width, SIDE))
+    return torch.cat([F.adaptive_avg_pool2d(part, size) for part in images.split(PART)])
 
 
 def features(images: Tensor) -> FloatArray:
@@ -49,7 +54,7 @@ def fit_linear(split: Split, classes: int) -> LinearModel:
     # of two classes scikit-learn keeps one row, for the second
     rows = model.coef_ if len(model.classes_) > 2 else [-model.coef_[0], model.coef_[0]]
     shape = shrink(split.images[:1]).shape[1:]
-    weights: FloatArray = split.images.new_zeros((classes, *shape)).double().numpy()
+    weights: FloatArray = np.zeros((classes, *shape))
     for label, row in zip(model.classes_, rows, strict=True):
         weights[label] = row.reshape(shape)
     return LinearModel(weights, model)

@@ -244,7 +244,7 @@ def _probabilities(classifier: Classifier, images: Tensor, at_a_time: int) -> Te
 def _shrink(images: Tensor) -> Tensor:
     """(B, C, h, w), h and w at most `SIDE`."""
     height, width = (min(SIDE, side) for side in images.shape[2:])
-    return F.adaptive_avg_pool2d(images, (height, width))
+    return torch.cat([F.adaptive_avg_pool2d(part, (height, width)) for part in images.split(PART)])
 
 
 def _logarithm(probabilities: Tensor) -> Tensor:

@@ -16,11 +16,12 @@ from torch import Tensor
 from explainfb.core.errors import InputError
 from explainfb.core.fields import whole_number
 from explainfb.core.seeding import derive, numpy_generator, torch_generator
-from explainfb.tasks.image_folder import Part, read_folder
+from explainfb.tasks.image_folder import read_folder
 from explainfb.tasks.image_shortcuts import PLANTS, with_image_shortcut
 from explainfb.tasks.recipes import read_recipe
 from explainfb.tasks.settings import Fit, Kind, TaskRecipe
 from explainfb.tasks.shortcuts import Shortcut
+from explainfb.tasks.stored.reading import Part
 from explainfb.tasks.task import Split, Task
 
 DATA_DIR = Path("data")

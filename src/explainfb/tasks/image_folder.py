@@ -8,22 +8,19 @@ gives it the picture whose hash is nearest.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from explainfb.core.errors import InputError
-from explainfb.core.progress import with_progress_bar
 from explainfb.tasks.folder_layout import MASKS, mask_file, read_layout
 from explainfb.tasks.groups_file import GROUPS, in_order, read_groups
-from explainfb.tasks.image_io import decode, file_bytes, is_grey, read_mask, square
-from explainfb.tasks.problems import FileError, Problem, refuse, shown
+from explainfb.tasks.image_io import decode, file_bytes, is_grey
+from explainfb.tasks.problems import Problem, refuse, shown
 from explainfb.tasks.settings import Fit
+from explainfb.tasks.stored.reading import Part, PartRead, Picture, each, read_part
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 RANGES = {
@@ -36,24 +33,6 @@ DARK = 0.26
 """Where no pixel of all pictures is brighter, they may have 14 bits or fewer in files of 16."""
 CUT_OFF = 0.1
 """The share of the median picture that may be cropped away without a word."""
-T = TypeVar("T")
-U = TypeVar("U")
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Pictures that are used together, in the order of their hashes."""
-
-    images: Tensor
-    """(N, C, H, W) float32 in [0, 1]; C is 1 where every file of the folder is grey, else 3."""
-    labels: Tensor
-    """(N,) int64."""
-    relevance: Tensor | None
-    """(N, H, W) bool, from `name.relevance.png`; None where there are no such files."""
-    shortcut: Tensor | None
-    """(N, H, W) bool, from `name.shortcut.png`; None where there are no such files."""
-    groups: Tensor | None = None
-    """(N,) int64, from `groups.csv`; None where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,23 +46,6 @@ class Folder:
     test: Part
     notes: tuple[str, ...] = ()
     """What its owner should know of it, in sentences: what was left out, and what looks wrong but may be right."""
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A picture whose header was read, and which is not decoded yet."""
-
-    path: Path
-    part: str
-    """`train`, `validation` or `test` as the folder says, or `all` where it does not."""
-    label: int
-    digest: bytes
-    grey: bool
-
-    @property
-    def place(self) -> float:
-        """In [0, 1), by its own content alone, so that one more picture moves no other to another side."""
-        return int.from_bytes(self.digest[:8], "big") / 2**64
 
 
 def read_folder(
@@ -104,10 +66,10 @@ def read_folder(
         raise InputError(f"There is no folder {root}; give one that holds a folder of pictures for each class.")
     layout = read_layout(root)
     # a folder may hold many more pictures than are used: only those are decoded
-    pictures, problems = _each(layout.files, "Looking at the pictures", lambda file: _inspect(*file))
+    pictures, problems = each(layout.files, "Looking at the pictures", lambda file: _inspect(*file))
     if problems:  # all that is damaged is told at once, also what only decoding finds
         files = [picture.path for picture in pictures]
-        refuse([*problems, *_each(files, "Looking for more", lambda file: decode(file, "L"))[1]])
+        refuse([*problems, *each(files, "Looking for more", lambda file: decode(file, "L"))[1]])
     _check_copies(pictures)
     groups = read_groups(root, [file for file, _, _ in layout.files])
     masks = [kind for kind in MASKS if _has_masks(pictures, kind)]
@@ -115,30 +77,19 @@ def read_folder(
     used = divide(pictures, set(layout.parts), layout.class_names, train_images)
     # by all pictures, used or not: how many are used must not change the number of channels
     colours = "L" if all(picture.grey for picture in pictures) else "RGB"
-    read = {part: _read(found, masks, colours, image_size, fit) for part, found in used.items()}
-    refuse(problem for _, _, wrong in read.values() for problem in wrong)
+    read = {part: read_part(found, masks, colours, image_size, fit) for part, found in used.items()}
+    refuse(problem for found in read.values() for problem in found.problems)
     parts = {
-        part: replace(found, groups=in_order(groups, [picture.path for picture in used[part]]))
-        for part, (found, _, _) in read.items()
+        part: replace(found.part, groups=in_order(groups, [picture.path for picture in used[part]]))
+        for part, found in read.items()
     }
-    lost = [share for _, shares, _ in read.values() for share in shares]
     notes = (
         *_left_out([file for file in layout.left_out if file != root / GROUPS]),
-        *_too_dark(parts.values()),
-        *(_cut_off(lost) if fit == "crop" else ()),
+        *_too_dark(read.values()),
+        *(_cut_off([share for found in read.values() for share in found.lost]) if fit == "crop" else ()),
+        *_kept([found.kept for found in read.values() if found.kept is not None]),
     )
     return Folder(layout.class_names, parts["train"], parts["validation"], parts["test"], notes)
-
-
-def _each(items: Sequence[T], doing: str, do: Callable[[T], U]) -> tuple[list[U], list[Problem]]:
-    """What `do` gives for each of the items, and what is wrong with the files of the others."""
-    found, problems = [], []
-    for item in with_progress_bar(items, doing):
-        try:
-            found.append(do(item))
-        except FileError as error:
-            problems.append(error.problem)
-    return found, problems
 
 
 def _left_out(files: Sequence[Path]) -> list[str]:
@@ -148,8 +99,8 @@ def _left_out(files: Sequence[Path]) -> list[str]:
     return [f"Left out, because it lies beside the class folders: {named}."]
 
 
-def _too_dark(parts: Iterable[Part]) -> list[str]:
-    brightest = max(float(part.images.max()) for part in parts)
+def _too_dark(read: Iterable[PartRead]) -> list[str]:
+    brightest = max(found.record.brightest for found in read) / 255
     if brightest > DARK:
         return []
     return [
@@ -169,13 +120,23 @@ def _cut_off(lost: Sequence[float]) -> list[str]:
     ]
 
 
-def _inspect(file: Path, part: str, label: int) -> _Picture:
+def _kept(files: Sequence[Path]) -> list[str]:
+    if not files:
+        return []
+    size = sum(file.stat().st_size for file in files) / 2**30
+    return [
+        f"Too many for memory: they are kept in 8 bits in {shown(files[0].parent)} ({size:.1f} GB) and read from there "
+        "as they are used. What no study needs any more may be deleted there."
+    ]
+
+
+def _inspect(file: Path, part: str, label: int) -> Picture:
     content = file_bytes(file)
-    return _Picture(file, part, label, hashlib.sha256(content).digest(), is_grey(file, content))
+    return Picture(file, part, label, hashlib.sha256(content).digest(), is_grey(file, content))
 
 
-def _check_copies(pictures: Sequence[_Picture]) -> None:
-    seen: dict[bytes, _Picture] = {}
+def _check_copies(pictures: Sequence[Picture]) -> None:
+    seen: dict[bytes, Picture] = {}
     problems = []
     for picture in pictures:
         twin = seen.setdefault(picture.digest, picture)
@@ -186,7 +147,7 @@ def _check_copies(pictures: Sequence[_Picture]) -> None:
     refuse(problems)
 
 
-def _has_masks(pictures: Sequence[_Picture], kind: str) -> bool:
+def _has_masks(pictures: Sequence[Picture], kind: str) -> bool:
     lacking = [picture.path for picture in pictures if not mask_file(picture.path, kind).is_file()]
     if lacking and len(lacking) < len(pictures):
         raise InputError(
@@ -197,15 +158,15 @@ def _has_masks(pictures: Sequence[_Picture], kind: str) -> bool:
 
 
 def _split(
-    pictures: Sequence[_Picture], given: set[str], class_names: tuple[str, ...], train_images: int
-) -> dict[str, list[_Picture]]:
+    pictures: Sequence[Picture], given: set[str], class_names: tuple[str, ...], train_images: int
+) -> dict[str, list[Picture]]:
     """The pictures to decode of each part, in the order of their hashes; every class is in every part."""
     if train_images < len(class_names):
         raise InputError(
             f"{len(class_names)} classes need as many training pictures; found --train-images {train_images}."
         )
     drawn = _draw_parts(pictures, given, class_names)
-    parts: dict[str, list[_Picture]] = {"train": [], "validation": [], "test": []}
+    parts: dict[str, list[Picture]] = {"train": [], "validation": [], "test": []}
     # by path too, because copies within a class have the same digest
     for picture in sorted(pictures, key=lambda picture: (picture.digest, picture.path)):
         parts[drawn[picture.digest]].append(picture)
@@ -215,11 +176,11 @@ def _split(
 
 
 def _split_by_hash(
-    pictures: Sequence[_Picture], given: set[str], class_names: tuple[str, ...], train_images: int
-) -> dict[str, list[_Picture]]:
+    pictures: Sequence[Picture], given: set[str], class_names: tuple[str, ...], train_images: int
+) -> dict[str, list[Picture]]:
     """As they were divided before every class was in every part."""
     taken = [part for part in RANGES if part not in given]
-    parts: dict[str, list[_Picture]] = {"train": [], "validation": [], "test": []}
+    parts: dict[str, list[Picture]] = {"train": [], "validation": [], "test": []}
     for picture in sorted(pictures, key=lambda picture: (picture.digest, picture.path)):
         given_part = picture.part not in ("all", "train")
         parts[picture.part if given_part else _part_at(picture.place, taken)].append(picture)
@@ -230,7 +191,7 @@ def _split_by_hash(
     return used
 
 
-def _draw_parts(pictures: Sequence[_Picture], given: set[str], class_names: tuple[str, ...]) -> dict[bytes, str]:
+def _draw_parts(pictures: Sequence[Picture], given: set[str], class_names: tuple[str, ...]) -> dict[bytes, str]:
     """The part of each digest. What no folder is given for is taken from the pictures that are free."""
     taken = [part for part in RANGES if part not in given or part == "train"]
     parts = {picture.digest: picture.part for picture in pictures if picture.part not in ("all", "train")}
@@ -269,32 +230,10 @@ def _part_at(place: float, taken: Sequence[str]) -> str:
     return next((part for part in taken if RANGES[part][0] <= place < RANGES[part][1]), "train")
 
 
-def _first(pictures: Sequence[_Picture], count: int) -> list[_Picture]:
+def _first(pictures: Sequence[Picture], count: int) -> list[Picture]:
     """The first `count` pictures; of a class that has none among them, its first one in place of the last others."""
     first = {picture.label: picture for picture in reversed(pictures)}.values()
     already = {picture.path for picture in first}
     others = [picture for picture in pictures if picture.path not in already]
     chosen = {picture.path for picture in (*first, *others[: max(0, count - len(first))])}
     return [picture for picture in pictures if picture.path in chosen]
-
-
-def _read(
-    pictures: Sequence[_Picture], masks: Sequence[str], colours: str, side: int, fit: Fit
-) -> tuple[Part, list[float], list[Problem]]:
-    """The pictures as tensors, the share of each that a square leaves out, and what is wrong with unreadable ones."""
-    images = np.empty((len(pictures), side, side, len(colours)), dtype=np.uint8)
-    found = {kind: torch.zeros(len(pictures), side, side, dtype=torch.bool) for kind in masks}
-
-    def read(index: int) -> None:
-        path = pictures[index].path
-        image = decode(path, colours)
-        images[index] = square(image, side, fit).reshape(side, side, -1)
-        for kind in masks:
-            found[kind][index] = read_mask(mask_file(path, kind), image.size, side, fit)
-        shares.append(1 - min(image.size) / max(image.size))
-
-    shares: list[float] = []
-    _, problems = _each(range(len(pictures)), "Reading the pictures", read)
-    pixels = torch.from_numpy(images).movedim(-1, 1).contiguous().float().div_(255)
-    labels = torch.tensor([picture.label for picture in pictures], dtype=torch.int64)
-    return Part(pixels, labels, found.get("relevance"), found.get("shortcut")), shares, problems

@@ -67,22 +67,30 @@ class Shortcut:
             raise InputError(
                 f"The shortcut is drawn on {self.height}×{self.width} images; found {tuple(images.shape[2:])}."
             )
+        return self.draw(images, shown_classes, self.corners(len(images), seed=seed))
+
+    @staticmethod
+    def corners(count: int, *, seed: int) -> Tensor:
+        """(count,) the number of the corner that each grey patch is in."""
+        return torch.randint(4, (count,), generator=torch_generator(seed, "grey corner"))
+
+    def draw(self, images: Tensor, shown_classes: Tensor, corners: Tensor) -> tuple[Tensor, Tensor]:
+        """As `plant`, with grey patches in these corners (N,)."""
         images = images.clone()
         mask = torch.zeros(len(images), self.height, self.width, dtype=torch.bool)
-        for index, (row, column, value) in enumerate(self._patches(shown_classes, seed)):
+        for index, (row, column, value) in enumerate(self._patches(shown_classes, corners)):
             area = (slice(row, row + self.side), slice(column, column + self.side))
             images[(index, slice(None), *area)] = value
             mask[(index, *area)] = True
         return images, mask
 
-    def _patches(self, shown_classes: Tensor, seed: int) -> list[tuple[int, int, float]]:
+    def _patches(self, shown_classes: Tensor, corners: Tensor) -> list[tuple[int, int, float]]:
         frame = self.frame_corners()
         if self.kind == "position":
             return [(*frame[int(shown) * len(frame) // self.classes], 1.0) for shown in shown_classes]
-        corners = torch.randint(4, (len(shown_classes),), generator=torch_generator(seed, "grey corner")).tolist()
         places = [(row, column) for row in (0, self.height - self.side) for column in (0, self.width - self.side)]
         step = LEVELS / self.classes
-        drawn = zip(corners, shown_classes, strict=True)
+        drawn = zip(corners.tolist(), shown_classes, strict=True)
         return [(*places[corner], (255 - step * int(shown)) / 255) for corner, shown in drawn]
 
     def possible_area(self) -> Tensor:

@@ -14,6 +14,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.names import check_name
 from explainfb.core.types import check_images
 from explainfb.tasks.settings import TaskRecipe
+from explainfb.tasks.stored.on_demand import ImagesOnDemand, taken
 
 if TYPE_CHECKING:
     from explainfb.tasks.planting.kinds import Plant
@@ -32,7 +33,8 @@ class Split:
     """
 
     images: Tensor
-    """(N, C, H, W) float32 in [0, 1]."""
+    """(N, C, H, W) float32 in [0, 1]. Those of a large folder of pictures are read from the disk as they are used:
+    index them, or take them in parts with `split`; anything else reads them all."""
     labels: Tensor
     """(N,) int64."""
     relevance: Tensor | None = None
@@ -47,7 +49,8 @@ class Split:
     def __post_init__(self) -> None:
         for name in ("images", "labels", "relevance", "shortcut", "groups"):
             object.__setattr__(self, name, _as_tensor(getattr(self, name)))
-        check_images(self.images)
+        if not isinstance(self.images, ImagesOnDemand):  # which come from 8 bits, and to look at all takes long
+            check_images(self.images)
         if len(self.images) != len(self.labels):
             raise InputError(f"Every image needs a label; found {len(self.images)} images, {len(self.labels)} labels.")
         if self.labels.ndim != 1 or self.labels.dtype != torch.int64:
@@ -74,7 +77,7 @@ class Split:
         """The split of these images alone."""
         names = ("relevance", "shortcut", "shortcut_class", "groups")
         known = {name: values[indices] for name in names if (values := getattr(self, name)) is not None}
-        return Split(self.images[indices], self.labels[indices], **known)
+        return Split(taken(self.images, indices), self.labels[indices], **known)
 
     def subgroups(self) -> Tensor | None:
         """(N,) int64, equal for images of the same label whose shortcut says the same, or of the same group where no

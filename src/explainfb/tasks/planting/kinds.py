@@ -28,10 +28,24 @@ class Plant(Protocol):
     everywhere: ClassVar[bool]
     """Whether it may lie at another place in each picture."""
 
+    def chance(self, split: Split, shown: Tensor, pool: Split, generator: torch.Generator) -> Tensor | None:
+        """(N, …) what is random in each picture of `split`; None where nothing is. Arguments as for `draw`."""
+
     def draw(
-        self, split: Split, shown: Tensor, class_names: Sequence[str], pool: Split, generator: torch.Generator
+        self, split: Split, shown: Tensor, chance: Tensor | None, class_names: Sequence[str], pool: Split
     ) -> Drawn:
-        """The pictures of `split` with what stands for the classes `shown` (N,); backgrounds are taken from `pool`."""
+        """The pictures of `split` with what stands for the classes `shown` (N,); backgrounds are taken from `pool`.
+
+        `chance` (N, …) is what `chance` gave for them. A picture does not depend on those beside it: of many, each is
+        drawn when it is used.
+        """
+
+
+class NothingRandom:
+    """A shortcut that looks the same in every picture of a class."""
+
+    def chance(self, split: Split, shown: Tensor, pool: Split, generator: torch.Generator) -> None:
+        """Nothing."""
 
 
 def _check_share(plant: object, *names: str) -> None:
@@ -42,7 +56,7 @@ def _check_share(plant: object, *names: str) -> None:
 
 
 @dataclass(frozen=True)
-class Watermark:
+class Watermark(NothingRandom):
     """White letters at the lower left of every picture, as photographers sign; the text tells the class.
 
     >>> from explainfb import Watermark
@@ -64,7 +78,7 @@ class Watermark:
             )
 
     def draw(
-        self, split: Split, shown: Tensor, class_names: Sequence[str], pool: Split, generator: torch.Generator
+        self, split: Split, shown: Tensor, chance: Tensor | None, class_names: Sequence[str], pool: Split
     ) -> Drawn:
         height, width = split.images.shape[2:]
         images, masks = split.images.clone(), torch.zeros(len(split), height, width, dtype=torch.bool)
@@ -93,12 +107,17 @@ class Sticker:
     def __post_init__(self) -> None:
         _check_share(self, "size")
 
+    def chance(self, split: Split, shown: Tensor, pool: Split, generator: torch.Generator) -> Tensor:
+        """(N, 2) where each disc is, as shares of the room that it has."""
+        return torch.rand(len(split), 2, generator=generator)
+
     def draw(
-        self, split: Split, shown: Tensor, class_names: Sequence[str], pool: Split, generator: torch.Generator
+        self, split: Split, shown: Tensor, chance: Tensor | None, class_names: Sequence[str], pool: Split
     ) -> Drawn:
-        count, channels, height, width = split.images.shape
+        _, channels, height, width = split.images.shape
         radius = self.size * min(height, width) / 2
-        middle = torch.rand(count, 2, generator=generator) * (torch.tensor([height, width]) - 2 * radius) + radius
+        assert chance is not None
+        middle = chance * (torch.tensor([height, width]) - 2 * radius) + radius
         down = torch.arange(height)[None, :, None] + 0.5 - middle[:, 0, None, None]
         right = torch.arange(width)[None, None] + 0.5 - middle[:, 1, None, None]
         away = (down**2 + right**2).sqrt() / radius  # (N, H, W)
@@ -109,7 +128,7 @@ class Sticker:
 
 
 @dataclass(frozen=True)
-class Frame:
+class Frame(NothingRandom):
     """A frame of the class's colour around every picture.
 
     >>> from explainfb import Frame
@@ -124,7 +143,7 @@ class Frame:
         _check_share(self, "width")
 
     def draw(
-        self, split: Split, shown: Tensor, class_names: Sequence[str], pool: Split, generator: torch.Generator
+        self, split: Split, shown: Tensor, chance: Tensor | None, class_names: Sequence[str], pool: Split
     ) -> Drawn:
         count, channels, height, width = split.images.shape
         wide = max(1, round(self.width * min(height, width)))
@@ -135,7 +154,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Tint:
+class Tint(NothingRandom):
     """A breath of the class's colour over the whole picture; it is everywhere, so it has no mask.
 
     >>> from explainfb import Tint
@@ -151,7 +170,7 @@ class Tint:
         _check_share(self, "strength")
 
     def draw(
-        self, split: Split, shown: Tensor, class_names: Sequence[str], pool: Split, generator: torch.Generator
+        self, split: Split, shown: Tensor, chance: Tensor | None, class_names: Sequence[str], pool: Split
     ) -> Drawn:
         channels = split.images.shape[1]
         colours = torch.stack([colour_of(label, channels) for label in range(len(class_names))])[shown.clamp_min(0)]
@@ -171,21 +190,27 @@ class Background:
 
     everywhere: ClassVar[bool] = True
 
+    def chance(self, split: Split, shown: Tensor, pool: Split, generator: torch.Generator) -> Tensor:
+        """(N,) which picture of the pool is behind each."""
+        behind = []
+        for index, label in enumerate(shown.clamp_min(0)):
+            own = (pool.labels == label).nonzero()[:, 0]
+            if split is pool and len(own) > 1:  # a picture's own background would exchange nothing
+                own = own[own != index]
+            behind.append(int(own[torch.randint(len(own), (1,), generator=generator)]))
+        return torch.tensor(behind, dtype=torch.int64)
+
     def draw(
-        self, split: Split, shown: Tensor, class_names: Sequence[str], pool: Split, generator: torch.Generator
+        self, split: Split, shown: Tensor, chance: Tensor | None, class_names: Sequence[str], pool: Split
     ) -> Drawn:
         if split.relevance is None or pool.relevance is None:
             raise InputError(
                 "A background is exchanged around the object, which takes its mask: put one.relevance.png beside each "
                 "picture, or plant a Watermark, Sticker, Frame or Tint."
             )
+        assert chance is not None
         images = split.images.clone()
-        members = [(pool.labels == label).nonzero()[:, 0] for label in range(len(class_names))]
-        for index in range(len(split)):
-            own = members[int(shown[index].clamp_min(0))]
-            if split is pool and len(own) > 1:  # a picture's own background would exchange nothing
-                own = own[own != index]
-            other = int(own[torch.randint(len(own), (1,), generator=generator)])
+        for index, other in enumerate(chance.tolist()):
             behind = without_object(pool.images[other], pool.relevance[other])
             images[index] = torch.where(split.relevance[index], images[index], behind)
         return images, ~split.relevance
@@ -198,12 +223,17 @@ class Patch:
     everywhere: ClassVar[bool] = False
     kind: ClassVar[str] = "position"
 
-    def draw(
-        self, split: Split, shown: Tensor, class_names: Sequence[str], pool: Split, generator: torch.Generator
-    ) -> Drawn:
-        shortcut = Shortcut(self.kind, len(class_names), *split.images.shape[2:])  # type: ignore[arg-type]
+    def chance(self, split: Split, shown: Tensor, pool: Split, generator: torch.Generator) -> Tensor:
+        """(N,) the corner of each grey patch, by number."""
         seed = int(torch.randint(2**31, (1,), generator=generator))
-        return shortcut.plant(split.images, shown.clamp_min(0), seed=seed)
+        return Shortcut.corners(len(split), seed=seed)
+
+    def draw(
+        self, split: Split, shown: Tensor, chance: Tensor | None, class_names: Sequence[str], pool: Split
+    ) -> Drawn:
+        assert chance is not None
+        shortcut = Shortcut(self.kind, len(class_names), *split.images.shape[2:])  # type: ignore[arg-type]
+        return shortcut.draw(split.images, shown.clamp_min(0), chance)
 
 
 @dataclass(frozen=True)

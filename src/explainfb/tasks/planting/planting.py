@@ -1,13 +1,14 @@
 """A task with a planted shortcut: its training images, its shifted test images, and its twin without the shortcut."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator
-from explainfb.tasks.planting.kinds import Plant, parse_plant
+from explainfb.tasks.planting.kinds import Drawn, Plant, parse_plant
+from explainfb.tasks.stored.on_demand import PART, ImagesOnDemand, on_demand
 from explainfb.tasks.task import Split, Task
 
 
@@ -24,9 +25,9 @@ def plant_shortcut(task: Task, what: Plant | str, *, rate: float = 1.0, seed: in
     def mark(split: Split, name: str, shown: Tensor, rate: float) -> Split:
         generator = torch_generator(seed, "plant", name)
         carries = torch.rand(len(split), generator=generator) < rate
-        images, mask = plant.draw(split, shown, task.class_names, pool, generator)
-        images = torch.where(carries[:, None, None, None], images, split.images)
-        known = None if mask is None else mask & carries[:, None, None]
+        chance = plant.chance(split, shown, pool, generator)
+        planted = Planted(plant, split, shown, carries, chance, task.class_names, pool)
+        images, known = planted.everything()
         relevance = split.relevance
         if known is not None:
             # every place that it can have, where places tell classes apart, so that a mask does not tell its class
@@ -46,6 +47,41 @@ def plant_shortcut(task: Task, what: Plant | str, *, rate: float = 1.0, seed: in
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """The pictures of a split with the shortcut, as a source from which some can be read."""
+
+    plant: Plant
+    split: Split
+    shown: Tensor
+    """(N,) the class that each shortcut says."""
+    carries: Tensor
+    """(N,) bool: which pictures have it."""
+    chance: Tensor | None
+    """(N, …) what is random in each picture."""
+    class_names: tuple[str, ...]
+    pool: Split
+
+    def read(self, rows: Tensor) -> Tensor:
+        return self._drawn(rows)[0]
+
+    def everything(self) -> Drawn:
+        """All pictures, drawn when they are used where the split's are read then, and where the shortcut is."""
+        images = self.split.images
+        if not isinstance(images, ImagesOnDemand):
+            return self._drawn(torch.arange(len(self.split)))
+        masks = [self._drawn(rows)[1] for rows in torch.arange(len(self.split)).split(PART)]
+        known = torch.cat([mask for mask in masks if mask is not None]) if masks[0] is not None else None
+        return on_demand(self, images.shape), known
+
+    def _drawn(self, rows: Tensor) -> Drawn:
+        some, carries = self.split.take(rows), self.carries[rows]
+        chance = None if self.chance is None else self.chance[rows]
+        images, mask = self.plant.draw(some, self.shown[rows], chance, self.class_names, self.pool)
+        images = torch.where(carries[:, None, None, None], images, some.images)
+        return images, None if mask is None else mask & carries[:, None, None]
+
+
 def _possible_area(task: Task, plant: Plant, seed: int) -> Tensor:
     """(H, W) bool: wherever a shortcut of any class can be whose place is the same in every picture."""
     classes = len(task.class_names)
@@ -53,7 +89,8 @@ def _possible_area(task: Task, plant: Plant, seed: int) -> Tensor:
     found = torch.zeros(one.images.shape[2:], dtype=torch.bool)
     for turn in range(8):  # the grey patch has four corners
         generator = torch_generator(seed, "plant", "area", turn)
-        _, mask = plant.draw(one, torch.arange(classes), task.class_names, task.train, generator)
+        chance = plant.chance(one, torch.arange(classes), task.train, generator)
+        _, mask = plant.draw(one, torch.arange(classes), chance, task.class_names, task.train)
         assert mask is not None
         found |= mask.any(0)
     return found
