@@ -39,6 +39,9 @@ def fill(root: Path, *folders: str, count: int = 4) -> Path:
         ("train", "Test"),
         ("training_set", "test_set", "single_prediction"),
         ("Training", "extra"),
+        ("train", "test", "test_shifted"),
+        ("train", "Test-Shifted"),
+        ("train", "shifted"),
     ],
 )
 def test_folders_called_nearly_as_the_parts_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:

@@ -119,7 +119,7 @@ def test_refusals_of_tasks(pets: Pets) -> None:
     task = folder(pets(masks=False), size=32, fit="pad")
     with pytest.raises(InputError, match=r"one\.relevance\.png"):
         task.plant("background")
-    with pytest.raises(InputError, match="has a shortcut already"):
+    with pytest.raises(InputError, match="misleads, already"):
         load_task("digits-decoy").plant("frame")
     with pytest.raises(InputError, match="rate of a planted shortcut"):
         task.plant("frame", rate=0)

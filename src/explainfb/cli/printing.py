@@ -43,10 +43,12 @@ def say_data(console: Console, task: "Task") -> None:
 
 
 def _say_pictures(console: Console, task: "Task") -> None:
-    parts = (task.train, task.validation, task.clean)
-    counts = [part.labels.bincount(minlength=len(task.class_names)).tolist() for part in parts]
+    parts = {"training": task.train, "validation": task.validation, "test": task.clean}
+    if task.shifted is not None and task.shifted.shortcut_class is None:  # pictures of their own, and none planted
+        parts["shifted test"] = task.shifted
+    counts = [part.labels.bincount(minlength=len(task.class_names)).tolist() for part in parts.values()]
     classes = (f"{name} {' + '.join(map(str, each))}" for name, *each in zip(task.class_names, *counts, strict=True))
-    say(console, f"Classes, with training + validation + test pictures: {', '.join(classes)}")
+    say(console, f"Classes, with {' + '.join(parts)} pictures: {', '.join(classes)}")
     masks = [kind for kind in ("relevance", "shortcut") if getattr(task.train, kind) is not None]
     side = task.image_shape[-1]
     colours = "grey" if task.image_shape[0] == 1 else "in colour"

@@ -88,6 +88,9 @@ def separate_splits(setup: Setup) -> Finding:
         f"{len(test)} test images in training": _shared(test, train) / len(test),
         f"{len(test)} test images in validation": _shared(test, validation) / len(test),
     }
+    if task.shifted is not None and task.shifted.shortcut_class is None:  # other pictures than the test's
+        shifted = _fingerprints(task.shifted)
+        repeats[f"{len(shifted)} shifted test images in training"] = _shared(shifted, train) / len(shifted)
     return Finding(
         "separate splits",
         max(repeats.values()) <= 0.005,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from torch import Tensor
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import FloatArray
@@ -54,13 +55,10 @@ def _against(
 
 def _outcomes(evaluation: Evaluation) -> dict[Measure, FloatArray]:
     """What is compared: a value for each image, 0 or 1, or for the calibration error a single one."""
-    labels = evaluation.labels
-    measured = {CLEAN: evaluation.clean_logits, SHIFTED: evaluation.shifted_logits}
-    found: dict[Measure, FloatArray] = {
-        measure: (~wrong_outputs(logits, labels)).double().numpy()
-        for measure, logits in measured.items()
-        if logits is not None
-    }
+    labels = evaluation.test_labels
+    found: dict[Measure, FloatArray] = {CLEAN: _correct(evaluation.clean_logits, evaluation.labels)}
+    if evaluation.shifted_logits is not None:
+        found[SHIFTED] = _correct(evaluation.shifted_logits, labels)
     # one resample, because only the estimate is wanted
     error = calibration_error(evaluation.test_logits.double().softmax(1), labels, seed=0, resamples=1)
     found[ECE] = np.array([error.estimate])
@@ -69,9 +67,14 @@ def _outcomes(evaluation: Evaluation) -> dict[Measure, FloatArray]:
     return found
 
 
+def _correct(logits: Tensor, labels: Tensor) -> FloatArray:
+    correct: FloatArray = (~wrong_outputs(logits, labels)).double().numpy()
+    return correct
+
+
 def _noise(evaluations: Sequence[Evaluation]) -> float:
     """What noise adds to calibration errors at most, mean over the seeds."""
-    each = [calibration_noise(one.test_logits.double().softmax(1), one.labels, seed=0) for one in evaluations]
+    each = [calibration_noise(one.test_logits.double().softmax(1), one.test_labels, seed=0) for one in evaluations]
     return float(np.mean(each))
 
 

@@ -49,7 +49,7 @@ class Evaluation:
     shifted_logits: Tensor | None
     """(N, classes) on the shifted ones; None for a task without a shortcut."""
     labels: Tensor
-    """(N,)"""
+    """(N,) of the clean test images."""
     shortcut_shares: FloatArray | None
     """(n,) share of each explained image's absolute weight that lies on its shortcut."""
     robust: tuple[RobustAccuracy, ...]
@@ -57,10 +57,17 @@ class Evaluation:
     """(N,) int64: the group of each test image, by its label and what its shortcut says; None where that is unknown."""
     faithfulness: Faithfulness | None = None
     """Of each measure of faithfulness, one value for each of some explained images; None where it was not measured."""
+    shifted_labels: Tensor | None = None
+    """(M,) of the shifted images, where these are other pictures than the clean ones; else None."""
 
     @property
     def test_logits(self) -> Tensor:
         return self.clean_logits if self.shifted_logits is None else self.shifted_logits
+
+    @property
+    def test_labels(self) -> Tensor:
+        """Of the images of `test_logits`."""
+        return self.labels if self.shifted_labels is None else self.shifted_labels
 
 
 def evaluate(
@@ -112,6 +119,7 @@ def evaluate(
         robust=tuple(robust),
         groups=task.test.subgroups(),
         faithfulness=faithfulness,
+        shifted_labels=None if torch.equal(task.test.labels, task.clean.labels) else task.test.labels,
     )
 
 
@@ -163,6 +171,8 @@ def save_evaluation(evaluation: Evaluation, path: Path) -> None:
     tensors = {"clean_logits": evaluation.clean_logits, "labels": evaluation.labels}
     if evaluation.shifted_logits is not None:
         tensors["shifted_logits"] = evaluation.shifted_logits
+    if evaluation.shifted_labels is not None:
+        tensors["shifted_labels"] = evaluation.shifted_labels
     if evaluation.groups is not None:
         tensors["groups"] = evaluation.groups
     for name, values in (evaluation.faithfulness or {}).items():
@@ -197,6 +207,7 @@ def load_evaluation(path: Path) -> Evaluation:
             robust=tuple(_robust_from(row) for row in rows),
             groups=tensors.get("groups"),
             faithfulness=faithfulness or None,  # files written before it was measured lack it
+            shifted_labels=tensors.get("shifted_labels"),
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run again.") from error

@@ -31,12 +31,12 @@ from explainfb.statistics.intervals import (
 
 def summarise(evaluation: Evaluation, arm: ArmDescription, *, seed: int, compute: Compute | None = None) -> ArmResult:
     """What was measured on `arm`, with 95 % intervals over the test images; `seed` draws the bootstrap's samples."""
-    labels, shifted, shares = evaluation.labels, evaluation.shifted_logits, evaluation.shortcut_shares
+    labels, shifted, shares = evaluation.test_labels, evaluation.shifted_logits, evaluation.shortcut_shares
     probabilities = evaluation.test_logits.double().softmax(1)
     return ArmResult(
         arm=arm,
         n=len(labels),
-        clean_accuracy=accuracy_interval(_correct(evaluation.clean_logits, labels), seed=seed),
+        clean_accuracy=accuracy_interval(_correct(evaluation.clean_logits, evaluation.labels), seed=seed),
         shifted_accuracy=None if shifted is None else accuracy_interval(_correct(shifted, labels), seed=seed),
         ece=calibration_error(probabilities, labels, seed=seed),
         shortcut_share=None if shares is None else bootstrap_interval(shares, seed=seed),
@@ -60,16 +60,16 @@ def _faithfulness(evaluation: Evaluation, seed: int) -> Faithfulness | None:
 def _worst_group(evaluation: Evaluation) -> Interval | None:
     if evaluation.groups is None:
         return None
-    correct = _correct(evaluation.test_logits, evaluation.labels)
-    return worst_group_interval(correct, evaluation.labels.numpy(), evaluation.groups.numpy())
+    correct = _correct(evaluation.test_logits, evaluation.test_labels)
+    return worst_group_interval(correct, evaluation.test_labels.numpy(), evaluation.groups.numpy())
 
 
 def difference(feedback: Evaluation, other: Evaluation, *, seed: int) -> ArmDifference:
     """`feedback` minus `other`, paired over the test images, with 95 % intervals; what only one has is left out."""
-    labels = feedback.labels
+    labels = feedback.test_labels
     here, there = (evaluation.test_logits.double().softmax(1) for evaluation in (feedback, other))
     found = {
-        CLEAN.key: _accuracy_difference(feedback.clean_logits, other.clean_logits, labels, seed),
+        CLEAN.key: _accuracy_difference(feedback.clean_logits, other.clean_logits, feedback.labels, seed),
         ECE.key: calibration_difference(here, there, labels, seed=seed),
     }
     if feedback.shifted_logits is not None and other.shifted_logits is not None:

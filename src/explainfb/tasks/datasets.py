@@ -240,7 +240,8 @@ def folder_task(name: str, image_size: int, train_images: int, fit: Fit = "crop"
 
     found = read_folder(Path(path), image_size=image_size, train_images=train_images, fit=fit, every_class=every_class)
     train, validation, test = (split(part) for part in (found.train, found.validation, found.test))
-    return Task(name, found.class_names, train, validation, test, notes=found.notes)
+    shifted = None if found.shifted is None else split(found.shifted)
+    return Task(name, found.class_names, train, validation, test, shifted, notes=found.notes)
 
 
 def _named_task(name: str, data_dir: Path | None, train_images: int) -> Task:

@@ -17,11 +17,19 @@ from explainfb.tasks.image_io import EXTENSIONS
 from explainfb.tasks.problems import Problem, refuse, shown
 
 MASKS = ("relevance", "shortcut")
-PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+PARTS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "test-shifted": "shifted",
+}
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"})
 """What desktops and archives leave in folders without being asked."""
 LIKE_A_PART = re.compile(
-    r"(seg|images?|imgs?|data)?(train|training|trn|test|testing|tst|val|valid|validation|validate|dev|eval|evaluation)"
+    r"(seg|images?|imgs?|data)?(train|training|trn|test|testing|tst|val|valid|validation|validate|dev|eval|evaluation"
+    r"|(test|testing)?shift(ed)?(test|testing)?)"
     r"(set|data|images?|imgs?)?"
 )
 """Names, of small letters alone, that others give to the parts of a data set."""
@@ -37,7 +45,7 @@ class Layout:
     """What lies where. Nothing has been read but names."""
 
     parts: tuple[str, ...]
-    """Which of train, validation and test the folder is divided into, or the one word `all`."""
+    """Which of train, validation, test and shifted the folder is divided into, or the one word `all`."""
     class_names: tuple[str, ...]
     """In alphabetical order, as ImageFolder numbers them."""
     files: tuple[tuple[Path, str, int], ...]
@@ -119,8 +127,8 @@ def _parts(root: Path, folders: dict[str, Path]) -> dict[str, Path]:
     if "train" not in folders or len(named) < len(folders):
         raise InputError(
             f"{shown(root)} holds the folders {', '.join(map(shown, sorted(folders)))}; expected either one folder a "
-            "class, or train with at most one validation (or val) and one test folder beside it, each holding one "
-            "folder a class."
+            "class, or train with at most one validation (or val), one test and one test-shifted folder beside it, "
+            "each holding one folder a class."
         )
     return {PARTS[name]: folder for name, folder in sorted(folders.items())}
 
@@ -138,8 +146,8 @@ def _check_part_names(root: Path, folders: dict[str, Path]) -> None:
     if len(like) == len(folders) or any(name not in PARTS for name in holding):
         raise InputError(
             f"{shown(root)} holds the folders {', '.join(map(shown, sorted(folders)))}. If these are parts of the "
-            "data, call them train, validation and test, each with one folder a class; if they are classes, give them "
-            "names that say what is in the pictures."
+            "data, call them train, validation and test (and test-shifted, where a shortcut misleads), each with one "
+            "folder a class; if they are classes, give them names that say what is in the pictures."
         )
 
 

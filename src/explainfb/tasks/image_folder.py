@@ -1,6 +1,7 @@
 """A folder of anyone's own pictures, in torchvision's ImageFolder layout: PATH/class/picture.png.
 
-PATH may instead hold train, validation (or val) and test, each with the classes inside. What is not given is taken
+PATH may instead hold train, validation (or val) and test, each with the classes inside, and test-shifted, test pictures
+whose shortcut misleads. What of the first three is not given is taken
 from the training pictures by the SHA-256 of their bytes: a fifth for the test and a tenth for validation, so the split
 does not depend on names or order, and a copy of a picture is never on both sides. A class that a part would be without
 gives it the picture whose hash is nearest.
@@ -44,6 +45,8 @@ class Folder:
     train: Part
     validation: Part
     test: Part
+    shifted: Part | None = None
+    """Test pictures whose shortcut misleads; None where the folder has none."""
     notes: tuple[str, ...] = ()
     """What its owner should know of it, in sentences: what was left out, and what looks wrong but may be right."""
 
@@ -74,7 +77,14 @@ def read_folder(
     groups = read_groups(root, [file for file, _, _ in layout.files])
     masks = [kind for kind in MASKS if _has_masks(pictures, kind)]
     divide = _split if every_class else _split_by_hash
-    used = divide(pictures, set(layout.parts), layout.class_names, train_images)
+    shifted = sorted(
+        (picture for picture in pictures if picture.part == "shifted"),
+        key=lambda picture: (picture.digest, picture.path),
+    )
+    others = [picture for picture in pictures if picture.part != "shifted"]
+    used = divide(others, set(layout.parts), layout.class_names, train_images) | (
+        {"shifted": shifted} if shifted else {}
+    )
     # by all pictures, used or not: how many are used must not change the number of channels
     colours = "L" if all(picture.grey for picture in pictures) else "RGB"
     read = {part: read_part(found, masks, colours, image_size, fit) for part, found in used.items()}
@@ -89,7 +99,7 @@ def read_folder(
         *(_cut_off([share for found in read.values() for share in found.lost]) if fit == "crop" else ()),
         *_kept([found.kept for found in read.values() if found.kept is not None]),
     )
-    return Folder(layout.class_names, parts["train"], parts["validation"], parts["test"], notes)
+    return Folder(layout.class_names, parts["train"], parts["validation"], parts["test"], parts.get("shifted"), notes)
 
 
 def _left_out(files: Sequence[Path]) -> list[str]:
@@ -140,7 +150,8 @@ def _check_copies(pictures: Sequence[Picture]) -> None:
     problems = []
     for picture in pictures:
         twin = seen.setdefault(picture.digest, picture)
-        if (twin.label, twin.part) != (picture.label, picture.part):
+        both_tests = {twin.part, picture.part} == {"test", "shifted"}  # neither is learned from
+        if twin.label != picture.label or (twin.part != picture.part and not both_tests):
             where = "two classes" if twin.label != picture.label else f"both {twin.part} and {picture.part}"
             found = f"and {shown(picture.path)} are the same picture in {where}"
             problems.append(Problem(twin.path, found, "remove one of the two"))

@@ -115,7 +115,8 @@ class Task:
     clean: Split
     """Test images without a shortcut."""
     shifted: Split | None = None
-    """The same test images, each with the shortcut of a random class; None without a shortcut."""
+    """Test images whose shortcut misleads: the clean ones with the shortcut of a random class each, or of a folder of
+    pictures those in `test-shifted`; None where there are none."""
     train_without_shortcut: Split | None = None
     """The training images without the patch, for the `no_shortcut` arm."""
     validation_without_shortcut: Split | None = None
@@ -131,7 +132,7 @@ class Task:
         for name in ("train", "validation", "clean"):
             if not len(getattr(self, name)):
                 raise InputError(f"Task {self.name} has no {name} images; every split needs some.")
-        for split in (self.train, self.validation, self.clean):
+        for split in (self.train, self.validation, self.clean, *(() if self.shifted is None else (self.shifted,))):
             for label in (int(bound) for bound in torch.aminmax(split.labels)):
                 if not 0 <= label < len(self.class_names):
                     raise InputError(f"Label {label} has no class name; {len(self.class_names)} names were given.")

@@ -28,7 +28,7 @@ def check_decides(settings: StudySettings, task: Task) -> None:
     if chosen in ("shifted_accuracy", "worst_group_accuracy") and not shifted:
         raise InputError(
             f"--decides {chosen} needs images whose shortcut misleads, and {task.name} has none; plant a shortcut "
-            "(--plant), or decide by clean_accuracy."
+            "(--plant), put such pictures into test-shifted, or decide by clean_accuracy."
         )
     if chosen in ("robust_accuracy", "clean_accuracy") and shifted:
         raise InputError(

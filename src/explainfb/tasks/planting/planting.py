@@ -18,7 +18,9 @@ def plant_shortcut(task: Task, what: Plant | str, *, rate: float = 1.0, seed: in
     if not 0 < rate <= 1:
         raise InputError(f"The rate of a planted shortcut is a share in (0, 1]; found {rate}.")
     if task.shifted is not None:
-        raise InputError(f"{task.name} has a shortcut already; plant one in a task without.")
+        raise InputError(
+            f"{task.name} has a shortcut, and images where it misleads, already; plant one in a task without."
+        )
     classes, pool = len(task.class_names), task.train
     fixed = None if plant.everywhere else _possible_area(task, plant, seed)
 

@@ -44,7 +44,7 @@ class Picture:
 
     path: Path
     part: str
-    """`train`, `validation` or `test` as the folder says, or `all` where it does not."""
+    """`train`, `validation`, `test` or `shifted` as the folder says, or `all` where it does not."""
     label: int
     digest: bytes
     grey: bool
