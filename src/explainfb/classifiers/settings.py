@@ -8,6 +8,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.fields import check_fields
 
 Pixels = Literal["normalised", "raw", "unit"]
+Augment = Literal["none", "flips", "standard"]
 LAST_BLOCKS = re.compile(r"last (\d+) blocks?")
 WHAT = "'head', 'last N blocks' (such as 'last 2 blocks') or 'all'"
 
@@ -39,6 +40,9 @@ class TrainingSettings:
     body_rate: float = 1.0
     """The learning rate of all but the head, as a share of the head's, greater than 0; for networks with published
     weights a tenth suits."""
+    augment: Augment = "none"
+    """What is done to training images, each time anew: `flips` mirrors half of them; `standard` takes a part of 8 to
+    100 % of each as well, enlarged, as is usual for photographs. Never in validation, explanations or attacks."""
     validate_every: int = 50
     """Steps from one measurement of the validation loss to the next, at least 1."""
     patience: int = 6

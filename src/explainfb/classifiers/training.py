@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from explainfb.classifiers.classifier import Classifier, build_classifier, trainable_parameters
 from explainfb.classifiers.loading.layers import parameter_groups
 from explainfb.classifiers.networks import BUILDERS, Architecture
-from explainfb.classifiers.settings import Pixels, TrainingSettings, check_pixels
+from explainfb.classifiers.settings import Augment, Pixels, TrainingSettings, check_pixels
 from explainfb.classifiers.torchvision_networks import network_names, preprocessing, weights_of
 from explainfb.core.errors import InputError
 from explainfb.core.seeding import torch_generator, torch_globally
@@ -104,13 +104,15 @@ def fit(
     )
     optimiser = torch.optim.Adam(groups)
     generator = torch_generator(seed, "train", "batches")
+    augment = augmentation(settings.augment, seed)
     # copied deeply, because a state dict holds the tensors themselves, which the next step changes in place
     best_loss, best_state, validations_since = math.inf, copy.deepcopy(classifier.state_dict()), 0
     losses: list[float] = []
     # dropout takes no generator
     with torch_globally(seed, "train", "dropout", device=classifier.device):
         for step in range(1, settings.steps + 1):
-            losses.append(_step(classifier, train_split, settings.batch_size, optimiser, generator))
+            images, labels = draw_batch(train_split, settings.batch_size, generator, classifier.device)
+            losses.append(_step(classifier, augment(images, step), labels, optimiser))
             _check_loss("training", losses[-1], step, settings)
             if step % settings.validate_every and step < settings.steps:  # the last step is validated in any case
                 continue
@@ -137,16 +139,34 @@ def _check_loss(name: str, loss: float, step: int, settings: TrainingSettings) -
         )
 
 
-def _step(
-    classifier: Classifier, split: Split, batch: int, optimiser: torch.optim.Optimizer, generator: torch.Generator
-) -> float:
+def _step(classifier: Classifier, images: Tensor, labels: Tensor, optimiser: torch.optim.Optimizer) -> float:
     train_mode(classifier)
-    images, labels = draw_batch(split, batch, generator, classifier.device)
     loss = F.cross_entropy(classifier(images), labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
     return loss.item()
+
+
+def augmentation(kind: Augment, seed: int) -> Callable[[Tensor, int], Tensor]:
+    """What a training step does to its images (B, C, H, W), given them and its number; their size stays.
+
+    The transforms are torchvision's, at their usual settings: horizontal flips, and for `standard` the random resized
+    crops by which networks of ImageNet are trained (Szegedy et al. 2015).
+    """
+    if kind == "none":
+        return lambda images, step: images
+    from torchvision.transforms import v2  # takes seconds to load, and most trainings do without
+
+    def augment(images: Tensor, step: int) -> Tensor:
+        flip = v2.RandomHorizontalFlip()
+        crop = v2.RandomResizedCrop(images.shape[2:], antialias=True)
+        change = flip if kind == "flips" else v2.Compose([crop, flip])
+        # they take no generator; a stream for each step, so that neither dropout nor a step before changes it
+        with torch_globally(seed, "train", "augment", step):
+            return torch.stack([change(image) for image in images])  # one at a time: a batch would be changed alike
+
+    return augment
 
 
 def train_mode(classifier: Classifier) -> None:

@@ -37,8 +37,8 @@ def one_batch_learned(setup: Setup) -> Finding:
     """A few images can be learned by heart."""
     batch = setup.sample(32)
     steps = min(BATCH_STEPS, setup.settings.steps)
-    # patience without end: it is to be learned by heart, and validation on the same images must not stop it
-    settings = replace(setup.settings, steps=steps, batch_size=len(batch), patience=steps)
+    # patience without end: it is to be learned by heart, as it is, and validation on the same images must not stop it
+    settings = replace(setup.settings, steps=steps, batch_size=len(batch), patience=steps, augment="none")
     classifier = setup.train(setup.fresh(), batch, batch, settings=settings, seed=setup.seed)
     with torch.no_grad():
         loss = float(setup.loss(setup.predict(classifier, batch.images), batch.labels))
