@@ -14,7 +14,7 @@ from starlette.responses import Response
 from explainfb.labelling.recruiting import open_link
 from explainfb.labelling.server import COOKIE_SECONDS, app_script, cookie_of
 from explainfb.store import Store
-from explainfb.store.database import UnreachableError
+from explainfb.store.database_errors import UnreachableError
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from explainfb.labelling.recruiting import (
     open_link,
 )
 from explainfb.store import Kind, Store
-from explainfb.store.database import UnreachableError
+from explainfb.store.database_errors import UnreachableError
 
 
 def name_of(store: Store, token: str) -> str | None:

@@ -16,7 +16,8 @@ from counting import count
 from explainfb.core.errors import InputError
 from explainfb.preferences import gathering
 from explainfb.preferences.gathering import wait_for_people
-from explainfb.store import Store, safekeeping
+from explainfb.store import Store
+from explainfb.store.safekeeping import outages
 from store_backends import BACKENDS, POSTGRESQL, comparisons, fresh_url, own_server, preference
 
 ITEMS = comparisons(3)
@@ -67,7 +68,7 @@ class Proxy:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(safekeeping, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(outages, "FIRST_WAIT", 0.05)
 
 
 @pytest.fixture

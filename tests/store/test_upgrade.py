@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from explainfb.core.types import Answer
 from explainfb.store import Store, schema
 from explainfb.store.database import parse_url
+from explainfb.store.safekeeping import upgrades
 from store_backends import BACKENDS, NOON, check_counters, fresh_url, response
 
 VERSION_1 = Path(__file__).parent / "version_1"
@@ -95,10 +96,10 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(tmp_path: Path, mon
     connection.close()
 
     def half(connection: object) -> None:
-        schema._know_more_answers(connection)  # type: ignore[arg-type]
+        upgrades._know_more_answers(connection)  # type: ignore[arg-type]
         raise OSError("the power went")
 
-    monkeypatch.setitem(schema.UPGRADES, 1, half)
+    monkeypatch.setitem(upgrades.UPGRADES, 1, half)
     with pytest.raises(OSError, match="power"):
         Store(file)
     monkeypatch.undo()

@@ -16,7 +16,7 @@ from explainfb.core.manifest import MANIFEST, Manifest, digest_of, read_manifest
 from explainfb.core.progress import with_progress_bar
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
-from explainfb.store.database import UnreachableError
+from explainfb.store.database_errors import UnreachableError
 from explainfb.study.arm_folder import ANSWERS, ArmFolder
 from explainfb.study.folder import DATABASE, IDENTITY, RESULTS, SETTINGS, check_store
 from explainfb.study.settings_file import read_settings
@@ -44,6 +44,8 @@ class StudyCheck:
     to_make: tuple[str, ...]
     """Files that are gone, and that the next run makes anew."""
     damaged: tuple[Damage, ...]
+    rows_without_checksum: int = 0
+    """Rows of the databases that an explainfb from before there were checksums wrote: they can be read, that is all."""
 
 
 def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
@@ -71,8 +73,9 @@ def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
     damaged += [Damage(name, "is missing", deleted_with(name)) for name in lost if name not in to_make]
     # a damaged identity is not the database's fault
     known = all(each.name != IDENTITY for each in damaged)
-    damaged += _damaged_databases(folder, database, known=known)
-    return StudyCheck(sound, tuple(readable), tuple(to_make), tuple(damaged))
+    without: list[int] = []
+    damaged += _damaged_databases(folder, database, without, known=known)
+    return StudyCheck(sound, tuple(readable), tuple(to_make), tuple(damaged), sum(without))
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
@@ -124,25 +127,32 @@ def _read(path: Path) -> None:
                 raise ValueError(f"{name} holds NaN or infinity")
 
 
-def _damaged_databases(folder: Path, database: str | Path | None, *, known: bool) -> Iterator[Damage]:
+def _damaged_databases(
+    folder: Path, database: str | Path | None, without: list[int], *, known: bool
+) -> Iterator[Damage]:
     own = folder / DATABASE
     if database is not None or own.is_file():
-        yield from _damaged_database(folder, database or own, ArmFolder(folder), None, known)
+        yield from _damaged_database(folder, database or own, ArmFolder(folder), None, known, without)
     elif (folder / SETTINGS).is_file():
         yield Damage(DATABASE, "is not there; give the --db with which the study was begun, to have it checked", None)
     for path in sorted(folder.glob(f"controls/*/{ANSWERS}.db")):
         arm = path.parent.name
         delete = (f"controls/{arm}", f"evaluations/{arm}.safetensors")
-        yield from _damaged_database(folder, path, ArmFolder(path.parent), delete, False)
+        yield from _damaged_database(folder, path, ArmFolder(path.parent), delete, False, without)
 
 
 def _damaged_database(
-    folder: Path, database: str | Path, files: ArmFolder, delete: tuple[str, ...] | None, claimed: bool
+    folder: Path,
+    database: str | Path,
+    files: ArmFolder,
+    delete: tuple[str, ...] | None,
+    claimed: bool,
+    without: list[int],
 ) -> Iterator[Damage]:
     name = database.relative_to(folder).as_posix() if isinstance(database, Path) else "the database"
     try:
         with Store(database, read_only=True) as store:
-            store.check_whole()
+            without.append(store.check_whole())
             if claimed:
                 check_store(folder, store)
             files.check_answers(store)

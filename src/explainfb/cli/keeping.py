@@ -161,6 +161,9 @@ def say_check(console: Console, folder: Path, found: "StudyCheck") -> None:
     say(console, f"{found.sound:,} files are as they were written.")
     if found.readable:
         say(console, f"{len(found.readable):,} files can be read; no manifest says how they were written.")
+    if found.rows_without_checksum:
+        rows = f"{found.rows_without_checksum:,} rows of the database can be read"
+        say(console, f"{rows}; no checksum says how they were written.")
     for name in found.to_make:
         say(console, f"{name} is gone; explainfb run makes it anew.")
     for each in found.damaged:
@@ -176,6 +179,8 @@ def say_check(console: Console, folder: Path, found: "StudyCheck") -> None:
 
 def _advice(name: str, delete: tuple[str, ...] | None) -> str:
     if delete is None:
-        return "Restore it from a copy."
+        return (
+            "Mend it, or restore it from a copy." if set(name.split(", ")) <= set(WORDS) else "Restore it from a copy."
+        )
     others = [other for other in delete if other != name]
     return f"Restore it from a copy, or delete {' and '.join(['it', *others])}: run makes it anew."

@@ -14,6 +14,9 @@
     leases            the one comparison that an annotator is being asked, until when
     ratings           single explanations rated 1 to 5, never changed; the latest is the current one
 
+Rows of annotators, events, comparisons, answers and ratings have a checksum each (`safekeeping.checksums`), which is
+looked at whenever they are read for fitting, export and `check`.
+
 Only `comparisons.answers`, `rounds.closed_at`, `links.revoked_at`, settings and leases ever change. Unique indexes
 allow each annotator one unbroken chain of answers per comparison and each token once, whatever the code does.
 Explanations themselves are files of the study; a comparison names them.

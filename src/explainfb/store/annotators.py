@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, 
 from explainfb.core.errors import InputError
 from explainfb.core.names import is_fit
 from explainfb.store import schema
-from explainfb.store.database import Database, append
+from explainfb.store.database import Database
 from explainfb.store.records import Annotator, AnnotatorEvent, Forgotten, Kind, Role, Visit
+from explainfb.store.safekeeping.checksums import insert_rows
 
 TOKEN_BYTES = 16
 NAME_LENGTH = 200
@@ -53,7 +54,7 @@ def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
     people = schema.annotators.c
     found = connection.execute(select(people.id, people.role).where(people.name == checked_name(name))).first()
     if found is None:
-        return append(connection, schema.annotators, {"name": name, "role": role, "added_at": now})
+        return insert_rows(connection, schema.annotators, [{"name": name, "role": role, "added_at": now}])[0]
     if found.role != role:
         raise InputError(f"{name!r} is in the study as {found.role}; choose another name.")
     return int(found.id)
@@ -147,7 +148,7 @@ class Annotators:
                 )
             if joined:
                 values = {"kind": Kind.JOINED, "detail": "", "by": name, "at": now}
-                connection.execute(insert(schema.events).values(annotator_id=annotator, **values))
+                insert_rows(connection, schema.events, [values | {"annotator_id": annotator}])
             return _new_link(connection, annotator, now)
 
     def renew(self, name: str) -> str:
@@ -186,7 +187,7 @@ class Annotators:
         """Put an event on record. `EXCLUDED` and `INCLUDED` also count the open slots of every round anew."""
         with self._database.write() as connection:
             values = {"kind": kind, "detail": detail, "by": by or name, "at": at or datetime.now(UTC)}
-            connection.execute(insert(schema.events).values(annotator_id=id_of(connection, name), **values))
+            insert_rows(connection, schema.events, [values | {"annotator_id": id_of(connection, name)}])
             if kind in (Kind.EXCLUDED, Kind.INCLUDED):
                 self._recount(connection)
 

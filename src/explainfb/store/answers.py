@@ -7,18 +7,19 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, select, update
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import ANSWERS_TO, Answer, Comparison, Preference
 from explainfb.store import schema
 from explainfb.store.annotators import ensure, excluded_ids
-from explainfb.store.comparisons import COMPARISON, CURRENT, load, recount
-from explainfb.store.database import append
+from explainfb.store.comparisons import COMPARISON, CURRENT, checked_comparison, load, recount
 from explainfb.store.leases import release
 from explainfb.store.records import Role, StoredAnswer, StoredComparison, stored_answer, stored_comparison
+from explainfb.store.safekeeping.checksums import RESTORE, DamagedRowError, check_row, check_rows, insert_rows
 
 LATER = schema.answers.alias("later")
+_PERSON = [schema.annotators.c[name] for name in ("name", "role", "added_at")]
 APP_VERSION = version("explainfb")
 
 
@@ -46,13 +47,14 @@ class Response:
 
 
 def query_answers(*conditions: Any) -> Select[Any]:
-    """Events with their comparison, the annotator's name and what superseded them, in the order of recording."""
-    table = schema.answers
-    own = [column for column in table.c if column.name != "comparison_id"]
+    """Events with their comparison, the annotator and what superseded them, in the order of recording."""
+    table, item, person = schema.answers, schema.comparisons, schema.annotators
+    checksums = item.c.checksum.label("comparison_checksum"), person.c.checksum.label("annotator_checksum")
     return (
-        select(*own, *COMPARISON, schema.annotators.c.name, LATER.c.id.label("superseded_by"))
-        .join_from(table, schema.comparisons, table.c.comparison_id == schema.comparisons.c.id)
-        .join(schema.annotators, table.c.annotator_id == schema.annotators.c.id)
+        select(*table.c, *COMPARISON[1:], *_PERSON, *checksums, LATER.c.id.label("superseded_by"))
+        # outer, or an answer would be passed over in which the comparison or the person is damaged
+        .outerjoin_from(table, item, table.c.comparison_id == item.c.id)
+        .outerjoin(person, table.c.annotator_id == person.c.id)
         .outerjoin(LATER, LATER.c.supersedes == table.c.id)
         .where(*conditions)
         .order_by(table.c.id)
@@ -60,25 +62,56 @@ def query_answers(*conditions: Any) -> Select[Any]:
 
 
 def load_answers(connection: Connection, *conditions: Any) -> list[StoredAnswer]:
-    return [stored_answer(row) for row in connection.execute(query_answers(*conditions)).mappings()]
+    """Raises `DamagedRowError` for what is not as it was written, among the rows that fulfil the conditions."""
+    return _checked(connection.execute(query_answers(*conditions)).mappings())
+
+
+def load_all(connection: Connection) -> list[StoredAnswer]:
+    """Every event, for what must not lack one: what is damaged in a row may be what conditions ask of it.
+
+    Raises `DamagedRowError` where anything that was answered or decided is not as it was written.
+    """
+    check_rows(connection, schema.events)
+    return load_answers(connection)
+
+
+def _checked(rows: Iterable[RowMapping]) -> list[StoredAnswer]:
+    comparisons: dict[int, StoredComparison] = {}
+    people: set[int] = set()
+    found = []
+    for row in rows:
+        check_row(schema.answers, row["id"], row, row["checksum"])
+        asked, person = row["comparison_id"], row["annotator_id"]
+        if row["round"] is None or row["name"] is None:
+            raise DamagedRowError(f"row {row['id']} of answers asks or names what is not there; {RESTORE}")
+        if asked not in comparisons:
+            comparisons[asked] = checked_comparison(row, row["comparison_checksum"])
+        if person not in people:
+            check_row(schema.annotators, person, row, row["annotator_checksum"])
+            people.add(person)
+        found.append(stored_answer(row, comparisons[asked]))
+    return found
 
 
 def history(connection: Connection, annotator: int, limit: int | None) -> list[StoredAnswer]:
     """The annotator's current answers, the latest first."""
     query = query_answers(CURRENT, schema.answers.c.annotator_id == annotator).order_by(None)
-    rows = connection.execute(query.order_by(schema.answers.c.id.desc()).limit(limit)).mappings()
-    return [stored_answer(row) for row in rows]
+    return _checked(connection.execute(query.order_by(schema.answers.c.id.desc()).limit(limit)).mappings())
 
 
 def preferences(connection: Connection, rounds: Iterable[int] | None, *, gold: bool) -> list[Preference]:
     """Current answers that count, ordered by round, position and annotator's name."""
-    conditions = [CURRENT, schema.answers.c.surplus.is_(False), schema.answers.c.annotator_id.not_in(excluded_ids())]
-    if rounds is not None:
-        conditions.append(schema.comparisons.c.round.in_(list(rounds)))
-    if not gold:
-        conditions.append(schema.comparisons.c.gold.is_(None))
-    found = load_answers(connection, *conditions)
-    return [answer.preference for answer in sorted(found, key=lambda answer: (answer.comparison.id, answer.annotator))]
+    names = select(schema.annotators.c.name).where(schema.annotators.c.id.in_(excluded_ids()))
+    excluded = set(connection.execute(names).scalars())
+    wanted = None if rounds is None else set(rounds)
+    counted = [
+        each
+        for each in load_all(connection)
+        if each.current and each.answer is not None and not each.surplus and each.annotator not in excluded
+        if wanted is None or each.comparison.comparison.round in wanted
+        if gold or each.comparison.comparison.gold is None
+    ]
+    return [each.preference for each in sorted(counted, key=lambda each: (each.comparison.id, each.annotator))]
 
 
 def respond(connection: Connection, annotator: int, response: Response, *, now: datetime, overlap: int) -> StoredAnswer:
@@ -98,7 +131,7 @@ def respond(connection: Connection, annotator: int, response: Response, *, now: 
     _check_change(response, last, closed, counted)
     surplus = closed or not (counted or asked["answers"] < overlap)
     values = _values(annotator, response, asked["seed"], now) | {"surplus": surplus, "supersedes": last and last.id}
-    key = append(connection, schema.answers, values)
+    key = insert_rows(connection, schema.answers, [values])[0]
     change = int(not surplus and response.answer is not None) - int(counted)
     _count(connection, annotator, response.comparison.id, change)
     release(connection, annotator, response.comparison.id)
@@ -132,7 +165,7 @@ def record(connection: Connection, batch: Sequence[Preference], *, now: datetime
         if (stored.id, people[preference.annotator]) not in taken:
             rows.append(_values(people[preference.annotator], _response(stored, preference), preference.seed, now))
     if rows:
-        connection.execute(insert(schema.answers), [row | {"surplus": False} for row in rows])
+        insert_rows(connection, schema.answers, [row | {"surplus": False} for row in rows])
         recount(connection, rounds)
     return len(rows)
 

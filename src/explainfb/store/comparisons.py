@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, and_, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from explainfb.core.errors import InputError
@@ -11,10 +11,11 @@ from explainfb.core.types import Comparison
 from explainfb.store import schema
 from explainfb.store.annotators import excluded_ids
 from explainfb.store.records import Progress, StoredComparison, stored_comparison
+from explainfb.store.safekeeping.checksums import check_row, insert_rows
 
 COMPARISON = (
     schema.comparisons.c.id.label("comparison_id"),
-    *(column for column in schema.comparisons.c if column.name not in ("id", "answers")),
+    *(column for column in schema.comparisons.c if column.name not in ("id", "answers", "checksum")),
 )
 _SUCCESSOR = schema.answers.alias("successor")
 CURRENT: ColumnElement[bool] = and_(
@@ -24,10 +25,17 @@ CURRENT: ColumnElement[bool] = and_(
 
 
 def load(connection: Connection, round: int | None) -> list[StoredComparison]:
-    query = select(*COMPARISON).order_by(schema.comparisons.c.id)
+    """Raises `DamagedRowError` for a comparison that is not as it was written."""
+    query = select(*COMPARISON, schema.comparisons.c.checksum).order_by(schema.comparisons.c.id)
     if round is not None:
         query = query.where(schema.comparisons.c.round == round)
-    return [stored_comparison(row) for row in connection.execute(query).mappings()]
+    return [checked_comparison(row, row["checksum"]) for row in connection.execute(query).mappings()]
+
+
+def checked_comparison(row: RowMapping, checksum: str | None) -> StoredComparison:
+    """From a row with the columns of `COMPARISON`."""
+    check_row(schema.comparisons, row["comparison_id"], row, checksum)
+    return stored_comparison(row)
 
 
 def add_round(connection: Connection, round: int, wanted: Sequence[Comparison], seed: int, now: datetime) -> None:
@@ -39,7 +47,7 @@ def add_round(connection: Connection, round: int, wanted: Sequence[Comparison], 
     if len(wanted) >= schema.ROUND_SIZE:
         raise InputError(f"A round holds fewer than {schema.ROUND_SIZE} comparisons; found {len(wanted)}.")
     connection.execute(insert(schema.rounds).values(round=round, seed=seed, added_at=now))
-    connection.execute(insert(schema.comparisons), [_row(item, place) for place, item in enumerate(wanted)])
+    insert_rows(connection, schema.comparisons, [_row(item, place) for place, item in enumerate(wanted)])
 
 
 def _row(comparison: Comparison, position: int) -> dict[str, object]:

@@ -5,19 +5,22 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Table, create_engine, event, insert, inspect, make_url, select, text, update
+from sqlalchemy import URL, Connection, create_engine, event, insert, inspect, make_url, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from explainfb.core.errors import InputError
 from explainfb.core.files import make_private
-from explainfb.store.schema import SCHEMA_VERSION, UPGRADES, copy_all, metadata, versions
+from explainfb.store.database_errors import UnreachableError, postgresql_error, sqlite_error
+from explainfb.store.safekeeping.checksums import DamagedRowError, lack_checksums, write_checksums
+from explainfb.store.safekeeping.upgrades import UPGRADES, copy_all
+from explainfb.store.schema import SCHEMA_VERSION, metadata, versions
 
 POOL: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 4, "max_overflow": 0}
 """Pinged, because a server may have been restarted; few, because a server has a hundred connections for all of its
@@ -46,10 +49,6 @@ def parse_url(url: str | Path) -> URL:
     if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
         raise InputError(f"Unknown database {parsed.drivername!r}; expected sqlite:///PATH or postgresql://HOST/NAME.")
     return parsed
-
-
-class UnreachableError(InputError):
-    """The database is away or held by others, and may be there again in a moment."""
 
 
 class Database:
@@ -169,6 +168,15 @@ class Database:
                 f"The database {self.place} has schema {found} and this explainfb reads schema {SCHEMA_VERSION}; "
                 "use the explainfb that wrote it, or start a new study."
             )
+        if not self._read_only:
+            self._give_checksums()
+
+    def _give_checksums(self) -> None:
+        with self.read() as connection:
+            if not lack_checksums(connection):
+                return
+        with self.write() as connection:
+            write_checksums(connection)
 
     def _read_a_copy(self) -> None:
         """From here on read a copy that can be brought up to this schema; the file itself stays as it is."""
@@ -223,10 +231,19 @@ class Database:
     def _errors_in_words(self) -> Iterator[None]:
         try:
             yield
+        except DamagedRowError as error:
+            raise InputError(f"The database {self.place} is damaged: {error}.") from error
         except ValueError as error:  # a time that is none, an answer that there is not
             raise InputError(f"The database {self.place} is damaged ({error}); bring back a copy of it.") from error
+        except TypeError as error:
+            if "fromisoformat" not in str(error):  # SQLAlchemy's, of a time that is a number
+                raise
+            raise InputError(f"The database {self.place} is damaged (a time is none); bring back a copy.") from error
         except DBAPIError as error:
-            told = self._sqlite_words(error) if self.is_sqlite else self._postgresql_words(error)
+            if self.is_sqlite:
+                told = sqlite_error(error, self.place)
+            else:
+                told = postgresql_error(error, self.place, self.url.password)
             if told is None:
                 raise
             raise told from error
@@ -236,46 +253,6 @@ class Database:
             if isinstance(error.orig, InputError):  # from a column's own check, such as that of a time without a zone
                 raise error.orig from None
             raise
-
-    def _sqlite_words(self, error: DBAPIError) -> InputError | None:
-        name = getattr(error.orig, "sqlite_errorname", "")
-        if "Could not decode" in str(error.orig):  # Python's, which has no name
-            name = "SQLITE_CORRUPT"
-        told = {
-            "SQLITE_NOTADB": "is damaged or is no SQLite database; bring back a copy of it, or name another file",
-            "SQLITE_CORRUPT": "is damaged; bring back a copy of it",
-            "SQLITE_ERROR": "is damaged (a table is not as it was made); bring back a copy of it",
-            "SQLITE_FULL": "cannot grow because the disk is full; make room and run the same command again",
-            "SQLITE_IOERR": "cannot be read or written; look whether the disk is full or failing",
-            "SQLITE_CANTOPEN": "cannot be opened; look at the path and at who may write there",
-            "SQLITE_READONLY": "may not be written; look at who may write there",
-            "SQLITE_BUSY": "is held by another program; close that program and run the same command again",
-        }
-        found = next((key for key in told if name.startswith(key)), None)
-        if found is None:
-            return None
-        kind = UnreachableError if found == "SQLITE_BUSY" else InputError
-        return kind(f"The database {self.place} {told[found]}.")
-
-    def _postgresql_words(self, error: DBAPIError) -> InputError | None:
-        if getattr(error.orig, "sqlstate", None) == "53100":
-            return InputError(f"The server of {self.place} has no room left on its disk; make room and run again.")
-        # by name, because psycopg is an extra and may not be installed
-        if type(error.orig).__name__ != "OperationalError" and not error.connection_invalidated:
-            return None
-        reason = " ".join(str(error.orig).split()).removesuffix(".")
-        if self.url.password:
-            reason = reason.replace(str(self.url.password), "***")
-        return UnreachableError(
-            f"The database {self.place} cannot be reached ({reason}); look at the server and at the URL given."
-        )
-
-
-def append(connection: Connection, table: Table, values: Mapping[str, object]) -> int:
-    """Insert one row; returns its id."""
-    key = connection.execute(insert(table).values(dict(values))).inserted_primary_key
-    assert key is not None
-    return int(key[0])
 
 
 def _prepare_reader(connection: sqlite3.Connection, _: Any) -> None:

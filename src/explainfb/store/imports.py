@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import ANSWERS_TO
 from explainfb.store import schema
 from explainfb.store.annotators import ensure
-from explainfb.store.answers import load_answers
+from explainfb.store.answers import load_all
 from explainfb.store.comparisons import load, recount
 from explainfb.store.records import Role, StoredAnswer, StoredComparison
+from explainfb.store.safekeeping.checksums import insert_rows
 
 Chain = tuple[str, int]
 """The annotator and the comparison's id: their events follow each other without a break."""
@@ -45,7 +46,7 @@ def import_answers(connection: Connection, events: Sequence[StoredAnswer], *, no
     _check_comparisons(events, load(connection, None), rounds)
     asked = sorted({event.comparison.comparison.round for event in events})
     known: dict[Chain, list[StoredAnswer]] = defaultdict(list)
-    for stored in load_answers(connection, schema.comparisons.c.round.in_(asked)):
+    for stored in load_all(connection):
         known[stored.annotator, stored.comparison.id].append(stored)
     ids, new = _match(events, known)
     for row in new:
@@ -206,10 +207,8 @@ def _insert(
     connection: Connection, events: Sequence[StoredAnswer], people: dict[str, int], ids: dict[int, int]
 ) -> None:
     if events:
-        # ids in the order of the rows, which databases do not promise by themselves
-        statement = insert(schema.answers).returning(schema.answers.c.id, sort_by_parameter_order=True)
-        found = connection.execute(statement, [_values(event, people[event.annotator], ids) for event in events])
-        ids.update(zip((event.id for event in events), found.scalars(), strict=True))
+        found = insert_rows(connection, schema.answers, [_values(each, people[each.annotator], ids) for each in events])
+        ids.update(zip((event.id for event in events), found, strict=True))
 
 
 def _person(connection: Connection, row: int, name: str, now: datetime) -> int:

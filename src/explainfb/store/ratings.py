@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import ExplanationKey
 from explainfb.store import schema
 from explainfb.store.answers import APP_VERSION
+from explainfb.store.safekeeping.checksums import check_rows, insert_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +43,16 @@ def add(connection: Connection, annotator: int, rating: Rating, *, now: datetime
         return
     values: dict[str, Any] = {name: getattr(rating, name) for name in _SAME}
     values |= {"classifier": rating.explanation.classifier, "image": rating.explanation.image, "recorded_at": now}
-    connection.execute(insert(table).values(annotator_id=annotator, **values))
+    insert_rows(connection, table, [values | {"annotator_id": annotator}])
 
 
 def load(connection: Connection, annotator: str | None, round: int | None) -> list[Rating]:
-    """The last rating of each explanation by each annotator in each round, in the order of recording."""
+    """The last rating of each explanation by each annotator in each round, in the order of recording.
+
+    Raises `DamagedRowError` for rows that are not as they were written, whoever's they are: a person or a round may be
+    what is damaged in them.
+    """
+    check_rows(connection, schema.annotators, schema.ratings)
     table = schema.ratings
     last = select(func.max(table.c.id)).group_by(table.c.annotator_id, table.c.round, table.c.classifier, table.c.image)
     query = select(table, schema.annotators.c.name).join(schema.annotators).where(table.c.id.in_(last))

@@ -200,11 +200,11 @@ def stored_comparison(row: RowMapping) -> StoredComparison:
     return StoredComparison(row["comparison_id"], comparison)
 
 
-def stored_answer(row: RowMapping) -> StoredAnswer:
-    """From a row with the columns of `answers` and `comparisons`, the annotator's name and `superseded_by`."""
+def stored_answer(row: RowMapping, comparison: StoredComparison) -> StoredAnswer:
+    """From a row with the columns of `answers`, the annotator's name and `superseded_by`."""
     same: dict[str, Any] = {name: row[name] for name in _SAME}
     return StoredAnswer(
-        comparison=stored_comparison(row),
+        comparison=comparison,
         annotator=row["name"],
         answer=None if row["answer"] is None else Answer(row["answer"]),
         shown_left=ExplanationKey.parse(row["shown_left"]),

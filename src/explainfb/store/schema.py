@@ -1,19 +1,13 @@
 """The tables of a study's database; `explainfb.store` says what each is for."""
 
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    URL,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    Connection,
     DateTime,
     Dialect,
     ForeignKey,
@@ -25,17 +19,12 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    create_engine,
-    insert,
-    inspect,
-    select,
     text,
-    update,
 )
 
 from explainfb.core.errors import InputError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 ROUND_SIZE = 1_000_000
 """The id of a comparison is round × ROUND_SIZE + position."""
 
@@ -68,12 +57,23 @@ class CleanText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.replace("\0", "").encode("utf-8", "replace").decode()
+        return None if value is None else cleaned(value)
+
+
+def cleaned(text: str) -> str:
+    """`text` as a column of `CleanText` keeps it."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 KNOWN_ANSWER = "answer IN ('left', 'right', 'equal', 'both_good', 'both_bad', 'cant_tell', 'yes', 'no', 'ranked')"
 metadata = MetaData()
 Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself under INTEGER alone
+
+
+def _checksum() -> Column[str]:
+    """Over the rest of its row; none in rows that an explainfb before schema 4 wrote."""
+    return Column("checksum", String(16))
+
 
 versions = Table("explainfb_schema", metadata, Column("version", Integer, primary_key=True))
 
@@ -106,6 +106,7 @@ comparisons = Table(
     Column("others", Text),
     Column("left_superpixel", Integer),
     Column("right_superpixel", Integer),
+    _checksum(),
     UniqueConstraint("round", "position"),
     CheckConstraint("answers >= 0", name="answers_not_negative"),
 )
@@ -117,6 +118,7 @@ annotators = Table(
     Column("name", String(200), nullable=False, unique=True),
     Column("role", String(16), nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
+    _checksum(),
 )
 
 links = Table(
@@ -144,6 +146,7 @@ events = Table(
     Column("detail", CleanText, nullable=False),
     Column("by", String(200), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    _checksum(),
 )
 
 answers = Table(
@@ -165,6 +168,7 @@ answers = Table(
     Column("supersedes", ForeignKey("answers.id"), unique=True),  # one successor at most
     Column("surplus", Boolean, nullable=False),
     Column("said", Text),
+    _checksum(),
     UniqueConstraint("annotator_id", "token"),  # a request that is sent twice is stored once
     CheckConstraint(KNOWN_ANSWER, name="known_answer"),
 )
@@ -204,72 +208,15 @@ ratings = Table(
     Column("app_version", String(64), nullable=False),
     Column("comment", CleanText),
     Column("token", String(64)),
+    _checksum(),
     UniqueConstraint("annotator_id", "token"),
     CheckConstraint("rating BETWEEN 1 AND 5", name="rating_1_to_5"),
 )
 Index("ratings_by_explanation", ratings.c.annotator_id, ratings.c.round, ratings.c.classifier, ratings.c.image)
 
-
+CHECKED = (annotators, events, comparisons, answers, ratings)
+"""Tables that say what was asked and answered. Their rows are written once, each with a checksum, and never
+change but for the counter `comparisons.answers`."""
 LATER = ("asked", "others", "left_superpixel", "right_superpixel")
-LATER_COLUMNS = {*(comparisons.c[name] for name in LATER), answers.c.said}
+LATER_COLUMNS = {*(comparisons.c[name] for name in LATER), answers.c.said, *(table.c.checksum for table in CHECKED)}
 """That schema 2 did not have. They hold nothing of what was asked before."""
-
-
-def _know_more_answers(connection: Connection) -> None:
-    """An answer may be any that this explainfb knows."""
-    if connection.dialect.name != "sqlite":
-        connection.exec_driver_sql("ALTER TABLE answers DROP CONSTRAINT known_answer")
-        connection.exec_driver_sql(f"ALTER TABLE answers ADD CONSTRAINT known_answer CHECK ({KNOWN_ANSWER})")
-        return
-    # SQLite changes no constraint: the table is made anew beside the old one, filled, and takes its name. Answers
-    # name each other, so that keys are looked at when all of that is done.
-    connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-    for index in answers.indexes:
-        index.drop(connection)
-    connection.exec_driver_sql("ALTER TABLE answers RENAME TO answers_before")
-    answers.create(connection)
-    there = {column["name"] for column in inspect(connection).get_columns("answers_before")}
-    names = ", ".join(column.name for column in answers.c if column.name in there)
-    connection.exec_driver_sql(f"INSERT INTO answers ({names}) SELECT {names} FROM answers_before ORDER BY id")
-    connection.exec_driver_sql("DROP TABLE answers_before")
-
-
-def _know_more_questions(connection: Connection) -> None:
-    """Schema 2 → 3: what is asked may be another question than a comparison of two explanations, with answers of its
-    own, or a comparison of two superpixels."""
-    for column in (comparisons.c[name] for name in LATER):
-        kind = column.type.compile(connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE comparisons ADD COLUMN {column.name} {kind}")
-    if connection.dialect.name != "sqlite":  # there the table is made anew, with all of its columns
-        connection.exec_driver_sql("ALTER TABLE answers ADD COLUMN said TEXT")
-    _know_more_answers(connection)
-
-
-UPGRADES: dict[int, Callable[[Connection], None]] = {1: _know_more_answers, 2: _know_more_questions}
-"""What makes a database of each earlier schema one of the next, in the one transaction in which it is opened. Schema 2
-brought the answers both good and both bad."""
-
-
-def copy_all(connection: Connection, file: Path) -> None:
-    """Copy everything into a new SQLite file: a file as it is, of a server every row into tables of this schema."""
-    raw = connection.connection.driver_connection
-    if isinstance(raw, sqlite3.Connection):
-        with closing(sqlite3.connect(file)) as into:
-            raw.backup(into)
-            into.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
-        return
-    # all tables as of one moment, while others write
-    reading = connection.execution_options(isolation_level="REPEATABLE READ")
-    target = create_engine(URL.create("sqlite", database=str(file)))
-    try:
-        with target.begin() as writing:
-            metadata.create_all(writing)
-            for table in metadata.sorted_tables:
-                there = {column["name"] for column in inspect(reading).get_columns(table.name)}
-                known = [column for column in table.c if column.name in there]
-                query = select(*known).order_by(*table.primary_key)
-                for rows in reading.execute(query).mappings().partitions(1000):
-                    writing.execute(insert(table), [dict(row) for row in rows])
-            writing.execute(update(versions).values(version=SCHEMA_VERSION))
-    finally:
-        target.dispose()

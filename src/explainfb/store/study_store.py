@@ -11,12 +11,13 @@ from sqlalchemy import delete, insert, select
 
 from explainfb.core.errors import InputError
 from explainfb.core.types import Comparison, Preference
-from explainfb.store import answers, comparisons, imports, leases, ratings, safekeeping, schema
+from explainfb.store import answers, comparisons, imports, leases, ratings, schema
 from explainfb.store.annotators import Annotators
 from explainfb.store.answers import Response
 from explainfb.store.database import Database
 from explainfb.store.ratings import Rating
 from explainfb.store.records import Annotator, Lease, Outlook, Progress, StoredAnswer, StoredComparison
+from explainfb.store.safekeeping import checksums, copies, fingerprints, outages
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,7 +28,7 @@ def _patient(method: Callable[Concatenate["Store", P], T]) -> Callable[Concatena
 
     @wraps(method)
     def ask(store: "Store", /, *given: P.args, **named: P.kwargs) -> T:
-        return safekeeping.through_outages(lambda: method(store, *given, **named), store._on_outage)
+        return outages.through_outages(lambda: method(store, *given, **named), store._on_outage)
 
     return ask
 
@@ -72,14 +73,19 @@ class Store:
         """Close every connection."""
         self._database.close()
 
-    def check_whole(self) -> None:
-        """Raise `InputError` where the database is damaged anywhere, also where nothing has looked yet."""
+    def check_whole(self) -> int:
+        """Raise `InputError` where the database is damaged anywhere, also where nothing has looked yet.
+
+        Returns how many rows have no checksum, as those that an explainfb of before wrote.
+        """
         self._database.check_whole()
+        with self._database.read() as connection:
+            return checksums.check_rows(connection)
 
     def back_up(self, file: Path) -> None:
         """Copy everything on record, as of one moment, into a new SQLite file. Raises `InputError` where one is there
         or cannot be written."""
-        safekeeping.back_up(self._database, file)
+        copies.back_up(self._database, file)
 
     def is_file(self, path: Path) -> bool:
         """Whether this is the SQLite database in the file `path`."""
@@ -218,9 +224,9 @@ class Store:
 
     def answers(self, round: int | None = None) -> list[StoredAnswer]:
         """Every event of answering, superseded and surplus ones too, in the order of recording."""
-        conditions = () if round is None else (schema.comparisons.c.round == round,)
         with self._database.read() as connection:
-            return answers.load_answers(connection, *conditions)
+            found = answers.load_all(connection)
+        return [each for each in found if round in (None, each.comparison.comparison.round)]
 
     def import_answers(self, events: Sequence[StoredAnswer]) -> int:
         """Append what `answers` gave of another copy of the study; returns how many events were new. All or none.
@@ -246,13 +252,13 @@ class Store:
             return ratings.load(connection, annotator, round)
 
     @_patient
-    def fingerprint(self, through: int, until: str | None = None) -> safekeeping.Fingerprint:
+    def fingerprint(self, through: int, until: str | None = None) -> fingerprints.Fingerprint:
         """Of all that can change what was learned in rounds 1 … `through`: what was asked, answered and decided.
 
         With `until`, of what was on record when that was taken, which nothing changes any more.
         """
         with self._database.read() as connection:
-            return safekeeping.take(connection, through, until)
+            return fingerprints.take(connection, through, until)
 
     @_patient
     def gone(self) -> str:

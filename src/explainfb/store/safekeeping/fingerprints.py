@@ -1,24 +1,12 @@
-"""What is on record, kept: fingerprints, by which rows that changed are seen; copies; outages that are waited out."""
+"""Fingerprints of what was on record at some time, by which it is known again."""
 
 import hashlib
-import sqlite3
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
-from sqlalchemy.exc import DBAPIError
 
-from explainfb.core.errors import InputError
-from explainfb.core.files import make_private, write_whole
 from explainfb.store import schema
-from explainfb.store.database import Database, UnreachableError
-
-T = TypeVar("T")
-FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
-"""Seconds before a database that was away is tried again: at first, and at most, doubled from time to time."""
 
 APPENDED = (schema.annotators, schema.events, schema.answers, schema.ratings)
 """Tables whose rows are numbered as they are appended, and never changed."""
@@ -67,50 +55,3 @@ def _add(digest: Any, connection: Connection, query: Any) -> None:
     for row in connection.execute(query):
         cells = [value.isoformat() if hasattr(value, "isoformat") else value for value in row]
         digest.update(repr(cells).encode("utf-8", "surrogateescape") + b"\n")
-
-
-def back_up(database: Database, file: Path) -> None:
-    """Copy everything, as of one moment, into a new SQLite file."""
-    if file.exists() or not file.absolute().parent.is_dir():
-        raise InputError(f"{file} is there already, or its folder is not; name a new file in a folder that is there.")
-
-    def copy(partial: Path) -> None:
-        partial.unlink(missing_ok=True)
-        make_private(partial)
-        with database.read() as connection:
-            try:
-                schema.copy_all(connection, partial)
-            except (sqlite3.Error, DBAPIError) as error:
-                # of a server, what SQLite says is of the copy; else of either
-                why = getattr(error, "orig", error)
-                if not isinstance(why, sqlite3.Error):
-                    raise
-                partial.unlink(missing_ok=True)
-                raise InputError(
-                    f"{database.place} cannot be copied to {file} ({why}); look at the disk and at who may write there."
-                ) from error
-
-    try:
-        write_whole(file, copy, noted=False)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written ({error.strerror or error}); name another file.") from error
-
-
-def through_outages(call: Callable[[], T], say: Callable[[str], None] | None) -> T:
-    """Call until the database is there, however long it takes; without `say`, which is told once, just call."""
-    wait, told = FIRST_WAIT, False
-    while True:
-        try:
-            found = call()
-        except UnreachableError as error:
-            if say is None:
-                raise
-            if not told:
-                say(f"{error} It is waited for; what is under way goes on when it is there again.")
-            told = True
-            time.sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT)
-        else:
-            if told and say is not None:
-                say("The database is there again.")
-            return found
