@@ -27,6 +27,7 @@ from explainfb.cli.study import Evaluate, Report, Run
 from explainfb.cli.sweep import Sweep
 from explainfb.core.errors import InputError
 from explainfb.core.names import check_name, printable
+from explainfb.study.starting.begun import with_own_settings
 from explainfb.study.starting.presets import with_preset
 
 Command = (
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         for word in words:
             check_name(word, "Something on the command line")  # a folder, a person, a task: all names come in here
-        sys.exit(read(with_preset(words))(Console()))
+        sys.exit(read(with_own_settings(with_preset(words)))(Console()))
     except InputError as error:
         aside.print(f"explainfb: {printable(str(error))}", style="bold red", markup=False, highlight=False)
         sys.exit(2)

@@ -132,5 +132,6 @@ def check_same(wanted: StudySettings, stored: StudySettings, folder: Path) -> No
         listed = "; ".join(f"{name} was {then.get(name)!r}, now {now.get(name)!r}" for name in different[:5])
         raise InputError(
             f"The study in {folder} was begun with other settings ({listed}); "
-            "give the same ones to resume it, or another folder (--study, or --folder of a sweep)."
+            "give the same ones to resume it, or none, which takes its own, or another folder (--study; of a sweep "
+            "--folder)."
         )

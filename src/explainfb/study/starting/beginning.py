@@ -8,8 +8,10 @@ import torch
 from explainfb.classifiers.classifier import Classifier, check_classifier, save_classifier
 from explainfb.classifiers.loading.transferable import Origin
 from explainfb.core.errors import InputError
+from explainfb.study.folder import SETTINGS
 from explainfb.study.rounds import OWN_START, START
 from explainfb.study.settings import StudySettings
+from explainfb.study.settings_file import read_settings
 from explainfb.study.starting.presets import PHOTOGRAPHS, are_photographs
 from explainfb.study.study import Study
 from explainfb.tasks.task import Task
@@ -31,6 +33,8 @@ def begin_with(
             f"The classifier has {model.architecture.classes} classes and {task.name} has {len(task.class_names)}; "
             "transfer the network to this task first."
         )
+    if settings is None and (folder / SETTINGS).is_file():
+        settings = read_settings(folder / SETTINGS)  # what was usual when it was begun
     wanted = settings_for(task, model, settings)
     origin = model.origin if isinstance(model.origin, Origin) else None
     start = None if origin is None else origin.network
