@@ -64,7 +64,7 @@ def test_what_is_asked_and_is_no_question_is_told(store: Store) -> None:
     """One flipped bit, before anything was learned from the round."""
     with store._database.write() as connection:
         connection.exec_driver_sql("UPDATE comparisons SET asked = 'rbnk'")
-    with pytest.raises(InputError, match=r"row 1000000 of comparisons, .* not as written"):
+    with pytest.raises(InputError, match=r"row 1000000 of comparisons.* not as written"):
         store.comparisons()
 
 

@@ -10,15 +10,19 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from explainfb.archive.remaking import deleted_with, is_kept
+from explainfb.classifiers.loading.sound import VARIANCE
 from explainfb.core.errors import InputError
 from explainfb.core.files import parse_json
 from explainfb.core.manifest import MANIFEST, Manifest, digest_of, read_manifest
 from explainfb.core.progress import with_progress_bar
+from explainfb.labelling.practice import PRACTICE, check_practice
+from explainfb.labelling.wording_files import WORDING, check_texts, wording_of
 from explainfb.results.json_file import read_results
 from explainfb.store import Store
 from explainfb.store.database_errors import UnreachableError
 from explainfb.study.arm_folder import ANSWERS, ArmFolder
 from explainfb.study.folder import DATABASE, IDENTITY, RESULTS, SETTINGS, check_store
+from explainfb.study.settings import StudySettings
 from explainfb.study.settings_file import read_settings
 
 
@@ -71,6 +75,7 @@ def check_study(folder: Path, database: str | Path | None = None) -> StudyCheck:
     lost = [name for name, digests in manifest.digests.items() if digests and is_kept(name) and name not in there]
     to_make = [name for name in lost if _is_made_anew(name, there.keys())]
     damaged += [Damage(name, "is missing", deleted_with(name)) for name in lost if name not in to_make]
+    damaged += _unfit_texts(folder)
     # a damaged identity is not the database's fault
     known = all(each.name != IDENTITY for each in damaged)
     without: list[int] = []
@@ -125,6 +130,25 @@ def _read(path: Path) -> None:
         for name, tensor in tensors.items():
             if path.parent.name in ("classifiers", "reward") and not math.isfinite(float(abs(tensor).sum())):
                 raise ValueError(f"{name} holds NaN or infinity")
+            if name.endswith(VARIANCE) and float(tensor.min(initial=0)) < 0:
+                raise ValueError(f"{name} holds a negative variance")
+
+
+def _unfit_texts(folder: Path) -> Iterator[Damage]:
+    """What people wrote for whoever answers: the app would refuse it, perhaps when the first of them comes."""
+    try:
+        settings = read_settings(folder / SETTINGS)
+    except InputError:
+        settings = StudySettings()  # that these are damaged is told already
+    for name, check in (
+        (WORDING, lambda: wording_of(folder, settings)),
+        (PRACTICE, lambda: check_practice(folder, settings)),
+        ("consent.md, instructions.md", lambda: check_texts(folder)),
+    ):
+        try:
+            check()
+        except InputError as error:
+            yield Damage(name, f"cannot be used ({error})", None)
 
 
 def _damaged_databases(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from explainfb.classifiers.loading.layers import freeze
 from explainfb.classifiers.loading.libraries import build_of_library, is_of_library
+from explainfb.classifiers.loading.sound import check_sound
 from explainfb.classifiers.networks import BUILDERS, OURS, Architecture, classifier_names, nearest_name
 from explainfb.classifiers.outputs import logits_of
 from explainfb.classifiers.torchvision_networks import CHANNELS, build_network, network_names, weights_of
@@ -262,7 +263,7 @@ def load_classifier(path: Path) -> Classifier:
     check_file(path)
     try:
         architecture, tensors = _read(path)
-        check_finite(tensors)
+        check_sound(tensors)
         if is_known(architecture.name):
             _check_shapes(architecture, tensors)
             classifier = build_classifier(architecture)
@@ -270,7 +271,7 @@ def load_classifier(path: Path) -> Classifier:
             return classifier
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, InputError) as error:
         raise InputError(
-            f"{path} is damaged or was not written by explainfb ({type(error).__name__}); delete it and run again."
+            f"{path} is damaged or was not written by explainfb ({_reason(error)}); delete it and run again."
         ) from error
     raise InputError(
         f"{path} holds a network called {architecture.name!r}, which is not known here; put what builds it into "
@@ -278,11 +279,9 @@ def load_classifier(path: Path) -> Classifier:
     )
 
 
-def check_finite(tensors: Mapping[str, Tensor]) -> None:
-    """Raise `ValueError` naming a tensor that holds NaN or infinity: whatever is computed from it means nothing."""
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ValueError(f"{name} holds NaN or infinity")
+def _reason(error: Exception) -> str:
+    """What `check_sound` says, and of other errors, whose words help nobody, the kind."""
+    return str(error) if type(error) is ValueError else type(error).__name__
 
 
 def _read(path: Path) -> tuple[Architecture, dict[str, Tensor]]:

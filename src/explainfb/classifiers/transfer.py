@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from explainfb.classifiers.classifier import Classifier, build_classifier, load_weights
+from explainfb.classifiers.loading.sound import fault_of
 from explainfb.classifiers.loading.weights_files import UNREADABLE, read_weights, with_names_of
 from explainfb.classifiers.networks import BUILDERS, Architecture, nearest_name
 from explainfb.classifiers.settings import TrainingSettings, check_train
@@ -156,8 +157,8 @@ def _body(tensors: dict[str, Tensor], shapes: dict[str, torch.Size], name: str, 
         if tensor is None or tensor.shape != shape:
             found = "is missing" if tensor is None else f"has shape {tuple(tensor.shape)}, not {tuple(shape)}"
             raise InputError(f"{source} does not hold the weights of {name}: {key} {found}; give the file of a {name}.")
-        if not torch.isfinite(tensor).all():
-            raise InputError(f"{source} is damaged: {key} holds NaN or infinity; fetch the file anew.")
+        if (fault := fault_of({key: tensor})) is not None:
+            raise InputError(f"{source} is damaged: {fault}; fetch the file anew.")
         body[key] = tensor
     return body
 

@@ -15,6 +15,7 @@ from explainfb.cli.database import store_of
 from explainfb.cli.printing import say
 from explainfb.core.devices import DeviceName, resolve_device
 from explainfb.core.errors import InputError
+from explainfb.study.folder import WORDS
 
 if TYPE_CHECKING:
     from explainfb.archive.checking import StudyCheck
@@ -179,8 +180,6 @@ def say_check(console: Console, folder: Path, found: "StudyCheck") -> None:
 
 def _advice(name: str, delete: tuple[str, ...] | None) -> str:
     if delete is None:
-        return (
-            "Mend it, or restore it from a copy." if set(name.split(", ")) <= set(WORDS) else "Restore it from a copy."
-        )
+        return ("Mend it, or restore" if set(name.split(", ")) <= set(WORDS) else "Restore") + " it from a copy."
     others = [other for other in delete if other != name]
     return f"Restore it from a copy, or delete {' and '.join(['it', *others])}: run makes it anew."

@@ -30,6 +30,16 @@ def check_name(text: str, what: str) -> None:
         )
 
 
+def composed(text: str) -> str:
+    """`text` in the one form that it has in Unicode (NFC), in which é is one character and not e with an accent.
+
+    >>> from explainfb.core.names import composed
+    >>> composed("Zoe\\u0308") == "Zo\\u00eb"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
+
+
 def printable(text: str) -> str:
     """`text` with what is not fit written as Python would, such as \\x1b; line feeds and tabs stay."""
     return "".join(each if each in "\n\t" or is_fit(each) else ascii(each)[1:-1] for each in text)

@@ -17,6 +17,7 @@ from explainfb.core.files import parse_toml
 from explainfb.core.names import is_fit_text
 from explainfb.core.types import ANSWERS_TO, Answer, ExplanationKey, FloatArray
 from explainfb.explanations.explanation import Explanation
+from explainfb.explanations.storage import explanation_of, explanations_path, load_explanations
 from explainfb.labelling.practice_pictures import (
     PICTURES,
     clean_weights,
@@ -155,6 +156,24 @@ def read_practice(folder: Path, usual: Practice, find: Find, *, pairs: bool = Tr
         return replace(usual, examples=_examples_of(found, usual, find, pairs))
     except (OSError, ValueError, InputError) as error:
         raise InputError(f"{path} cannot be used: {error} docs/people.md shows what it may hold.") from error
+
+
+def check_practice(folder: Path, settings: StudySettings) -> None:
+    """Raise `InputError` as `read_practice` does, without the pictures, which need not be there."""
+
+    def find(key: ExplanationKey, round_number: int) -> Stimulus:
+        try:
+            explanations = load_explanations(explanations_path(folder, round_number))
+            # gold ones are made of the real one of the round's own classifier
+            explanation_of(explanations, replace(key, classifier=f"round-{round_number - 1}") if key.gold else key)
+        except KeyError as error:
+            raise InputError(f"round {round_number} has no explanation {key}.") from error
+        return nothing
+
+    nothing = Stimulus.__new__(Stimulus)
+    several = (nothing,) if settings.asked == "rank" else ()
+    usual = Practice(Example("worked example", nothing, nothing, Answer.LEFT, "", True, several), ())
+    read_practice(folder, usual, find, pairs=settings.question == "compare")
 
 
 def _examples_of(found: dict[str, Any], usual: Practice, find: Find, pairs: bool) -> tuple[Example, ...]:

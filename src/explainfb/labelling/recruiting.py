@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from explainfb.core.errors import InputError
-from explainfb.core.names import is_fit, printable
+from explainfb.core.names import composed, is_fit, printable
 from explainfb.labelling.server import RESEARCHER
 from explainfb.store import Annotator, Kind, Store
 from explainfb.store.annotators import checked_name, token_hash
@@ -160,7 +160,7 @@ def join(store: Store, token: str, query: str, *, known: str = "", now: datetime
             name = _next_name(store)
         else:
             name = parse_qs(query.removeprefix("?")).get(found.id_name, [""])[0].strip()
-            if name in {person.name for person in store.annotators.all()}:
+            if composed(name) in {composed(person.name) for person in store.annotators.all()}:
                 return _come_back(store, name, token)
             if not is_open or not name:
                 return _kept(store, token, known)
@@ -198,7 +198,7 @@ def _kept(store: Store, token: str, known: str) -> str:
 
 def _come_back(store: Store, name: str, token: str) -> str:
     """A new token of `name`; `token`, which opens nothing, where no id may tell them or their link was revoked."""
-    person = next(each for each in store.annotators.all() if each.name == name)
+    person = next(each for each in store.annotators.all() if composed(each.name) == composed(name))
     allowed = person.has_link and not NO_ID.fullmatch(name) and came_by_link(store, person)
     return store.annotators.renew(name) if allowed else token
 

@@ -9,7 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from explainfb.classifiers.classifier import Classifier, check_finite
+from explainfb.classifiers.classifier import Classifier
+from explainfb.classifiers.loading.sound import check_sound
 from explainfb.core.errors import InputError
 from explainfb.core.files import RESTORE, check_file, parse_json, write_tensors
 from explainfb.rewards.compared import Compared
@@ -125,7 +126,7 @@ def load_ensemble(path: Path, features_of: Callable[[], Classifier] | None = Non
             header = parse_json(file.metadata()[HEADER])
             reliability, reads = parse_json(file.metadata().get(RELIABILITY, "{}")), file.metadata().get(READS)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        check_finite(tensors)
+        check_sound(tensors)
         with torch.device("meta"):  # which takes no memory: a few bytes can name models of any size
             wanted = RewardEnsemble([build_reward(**member) for member in header]).state_dict()
         if {name: each.shape for name, each in wanted.items()} != {name: each.shape for name, each in tensors.items()}:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, Connection, Select, delete, exists, func, insert, select, update
 
 from explainfb.core.errors import InputError
-from explainfb.core.names import is_fit
+from explainfb.core.names import composed, is_fit
 from explainfb.store import schema
 from explainfb.store.database import Database
 from explainfb.store.records import Annotator, AnnotatorEvent, Forgotten, Kind, Role, Visit
@@ -41,9 +41,9 @@ def excluded_ids() -> Select[tuple[int]]:
 
 def id_of(connection: Connection, name: str) -> int:
     """Raises `InputError` for a name that is not in the study."""
-    found: int | None = connection.execute(
-        select(schema.annotators.c.id).where(schema.annotators.c.name == checked_name(name))
-    ).scalar()
+    checked_name(name)
+    kept = schema.annotators.c.name == kept_name(connection, name)
+    found: int | None = connection.execute(select(schema.annotators.c.id).where(kept)).scalar()
     if found is None:
         raise InputError(f"No annotator is called {name!r}; list the annotators to see who there is.")
     return found
@@ -51,17 +51,32 @@ def id_of(connection: Connection, name: str) -> int:
 
 def ensure(connection: Connection, name: str, role: Role, now: datetime) -> int:
     """The id of whoever is called `name`, who is added when new; raises `InputError` where another role holds it."""
-    people = schema.annotators.c
-    found = connection.execute(select(people.id, people.role).where(people.name == checked_name(name))).first()
+    checked_name(name)
+    people, kept = schema.annotators.c, kept_name(connection, name)
+    found = connection.execute(select(people.id, people.role).where(people.name == kept)).first()
     if found is None:
-        return insert_rows(connection, schema.annotators, [{"name": name, "role": role, "added_at": now}])[0]
+        return insert_rows(connection, schema.annotators, [{"name": kept, "role": role, "added_at": now}])[0]
     if found.role != role:
         raise InputError(f"{name!r} is in the study as {found.role}; choose another name.")
     return int(found.id)
 
 
+def kept_name(connection: Connection, name: str) -> str:
+    """The name by which whoever is called `name` is kept, or would be.
+
+    The same text may be written in several ways in Unicode. Databases of before kept each as it came in.
+    """
+    wanted, column = composed(name), schema.annotators.c.name
+    if name.isascii():
+        return name
+    there = connection.execute(select(column).order_by(schema.annotators.c.id)).scalars().all()
+    same = [each for each in there if composed(each) == wanted]
+    return name if name in same else next(iter(same), wanted)
+
+
 def checked_name(name: str) -> str:
-    """`name`. Raises `InputError` where nobody can be called that."""
+    """`name` as it is kept of someone new. Raises `InputError` where nobody can be called that."""
+    name = composed(name)
     if not 0 < len(name) <= NAME_LENGTH or not is_fit(name) or name != name.strip():
         raise InputError(
             f"A name is 1 to {NAME_LENGTH} characters without spaces at its ends and without control characters; "
@@ -240,9 +255,9 @@ class Annotators:
         table = schema.events
         query = select(schema.annotators.c.name, table.c.kind, table.c.detail, table.c.by, table.c.at, table.c.id)
         query = query.join_from(table, schema.annotators).order_by(table.c.id)
-        if name is not None:
-            query = query.where(schema.annotators.c.name == name)
         with self._database.read() as connection:
+            if name is not None:
+                query = query.where(schema.annotators.c.name == kept_name(connection, name))
             rows = connection.execute(query).all()
         return [AnnotatorEvent(who, Kind(kind), detail, by, at, key) for who, kind, detail, by, at, key in rows]
 

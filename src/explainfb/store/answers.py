@@ -158,10 +158,10 @@ def record(connection: Connection, batch: Sequence[Preference], *, now: datetime
         name: ensure(connection, name, Role.ANNOTATOR, now) for name in sorted({each.annotator for each in batch})
     }
     taken = _taken(connection, rounds, people.values())
-    asked: Counter[tuple[str, Comparison]] = Counter()
+    asked: Counter[tuple[int, Comparison]] = Counter()
     rows = []
     for preference in batch:
-        stored = _comparison_answered(places, preference, asked)
+        stored = _comparison_answered(places, preference, people[preference.annotator], asked)
         if (stored.id, people[preference.annotator]) not in taken:
             rows.append(_values(people[preference.annotator], _response(stored, preference), preference.seed, now))
     if rows:
@@ -178,11 +178,14 @@ def _taken(connection: Connection, rounds: Sequence[int], people: Iterable[int])
 
 
 def _comparison_answered(
-    places: dict[Comparison, list[StoredComparison]], preference: Preference, asked: Counter[tuple[str, Comparison]]
+    places: dict[Comparison, list[StoredComparison]],
+    preference: Preference,
+    annotator: int,
+    asked: Counter[tuple[int, Comparison]],
 ) -> StoredComparison:
     comparison = preference.comparison
-    turn = asked[preference.annotator, comparison]
-    asked[preference.annotator, comparison] += 1
+    turn = asked[annotator, comparison]
+    asked[annotator, comparison] += 1
     if turn >= len(places[comparison]):
         raise InputError(
             f"Round {comparison.round} asks {comparison.left} against {comparison.right} {len(places[comparison])} "

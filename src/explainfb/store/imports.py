@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from explainfb.core.errors import InputError
 from explainfb.core.types import ANSWERS_TO
 from explainfb.store import schema
-from explainfb.store.annotators import ensure
+from explainfb.store.annotators import ensure, kept_name
 from explainfb.store.answers import load_all
 from explainfb.store.comparisons import load, recount
 from explainfb.store.records import Role, StoredAnswer, StoredComparison
@@ -41,6 +41,8 @@ class _Round:
 
 def import_answers(connection: Connection, events: Sequence[StoredAnswer], *, now: datetime) -> int:
     """Append the events that are not on record, in their order; returns how many those were."""
+    names = {name: kept_name(connection, name) for name in {event.annotator for event in events}}
+    events = [replace(event, annotator=names[event.annotator]) for event in events]
     _check_chains(events)
     rounds = _rounds(connection)
     _check_comparisons(events, load(connection, None), rounds)

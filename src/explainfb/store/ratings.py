@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 from explainfb.core.errors import InputError
 from explainfb.core.types import ExplanationKey
 from explainfb.store import schema
+from explainfb.store.annotators import kept_name
 from explainfb.store.answers import APP_VERSION
 from explainfb.store.safekeeping.checksums import check_rows, insert_rows
 
@@ -57,7 +58,7 @@ def load(connection: Connection, annotator: str | None, round: int | None) -> li
     last = select(func.max(table.c.id)).group_by(table.c.annotator_id, table.c.round, table.c.classifier, table.c.image)
     query = select(table, schema.annotators.c.name).join(schema.annotators).where(table.c.id.in_(last))
     if annotator is not None:
-        query = query.where(schema.annotators.c.name == annotator)
+        query = query.where(schema.annotators.c.name == kept_name(connection, annotator))
     if round is not None:
         query = query.where(table.c.round == round)
     rows = connection.execute(query.order_by(table.c.id)).mappings()

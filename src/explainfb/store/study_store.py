@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 from sqlalchemy import delete, insert, select
 
 from explainfb.core.errors import InputError
+from explainfb.core.names import composed
 from explainfb.core.types import Comparison, Preference
 from explainfb.store import answers, comparisons, imports, leases, ratings, schema
 from explainfb.store.annotators import Annotators
@@ -241,7 +242,7 @@ class Store:
 
     def rate(self, annotator: Annotator, rating: Rating, *, now: datetime) -> None:
         """Append a rating; the latest of an explanation in a round is the current one."""
-        if rating.annotator != annotator.name:
+        if composed(rating.annotator) != composed(annotator.name):
             raise InputError(f"{annotator.name!r} cannot give a rating of {rating.annotator!r}; give one's own.")
         with self._database.write() as connection:
             ratings.add(connection, annotator.id, rating, now=now)

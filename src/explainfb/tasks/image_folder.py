@@ -18,8 +18,8 @@ import numpy as np
 from explainfb.core.errors import InputError
 from explainfb.tasks.folder_layout import MASKS, mask_file, read_layout
 from explainfb.tasks.groups_file import GROUPS, in_order, read_groups
-from explainfb.tasks.image_io import decode, file_bytes, is_grey
-from explainfb.tasks.problems import Problem, refuse, shown
+from explainfb.tasks.image_io import decode, file_bytes, has_several, is_grey
+from explainfb.tasks.problems import Problem, left_out_note, refuse, several_note, shown
 from explainfb.tasks.settings import Fit
 from explainfb.tasks.stored.reading import Part, PartRead, Picture, each, read_part
 
@@ -94,19 +94,13 @@ def read_folder(
         for part, found in read.items()
     }
     notes = (
-        *_left_out([file for file in layout.left_out if file != root / GROUPS]),
+        *left_out_note([file for file in layout.left_out if file != root / GROUPS]),
+        *several_note([picture.path for picture in pictures if picture.several], len(pictures)),
         *_too_dark(read.values()),
         *(_cut_off([share for found in read.values() for share in found.lost]) if fit == "crop" else ()),
         *_kept([found.kept for found in read.values() if found.kept is not None]),
     )
     return Folder(layout.class_names, parts["train"], parts["validation"], parts["test"], parts.get("shifted"), notes)
-
-
-def _left_out(files: Sequence[Path]) -> list[str]:
-    if not files:
-        return []
-    named = ", ".join(shown(file) for file in files[:5]) + (", …" if len(files) > 5 else "")
-    return [f"Left out, because it lies beside the class folders: {named}."]
 
 
 def _too_dark(read: Iterable[PartRead]) -> list[str]:
@@ -142,7 +136,8 @@ def _kept(files: Sequence[Path]) -> list[str]:
 
 def _inspect(file: Path, part: str, label: int) -> Picture:
     content = file_bytes(file)
-    return Picture(file, part, label, hashlib.sha256(content).digest(), is_grey(file, content))
+    digest = hashlib.sha256(content).digest()
+    return Picture(file, part, label, digest, is_grey(file, content), has_several(content))
 
 
 def _check_copies(pictures: Sequence[Picture]) -> None:

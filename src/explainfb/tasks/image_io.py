@@ -38,6 +38,16 @@ def is_grey(file: Path, content: bytes) -> bool:
         raise _unreadable(file, error, content) from error
 
 
+def has_several(content: bytes) -> bool:
+    """Whether the file of a picture holds several, as frames of a film or pages: `decode` reads the first."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            # behind a phone's photograph lie smaller ones of the same, which nobody would miss
+            return image.format != "MPO" and getattr(image, "is_animated", False)
+    except Exception:  # what is damaged is told by whoever reads the picture
+        return False
+
+
 def decode(file: Path, colours: str, *, background: str = "white") -> Image.Image:
     """The upright picture in mode `colours`, L or RGB, with `background` behind what is transparent.
 

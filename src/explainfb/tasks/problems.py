@@ -35,6 +35,25 @@ def shown(path: Path | str) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
+def left_out_note(files: Sequence[Path]) -> list[str]:
+    """What to say of files that are no pictures of a class."""
+    if not files:
+        return []
+    named = ", ".join(shown(file) for file in files[:5]) + (", …" if len(files) > 5 else "")
+    return [f"Left out, because it lies beside the class folders: {named}."]
+
+
+def several_note(files: Sequence[Path], count: int) -> list[str]:
+    """What to say where `files`, of so many pictures, hold several each."""
+    if not files:
+        return []
+    hold = "holds" if len(files) == 1 else "hold"
+    return [
+        f"{len(files):,} of {count:,} pictures {hold} several frames or pages, such as {shown(files[0])}: the first "
+        "one alone is read."
+    ]
+
+
 def refuse(problems: Iterable[Problem]) -> None:
     """Raise `InputError` naming every file that has a problem; nothing is raised where there is none."""
     ordered = sorted(problems, key=lambda problem: (problem.advice, problem.path))

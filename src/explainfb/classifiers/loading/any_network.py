@@ -15,6 +15,7 @@ from explainfb.classifiers.classifier import Classifier, load_weights
 from explainfb.classifiers.loading.layers import gives_the_logits, head_of, with_classes
 from explainfb.classifiers.loading.libraries import configuration_of, is_of_library, load_of_library
 from explainfb.classifiers.loading.preprocessing import read_preprocessing
+from explainfb.classifiers.loading.sound import fault_of
 from explainfb.classifiers.loading.transferable import Network
 from explainfb.classifiers.loading.weights_files import read_weights, with_names_of
 from explainfb.classifiers.networks import BUILDERS, Architecture, classifier_names, nearest_name
@@ -196,9 +197,8 @@ def _load(module: nn.Module, file: str | Path | None) -> None:
             f"{path} does not hold the weights of {type(module).__name__}: {what[:300]} Give the file of that "
             "network, or the builder of the one that the file is of."
         ) from error
-    broken = [name for name, tensor in module.state_dict().items() if not torch.isfinite(tensor).all()]
-    if broken:
-        raise InputError(f"{path} is damaged: {broken[0]} holds NaN or infinity; fetch the file anew.")
+    if (fault := fault_of(module.state_dict())) is not None:
+        raise InputError(f"{path} is damaged: {fault}; fetch the file anew.")
 
 
 def _channels(module: nn.Module, wanted: Preprocessing) -> int:

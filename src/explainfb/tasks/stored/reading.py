@@ -48,6 +48,8 @@ class Picture:
     label: int
     digest: bytes
     grey: bool
+    several: bool
+    """Whether other pictures lie behind it in its file."""
 
     @property
     def place(self) -> float:
