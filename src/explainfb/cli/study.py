@@ -29,8 +29,7 @@ class Run:
     """The whole loop: train, explain, compare, learn, fine-tune, attack, report. Run it again to go on."""
 
     study: Path | None = None
-    """Its folder; what is not typed is as the study there was begun. Without it, the unfinished one of these settings
-    under studies/, or a new one."""
+    """Its folder; without it, the unfinished one of these settings under studies/, or a new one."""
     preset: Preset | None = None
     """Settings for photographs, or for shortcuts that move; options beside it count more."""
     settings: Flat[StudySettings] = field(default_factory=StudySettings)
