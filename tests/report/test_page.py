@@ -151,6 +151,15 @@ def test_a_task_without_shortcut_has_no_shortcut_columns() -> None:
     assert "on clean test images" in text
 
 
+def test_shifted_pictures_of_a_folder_are_told_as_what_they_are() -> None:
+    planted = example_results()
+    own = replace(planted, settings={**planted.settings, "task": "folder:pets", "plant": None})
+    said = "the test images in test-shifted, whose shortcut misleads"
+    assert said in Page(render_report(own, EMPTY)).text
+    assert said not in Page(render_report(planted, EMPTY)).text
+    assert "points at a random class" in Page(render_report(planted, EMPTY)).text
+
+
 def test_test_images_that_carry_their_shortcut_are_not_called_clean() -> None:
     results = without_shortcut(example_results())
     for name in results.arms:

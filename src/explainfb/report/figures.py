@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from explainfb.core.types import Norm
 from explainfb.report.measures import difference, threat_models
-from explainfb.results.measures import NORM_SIGNS, Measure
+from explainfb.results.measures import NORM_SIGNS, Measure, size_of
 from explainfb.results.records import (
     BEFORE,
     FEEDBACK,
@@ -122,7 +122,7 @@ def _radii(axes: Axes, radii: Sequence[float]) -> None:
     gaps = [upper - lower for lower, upper in pairwise([0.0, *radii])]
     axes.set_xlim(0, 1.04 * radii[-1])
     if min(gaps) >= 0.1 * radii[-1]:
-        axes.set_xticks(radii, [f"{radius:g}" for radius in radii])
+        axes.set_xticks(radii, [size_of(radius) for radius in radii])
 
 
 def reliability_diagram(arm: ArmResult, colour: int, *, fullest: float) -> str:

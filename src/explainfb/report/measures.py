@@ -34,6 +34,12 @@ def has_shortcut(results: StudyResults) -> bool:
     return results.before.shifted_accuracy is not None and results.feedback.shifted_accuracy is not None
 
 
+def own_shifted(results: StudyResults) -> bool:
+    """Whether these images are pictures of their own, in a folder's `test-shifted`, and nothing was planted."""
+    given = results.settings
+    return has_shortcut(results) and str(given.get("task")).startswith("folder:") and given.get("plant") is None
+
+
 def carries_shortcut(results: StudyResults) -> bool:
     """Whether the test images have their shortcut, with no others that lack it or whose shortcut misleads."""
     return not has_shortcut(results) and results.before.shortcut_share is not None

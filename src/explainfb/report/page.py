@@ -18,7 +18,15 @@ from explainfb.core.types import FloatArray, OutOfBagTest
 from explainfb.explanations import plots
 from explainfb.explanations.explanation import Explanation
 from explainfb.report import figures, stopped_rounds
-from explainfb.report.measures import carries_shortcut, clean, deciding, difference, has_shortcut, robustness
+from explainfb.report.measures import (
+    carries_shortcut,
+    clean,
+    deciding,
+    difference,
+    has_shortcut,
+    own_shifted,
+    robustness,
+)
 from explainfb.report.number_format import duration, percent
 from explainfb.report.reward_sentences import both_bad_sentence, followed_sentence, held_out_sentence
 from explainfb.report.tables import (
@@ -137,6 +145,7 @@ def _words(results: StudyResults, data: ReportData) -> dict[str, Any]:
         "unfinished": stopped_rounds.unfinished(results),
         "stopped": {name: stopped_rounds.about(results, name) for name in results.arms if name != FEEDBACK},
         "has_shortcut": has_shortcut(results),
+        "own_shifted": own_shifted(results),
         "ceiling": ceiling.arm.label if ceiling else "",
         "carries_shortcut": carries_shortcut(results),
         "has_compute": any(arm.compute for arm in arms),

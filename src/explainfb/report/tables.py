@@ -8,7 +8,7 @@ from rich.table import Table
 from explainfb.core.types import CrossCheck, Interval, RobustAccuracy, ThreatModel
 from explainfb.report.measures import difference, direction, plain_measures, robustness, threat_models
 from explainfb.report.number_format import plain, signed
-from explainfb.results.measures import FAITHFULNESS, NORM_SIGNS, SHORTCUT_SHARE, Measure
+from explainfb.results.measures import FAITHFULNESS, NORM_SIGNS, SHORTCUT_SHARE, Measure, size_of
 from explainfb.results.records import ArmDescription, ArmResult, Compute, StudyResults
 from explainfb.robustness.sanity_checks import meanings
 
@@ -88,7 +88,7 @@ def robust_table(results: StudyResults) -> ResultTable:
     """Robust accuracy, arm by arm, at every ε of both norms; numbers that failed a check refer to a note."""
     models, notes = threat_models(results), _notes(results)
     rows = [Row(arm.arm, tuple(_robust_cell(arm, model, notes) for model in models)) for arm in results.arms.values()]
-    radii = {norm: tuple(f"{model.epsilon:g}" for model in models if model.norm == norm) for norm in NORM_SIGNS}
+    radii = {norm: tuple(size_of(model.epsilon) for model in models if model.norm == norm) for norm in NORM_SIGNS}
     columns = [Columns(f"{NORM_SIGNS[norm]}, ε =", names) for norm, names in radii.items() if names]
     return ResultTable(tuple(columns), tuple(rows), tuple((mark, text) for text, mark in notes.items()))
 

@@ -1,5 +1,6 @@
 """The measures of a study, declared once: what each is called, how it is written, which way is better."""
 
+import math
 from dataclasses import dataclass
 
 from explainfb.core.errors import InputError
@@ -57,7 +58,7 @@ MEASURES = (CLEAN, SHIFTED, WORST_GROUP, ECE, SHORTCUT_SHARE)
 def robust_accuracy_under(threat_model: ThreatModel) -> Measure:
     """Robust accuracy under this threat model."""
     norm, epsilon = threat_model.norm, threat_model.epsilon
-    where = f"{NORM_SIGNS[norm]} ε = {epsilon:g}"
+    where = f"{NORM_SIGNS[norm]} ε = {size_of(epsilon)}"
     return Measure(
         f"{ROBUST} {norm} {_exact(epsilon)}",
         f"robust accuracy at {where}",
@@ -65,6 +66,14 @@ def robust_accuracy_under(threat_model: ThreatModel) -> Measure:
         where,
         threat_model=threat_model,
     )
+
+
+def size_of(epsilon: float) -> str:
+    """`0.1`, and for a size that is no short number but a few levels of 8-bit pictures, `8/255`."""
+    levels = round(255 * epsilon)
+    if 1 <= levels <= 32 and math.isclose(255 * epsilon, levels) and float(f"{epsilon:.3g}") != epsilon:
+        return f"{levels}/255"
+    return f"{epsilon:g}"
 
 
 def _exact(epsilon: float) -> str:

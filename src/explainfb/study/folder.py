@@ -183,7 +183,7 @@ def _claim(folder: Path, store: "Store", task: "Task") -> None:
         )
     begin_manifest(folder)
     study = known or secrets.token_hex(16)
-    write_json({"study": study, "data": _fingerprint(task)}, path)
+    write_json({"study": study, "data": digest_of_data(task)}, path)
     if store.claim_setting(STUDY, study) != study:
         raise InputError(f"The database given for {folder} was taken by another study just now; give another.")
 
@@ -232,18 +232,18 @@ def task_in(folder: Path, settings: StudySettings, data_dir: Path | None = None)
     if not settings.task.startswith(FOLDER) or not (folder / IDENTITY).is_file():
         return task
     known = _identity(folder)["data"]
-    if known == _fingerprint(task):
+    if known == digest_of_data(task):
         return task
     try:
         earlier = folder_task(settings.task, settings.image_size, settings.train_images, every_class=False)
     except InputError:  # which it never was, where the pictures cannot be divided so
         return task
-    return earlier if known == _fingerprint(earlier) else task
+    return earlier if known == digest_of_data(earlier) else task
 
 
 def check_data(folder: Path, task: "Task") -> None:
     """Raise `InputError` unless the study in `folder` was begun with the data of `task`."""
-    if _identity(folder)["data"] != _fingerprint(task):
+    if _identity(folder)["data"] != digest_of_data(task):
         raise InputError(f"The data are not those that the study in {folder} was begun with; restore them.")
 
 
@@ -278,7 +278,7 @@ def _identity(folder: Path) -> dict[str, str]:
         raise InputError(f"{path} is damaged; restore it, or start a new study.") from error
 
 
-def _fingerprint(task: "Task") -> str:
+def digest_of_data(task: "Task") -> str:
     """SHA-256 over every image and label, and the masks and groups that there are."""
     digest = hashlib.sha256()
     for split in (each for each in (task.train, task.validation, task.clean, task.shifted) if each is not None):
