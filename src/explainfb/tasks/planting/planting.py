@@ -69,12 +69,17 @@ class Planted:
 
     def everything(self) -> Drawn:
         """All pictures, drawn when they are used where the split's are read then, and where the shortcut is."""
-        images = self.split.images
-        if not isinstance(images, ImagesOnDemand):
-            return self._drawn(torch.arange(len(self.split)))
-        masks = [self._drawn(rows)[1] for rows in torch.arange(len(self.split)).split(PART)]
-        known = torch.cat([mask for mask in masks if mask is not None]) if masks[0] is not None else None
-        return on_demand(self, images.shape), known
+        images, masks = self.split.images, []
+        here = None if isinstance(images, ImagesOnDemand) else torch.empty_like(images)
+        for rows in torch.arange(len(self.split)).split(
+            PART
+        ):  # a few at a time: drawing takes several times their room
+            drawn, mask = self._drawn(rows)
+            if here is not None:
+                here[rows] = drawn
+            if mask is not None:
+                masks.append(mask)
+        return on_demand(self, images.shape) if here is None else here, torch.cat(masks) if masks else None
 
     def _drawn(self, rows: Tensor) -> Drawn:
         some, carries = self.split.take(rows), self.carries[rows]

@@ -13,8 +13,9 @@ from typing import Any, Protocol, SupportsIndex
 import torch
 from torch import Tensor
 
-IN_MEMORY = 2**28
-"""Bytes of 32-bit pixels up to which images are held in memory: 445 photographs of 224×224."""
+IN_MEMORY = 2**27
+"""Bytes of 32-bit pixels up to which images are held in memory: 222 photographs of 224×224. A task has several such
+tensors, of each part one, and another where something is planted."""
 PART = 64
 """Images that are read at a time where something is computed over all of them."""
 ASKED_OF_ITSELF = frozenset(
