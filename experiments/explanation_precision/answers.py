@@ -4,6 +4,7 @@
 
 The pairs that a finished study asked about are explained twice, under two seeds that the study did not use: as studies
 explain, with four times the masks, and as they did before. They are answered both times; the shares go to results.json.
+A study that asked about two superpixels of one explanation (`--preset superpixels`) is one more line a round.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,10 @@ from experiments.explanation_precision.page import page_of
 from experiments.explanation_precision.run import Results
 from experiments.grids import EXPLAINED
 from experiments.page import write_page
-from explainfb.core.types import Answer, ExplanationKey
+from explainfb.core.types import Answer, Comparison, ExplanationKey
 from explainfb.explanations.explainer import Explainer
 from explainfb.explanations.settings import LimeSettings
-from explainfb.explanations.storage import Explanations
+from explainfb.explanations.storage import Explanations, explanation_of
 from explainfb.preferences.simulated import SimulatedAnnotator
 from explainfb.store.study_store import Store
 from explainfb.study.arm_folder import ArmFolder
@@ -32,6 +33,7 @@ from explainfb.tasks.task import Task
 
 NOW = StudySettings().lime
 WAYS = {"as studies explain": NOW, "with 2,880 masks": replace(NOW, n_samples=2880), "as they did": EXPLAINED}
+SUPERPIXELS = "two superpixels, as studies explain"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,34 +52,57 @@ class Settings:
 def main(settings: Settings) -> None:
     torch.set_num_threads(1)
     results = Results(settings.output)
-    task = task_of(read_settings(settings.study / "study.toml"))
-    shares = results.found["answers"] = {}
+    study = read_settings(settings.study / "study.toml")
+    ways = {SUPERPIXELS: study.lime} if study.queries.compared == "superpixels" else WAYS
+    shares = results.found.setdefault("answers", {})
     for number in settings.rounds:
-        for way, lime in WAYS.items():
-            shares[f"{way} | round {number}"] = shares_of(settings, number, task, lime)
+        for way, lime in ways.items():
+            shares[f"{way} | round {number}"] = shares_of(settings, number, task_of(study), lime)
             results.keep()
             print(way, number, shares[f"{way} | round {number}"], flush=True)
     write_page(page_of(results.path), settings.output)
 
 
 def shares_of(settings: Settings, number: int, task: Task, lime: LimeSettings) -> dict[str, float]:
-    """How many pairs get the same answer twice, the opposite one, and are called equal the first time."""
+    """How many pairs get the same answer twice, the opposite one, and are called equal the first time; how far apart
+    the two are, and how much of that is chance; and how many pairs show what stands out, with its sign, both times."""
     with Store(settings.study / DATABASE, read_only=True) as store:
         every = [stored.comparison for stored in store.comparisons(number)]
     chosen = [every[place] for place in np.linspace(0, len(every) - 1, min(settings.pairs, len(every))).astype(int)]
-    keys = list(dict.fromkeys(key for asked in chosen for key in asked.shown))
+    keys = list(dict.fromkeys(key.whole for asked in chosen for key in asked.shown))
     first, second = (explained(ArmFolder(settings.study), keys, task, lime, seed) for seed in settings.seeds)
     annotator = SimulatedAnnotator(split=task.train, seed=0, error_rate=0)
     answers = [
-        [annotator.answer(asked, made[asked.left], made[asked.right]) for made in (first, second)] for asked in chosen
+        [annotator.answer(asked, *(explanation_of(made, key) for key in asked.shown)) for made in (first, second)]
+        for asked in chosen
     ]
     opposite = {(Answer.LEFT, Answer.RIGHT), (Answer.RIGHT, Answer.LEFT)}
+    worth = np.array(
+        [
+            [[annotator.utility(explanation_of(made, key), key.image) for key in asked.shown] for asked in chosen]
+            for made in (first, second)
+        ]
+    )  # (2 seeds, pairs, 2 sides)
     return {
         "pairs": len(chosen),
         "same": round(float(np.mean([one == other for one, other in answers])), 3),
         "opposite": round(float(np.mean([(one, other) in opposite for one, other in answers])), 3),
         "equal": round(float(np.mean([one == Answer.EQUAL for one, _ in answers])), 3),
+        "apart": round(float(np.abs(worth[0, :, 0] - worth[0, :, 1]).mean()), 3),
+        "chance": round(float((worth[0] - worth[1]).std() / 2**0.5), 3),
+        "shown again": round(float(np.mean([shown_again(asked, first, second) for asked in chosen])), 3),
     }
+
+
+def shown_again(asked: Comparison, first: Explanations, second: Explanations) -> bool:
+    """Whether each superpixel that is asked about stands out under both seeds, with the same sign."""
+    for key in asked.shown:
+        one, other = first[key.whole], second[key.whole]
+        if key.superpixel is not None:
+            stands_out = one.stands_out[key.superpixel] and other.stands_out[key.superpixel]
+            if not stands_out or one.weights[key.superpixel] * other.weights[key.superpixel] <= 0:
+                return False
+    return True
 
 
 def explained(

@@ -49,7 +49,7 @@ TITLES = {
 }
 LEAST_GAP = 1.24
 """By which factor labels at the ends of lines stand apart at least."""
-ANSWERS = ("same", "opposite", "equal")
+ANSWERS = ("same", "opposite", "equal", "apart", "chance", "shown again")
 Cases = Mapping[str, Any]
 
 
@@ -166,7 +166,10 @@ def everything(cases: Cases) -> str:
 
 def answers_table(shares: Mapping[str, Mapping[str, float]]) -> str:
     """What an annotator who never errs answers under another seed."""
-    lines = [[key.replace(" | ", ", "), *(number(row[name]) for name in ANSWERS)] for key, row in shares.items()]
+    lines = [
+        [key.replace(" | ", ", "), *(number(row[name]) if name in row else "–" for name in ANSWERS)]
+        for key, row in shares.items()
+    ]
     return rows(["explained", *ANSWERS], lines)
 
 

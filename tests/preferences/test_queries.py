@@ -150,6 +150,26 @@ def test_where_images_are_few_all_are_asked_before_one_is_asked_too_often() -> N
     assert max(fitted) - min(fitted) <= 1
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_of_half_as_many_images_each_is_asked_about_twice_as_often(number: int) -> None:
+    settings = dataclasses.replace(SETTINGS, images=0.5)
+    held_out = held_out_images(500, 0.1, 0)
+    half = draw_pool(number, 200, held_out, settings, 0, [0] if number > 1 else [])
+    assert [len(half.fitted), len(half.held_out)] == [90, 10]
+    chosen = choose(half, 200, settings=settings)
+    assert len({frozenset(item.shown) for item in chosen}) == 200
+    judged = [item for item in chosen if item.left.image in half.held_out]
+    assert len(judged) == 20
+
+
+def test_images_are_never_so_few_that_there_are_not_enough_pairs() -> None:
+    settings = dataclasses.replace(SETTINGS, images=0.01)
+    few = draw_pool(1, 30, held_out_images(500, 0.1, 0), settings, 0, [])
+    assert len(choose(few, 30, settings=settings)) == 30
+    one_at_a_time = draw_pool(1, 30, held_out_images(500, 0.1, 0), settings, 0, [], shows=1)
+    assert len(one_at_a_time.images) == 30
+
+
 def test_the_same_seed_asks_the_same_and_another_does_not() -> None:
     assert choose(pool(2), 60) == choose(pool(2), 60)
     assert choose(pool(2), 60) != choose(pool(2, seed=1), 60, seed=1)

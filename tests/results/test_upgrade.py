@@ -82,7 +82,7 @@ def test_settings_and_command_have_their_new_names(tmp_path: Path) -> None:
     later = {"precision", "most_samples", "control_variate", "judgement", "care", "random_utility"}  # there were none
     later |= {"cutout_size", "cutout_steps", "rrr_start", "rrr_steps", "shortcut_rate", "faithfulness_images"}
     later |= {"advgan_images", "advgan_steps", "bfloat16", "body_rate", "compared", "features", "fit", "passes"}
-    later |= {"strongest", "train", "ranked", "augment"}
+    later |= {"images", "strongest", "train", "ranked", "augment"}
     later |= {"jtt_steps", "jtt_factor", "group_dro_step", "dfr_images", "dfr_inverse_strength"}
     known = {name: value for name, value in today.items() if not later & {name.split(".")[0], name.split(".")[-1]}}
     assert results.settings == known

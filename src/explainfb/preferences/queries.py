@@ -91,9 +91,10 @@ def draw_pool(
     earlier_rounds: Sequence[int],
     shows: int = 2,
 ) -> Pool:
-    """As many images as there will be comparisons, a share of them held-out ones; fewer where there are not enough.
+    """`settings.images` for each comparison, a share of them held-out ones; fewer where there are not enough.
 
-    Where one is shown at a time, each is asked about: there are exactly as many of either as are asked.
+    There are more where these would not give twice as many different comparisons as are asked. Where one is shown at a
+    time, each is asked about: there are exactly as many of either as are asked.
 
     One of `earlier_rounds` is drawn, whose classifier's explanations are compared with those of the current one.
     """
@@ -102,13 +103,22 @@ def draw_pool(
     earlier = None if drawn is None else f"round-{drawn}"
     least = {1: 1, 2: 3}.get(shows, shows + 2)  # of several, enough for different groups
     judged = max(least, round(comparisons * settings.held_out))
+    wanted = comparisons - judged
     return Pool(
         round=round_number,
         current=f"round-{round_number - 1}",
         earlier=earlier,
-        fitted=generator.permutation(np.flatnonzero(~held_out))[: max(3, least, comparisons - judged)],
-        held_out=generator.permutation(np.flatnonzero(held_out))[:judged],
+        fitted=generator.permutation(np.flatnonzero(~held_out))[: _images(wanted, settings, max(3, least), shows)],
+        held_out=generator.permutation(np.flatnonzero(held_out))[: _images(judged, settings, least, shows)],
     )
+
+
+def _images(comparisons: int, settings: QuerySettings, least: int, shows: int) -> int:
+    """How many images, at least `least`, are explained for so many comparisons of `shows` of them."""
+    fewer = max(least, round(settings.images * comparisons))
+    while fewer < comparisons and settings.compared == "explanations" and comb(fewer, shows) < 2 * comparisons:
+        fewer += 1
+    return fewer
 
 
 def what_is_shown(

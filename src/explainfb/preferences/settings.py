@@ -37,6 +37,10 @@ class QuerySettings:
     are asked, and no bound where a simulated annotator is."""
     ranked: int = 5
     """With --question rank, so many explanations are shown at once, from 4 to 6."""
+    images: float = 1.0
+    """How many images a round explains for each comparison that it asks, in (0, 1]. At .5 each is in twice as many
+    comparisons, and twice the masks (`lime.n_samples`) take as many passes. Of questions about one explanation at a
+    time each is about another image, whatever this is."""
     held_out: float = 0.1
     """The share of images, and of comparisons, in (0, 1), that the reward is never fitted to and is judged by."""
 
@@ -52,6 +56,8 @@ class QuerySettings:
             raise InputError(f"--queries.most-per-image must be at least 1; found {self.most_per_image}.")
         if not 0 <= self.same_image <= 1:
             raise InputError(f"--queries.same-image is a share in [0, 1]; found {self.same_image}.")
+        if not 0 < self.images <= 1:
+            raise InputError(f"--queries.images is a number in (0, 1]; found {self.images}.")
         if not 0 < self.held_out < 1:
             raise InputError(f"The share of held-out comparisons lies between 0 and 1; found {self.held_out}.")
 

@@ -84,8 +84,9 @@ def passes(settings: StudySettings, task: Task, controls: list[Control]) -> tupl
     """Images forward for explanations, forward for everything else, and backward."""
     masks = settings.lime.most_samples if settings.lime.n_samples == "auto" else settings.lime.n_samples
     asking = 1 + sum(getattr(ARMS[name], "annotator", None) is not None for name in controls)
-    an_explanation = masks * IMAGES_OF_A_COMPARISON * min(settings.comparisons_per_round, 2 * len(task.train))
-    explained = asking * settings.rounds * an_explanation
+    asked_about = settings.queries.images * settings.comparisons_per_round
+    a_round = masks * IMAGES_OF_A_COMPARISON * min(asked_about, 2 * len(task.train))
+    explained: float = asking * settings.rounds * a_round
     trainings = 1 + sum(isinstance(ARMS[name], NoShortcut) for name in controls)
     steps = trainings * settings.training.steps * settings.training.batch_size
     tuned = 1 + sum(not isinstance(ARMS[name], NoShortcut) for name in controls)
