@@ -35,6 +35,8 @@ OF_PHOTOGRAPHS = {
     "photographs, leverage": replace(PHOTOGRAPHS.lime, sampling="leverage"),
 }
 """As a study that begins with photographs explains them, and other ways."""
+AFTER = {"digits, after": LIME, "digits, after, 1,440 masks": replace(LIME, n_samples=1440)}
+"""What half as many images (`--queries.images .5`) can be explained with, at as many passes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,7 @@ def main(settings: Settings) -> None:
     torch.set_num_threads(1)
     results = Results(settings.output)
     for case in cases_of(settings):
-        of_case = OF_PHOTOGRAPHS if case.name == FOLDER else {case.name: LIME}
+        of_case = {FOLDER: OF_PHOTOGRAPHS, "digits, after": AFTER}.get(case.name, {case.name: LIME})
         for name, lime in of_case.items():
             made = [explained(case, lime, seed, settings.output / name) for seed in range(settings.seeds)]
             weights, errors = (np.stack(each, axis=1) for each in zip(*made, strict=True))
