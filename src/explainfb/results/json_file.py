@@ -32,17 +32,17 @@ def write_results(results: StudyResults, path: Path) -> None:
     write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
 
 
-def read_results(path: Path) -> StudyResults:
+def read_results(path: Path | str) -> StudyResults:
     """The results in the file `path`, of this format or of format 1.
 
     Raises `InputError` naming the file when it is missing, is no JSON or breaks the schema.
 
-    >>> from pathlib import Path
     >>> from explainfb import read_results
-    >>> results = read_results(Path("studies/first/results.json"))  # of a study that has been run
+    >>> results = read_results("studies/first/results.json")  # of a study that has been run
     >>> results.task, list(results.arms)[0]
     ('digits-decoy', 'before')
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"No results at {path}; run the study first.")
     check_contents(path)

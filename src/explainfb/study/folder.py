@@ -220,7 +220,7 @@ def _may_lie_there(name: str) -> bool:
     return name.startswith((".", *usual)) or name in (*MADE, "doctor", "report", "tensorboard")
 
 
-def task_in(folder: Path, settings: StudySettings, data_dir: Path | None = None) -> "Task":
+def task_in(folder: Path, settings: StudySettings, data_dir: Path | str | None = None) -> "Task":
     """The task of the study in `folder`, or of the one that is to be begun there.
 
     Pictures were once divided by their hashes alone, so that a part could be without a rare class. A study that was

@@ -189,7 +189,7 @@ class StudySettings:
                 raise InputError(f"--{name.replace('_', '-')} must be at least {least}; found {getattr(self, name)}.")
 
 
-def task_of(settings: StudySettings, data_dir: Path | None = None) -> "Task":
+def task_of(settings: StudySettings, data_dir: Path | str | None = None) -> "Task":
     """The task that a study of these settings is about."""
     from explainfb.tasks.datasets import load_task  # with PyTorch, which settings do without
 

@@ -84,7 +84,7 @@ class Study:
         folder: Path | str,
         settings: StudySettings | None = None,
         *,
-        data_dir: Path | None = None,
+        data_dir: Path | str | None = None,
         device: torch.device | str = "cpu",
         database: str | Path | None = None,
         read_only: bool = False,
@@ -186,10 +186,10 @@ class Study:
             outcome = ARMS[name].run(name, replace(self.context, progress=progress))
             return outcome, self._evaluate(name, outcome, progress)
 
-    def report(self, output: Path | None = None) -> StudyResults:
+    def report(self, output: Path | str | None = None) -> StudyResults:
         """Write the report from results.json, to `report_path` or `output`; returns what results.json holds."""
         results = read_results(self.results_path)
-        write_report(results, collect_report_data(self.context), output or self.report_path)
+        write_report(results, collect_report_data(self.context), Path(output or self.report_path))
         return results
 
     def estimate(self) -> Estimate:
