@@ -65,7 +65,7 @@ def main(settings: Settings) -> None:
 
 def shares_of(settings: Settings, number: int, task: Task, lime: LimeSettings) -> dict[str, float]:
     """How many pairs get the same answer twice, the opposite one, and are called equal the first time; how far apart
-    the two are, and how much of that is chance; and how many pairs show what stands out, with its sign, both times."""
+    the two are, and how much of that is chance in each; and of superpixels, how many pairs are shown again."""
     with Store(settings.study / DATABASE, read_only=True) as store:
         every = [stored.comparison for stored in store.comparisons(number)]
     chosen = [every[place] for place in np.linspace(0, len(every) - 1, min(settings.pairs, len(every))).astype(int)]
@@ -83,26 +83,29 @@ def shares_of(settings: Settings, number: int, task: Task, lime: LimeSettings) -
             for made in (first, second)
         ]
     )  # (2 seeds, pairs, 2 sides)
-    return {
+    found = {
         "pairs": len(chosen),
         "same": round(float(np.mean([one == other for one, other in answers])), 3),
         "opposite": round(float(np.mean([(one, other) in opposite for one, other in answers])), 3),
         "equal": round(float(np.mean([one == Answer.EQUAL for one, _ in answers])), 3),
         "apart": round(float(np.abs(worth[0, :, 0] - worth[0, :, 1]).mean()), 3),
         "chance": round(float((worth[0] - worth[1]).std() / 2**0.5), 3),
-        "shown again": round(float(np.mean([shown_again(asked, first, second) for asked in chosen])), 3),
     }
+    if chosen[0].left.superpixel is not None:
+        found["shown again"] = round(float(np.mean([shown_again(asked, first, second) for asked in chosen])), 3)
+    return found
 
 
 def shown_again(asked: Comparison, first: Explanations, second: Explanations) -> bool:
     """Whether each superpixel that is asked about stands out under both seeds, with the same sign."""
-    for key in asked.shown:
-        one, other = first[key.whole], second[key.whole]
-        if key.superpixel is not None:
-            stands_out = one.stands_out[key.superpixel] and other.stands_out[key.superpixel]
-            if not stands_out or one.weights[key.superpixel] * other.weights[key.superpixel] <= 0:
-                return False
-    return True
+    signs = [
+        [
+            np.sign(made[key.whole].weights[key.superpixel]) * made[key.whole].stands_out[key.superpixel]
+            for key in asked.shown
+        ]
+        for made in (first, second)
+    ]
+    return signs[0] == signs[1] and 0 not in signs[0]
 
 
 def explained(

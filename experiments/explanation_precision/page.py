@@ -44,6 +44,7 @@ OTHERS = ("leverage", "kernelshap", "LeverageSHAP", "captum", "shap", "shap, fix
 TITLES = {
     "digits, before": "digits, before feedback",
     "digits, after": "digits, after feedback",
+    "digits, after, 1,440 masks": "the same, half as many images",
     "mnist, before": "MNIST, before feedback",
     "photographs": "photographs, EfficientNet-Lite0",
 }
