@@ -94,21 +94,20 @@ def draw_pool(
     """`settings.images` for each comparison, a share of them held-out ones; fewer where there are not enough.
 
     There are more where these would not give twice as many different comparisons as are asked. Where one is shown at a
-    time, each is asked about: there are exactly as many of either as are asked.
-
-    One of `earlier_rounds` is drawn, whose classifier's explanations are compared with those of the current one.
+    time, each is asked about: there are exactly as many of either as are asked. One of `earlier_rounds` is drawn, whose
+    classifier's explanations are compared with those of the current one.
     """
     generator = numpy_generator(seed, "pool", round_number)
     drawn = earlier_rounds[int(generator.integers(len(earlier_rounds)))] if earlier_rounds else None
     earlier = None if drawn is None else f"round-{drawn}"
     least = {1: 1, 2: 3}.get(shows, shows + 2)  # of several, enough for different groups
     judged = max(least, round(comparisons * settings.held_out))
-    wanted = comparisons - judged
+    fitted = _images(comparisons - judged, settings, max(3, least), shows)
     return Pool(
         round=round_number,
         current=f"round-{round_number - 1}",
         earlier=earlier,
-        fitted=generator.permutation(np.flatnonzero(~held_out))[: _images(wanted, settings, max(3, least), shows)],
+        fitted=generator.permutation(np.flatnonzero(~held_out))[:fitted],
         held_out=generator.permutation(np.flatnonzero(held_out))[: _images(judged, settings, least, shows)],
     )
 
