@@ -24,6 +24,8 @@ TESTS = (
     "study/test_kills.py",
     "study/test_damage.py",
     "store/test_store_outages.py",
+    "store/test_checksums.py",
+    "store/test_upgrade_checksums.py",
     "sweeps/test_clusters.py",
     "export/test_bombs.py",
     "fuzz",

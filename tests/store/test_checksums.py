@@ -16,7 +16,7 @@ from explainfb.core.errors import InputError
 from explainfb.core.types import Answer, ExplanationKey
 from explainfb.export import answers_table, export_answers, import_answers, ratings_table
 from explainfb.store import Kind, Rating, Store, schema
-from store_backends import BACKENDS, NOON, comparisons, fresh_url, people, preference, response
+from store_backends import BACKENDS, NOON, POSTGRESQL, comparisons, fresh_url, people, preference, response
 
 ITEMS = comparisons(3)
 CHANGES = {
@@ -99,6 +99,25 @@ def test_a_row_that_changed_is_named(what: str, url: str, tmp_path: Path) -> Non
                 InputError, match=rf"is damaged: row \d+ of {table} is not as written; bring back a copy"
             ):
                 reader()
+
+
+def test_an_answer_that_is_gone_is_missed_where_it_was_counted(url: str) -> None:
+    with Store(url) as store:
+        fill(store)
+        change(store, "DELETE FROM answers WHERE id = 5")
+        with pytest.raises(InputError, match="row 1000002 of comparisons counts 1 answers, and has others"):
+            store.check_whole()
+
+
+def test_ids_of_a_sequence_that_is_behind_its_rows_are_not_given_twice(tmp_path: Path) -> None:
+    """As after rows were restored on a server, and sequences were not."""
+    if len(BACKENDS) < 2 or not POSTGRESQL:
+        pytest.skip("no PostgreSQL")
+    with fresh_url("postgresql", tmp_path) as server, Store(server) as store:
+        fill(store)
+        change(store, "SELECT setval('answers_id_seq', 1)")
+        store.record([preference(item, annotator="Dan") for item in ITEMS])
+        assert [each.id for each in store.answers()] == list(range(1, 12))
 
 
 def test_a_rating_that_changed_is_named(url: str) -> None:

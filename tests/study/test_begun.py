@@ -82,6 +82,7 @@ def test_a_preset_counts_as_typed(old: Path, gone_on: list[StudySettings], capsy
         replace(TINY, controls=(), crowd=(0.1, 0.3), overlap=2),
         replace(PHOTOGRAPHS, task="folder:my pictures"),
         SUPERPIXELS,
+        replace(TINY, weights="-w.pth", task="folder:a 'b' --rounds 9"),
         StudySettings(decides="ece", plant=None, shortcut_rate=1e-05, gold=0.0, lime=replace(TINY.lime, fill="zero")),
         StudySettings(lime=replace(StudySettings().lime, control_variate=False)),
     ],
@@ -95,6 +96,14 @@ def test_a_command_means_the_very_settings_of_the_study_that_it_names(settings: 
     other = read(with_own_settings(with_preset(["run", "--study", str(folder), "--seed", "91"])))
     assert isinstance(other, Run)
     assert other.settings == replace(settings, seed=91)
+
+
+def test_of_several_folders_the_last_one_counts_however_they_are_typed(tmp_path: Path) -> None:
+    one, two = begun(tmp_path / "one", TINY), begun(tmp_path / "two", replace(TINY, seed=77))
+    for words in (["--study", str(two), f"--study={one}"], [f"--study={two}", "--study", str(one)]):
+        meant = read(with_own_settings(["run", *words]))
+        assert isinstance(meant, Run)
+        assert (meant.study, meant.settings) == (one, TINY)
 
 
 def test_a_sweep_takes_those_of_its_studies(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, ScalarSelect, Select, and_, exists, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from explainfb.core.errors import InputError
@@ -11,7 +11,7 @@ from explainfb.core.types import Comparison
 from explainfb.store import schema
 from explainfb.store.annotators import excluded_ids
 from explainfb.store.records import Progress, StoredComparison, stored_comparison
-from explainfb.store.safekeeping.checksums import check_row, insert_rows
+from explainfb.store.safekeeping.checksums import RESTORE, DamagedRowError, check_row, insert_rows
 
 COMPARISON = (
     schema.comparisons.c.id.label("comparison_id"),
@@ -103,7 +103,24 @@ def recount(connection: Connection, rounds: Select[tuple[int]] | Sequence[int]) 
 
     The count is kept beside each comparison, because it is asked for at every question that somebody is shown.
     """
-    counted = (
+    change = update(schema.comparisons).where(schema.comparisons.c.round.in_(rounds))
+    connection.execute(change.values(answers=_counted()))
+
+
+def check_counts(connection: Connection) -> None:
+    """Raise `DamagedRowError` where a comparison's count is not what its answers add up to: one of the two is lost."""
+    item = schema.comparisons.c
+    wrong = connection.execute(
+        select(item.id, item.answers).where(item.answers != _counted()).order_by(item.id)
+    ).first()
+    if wrong is not None:
+        raise DamagedRowError(
+            f"row {wrong.id} of comparisons counts {wrong.answers} answers, and has others; {RESTORE}"
+        )
+
+
+def _counted() -> ScalarSelect[int]:
+    return (
         select(func.count())
         .select_from(schema.answers)
         .where(
@@ -114,4 +131,3 @@ def recount(connection: Connection, rounds: Select[tuple[int]] | Sequence[int]) 
         )
         .scalar_subquery()
     )
-    connection.execute(update(schema.comparisons).where(schema.comparisons.c.round.in_(rounds)).values(answers=counted))

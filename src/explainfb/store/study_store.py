@@ -81,7 +81,9 @@ class Store:
         """
         self._database.check_whole()
         with self._database.read() as connection:
-            return checksums.check_rows(connection)
+            without = checksums.check_rows(connection)
+            comparisons.check_counts(connection)
+            return without
 
     def back_up(self, file: Path) -> None:
         """Copy everything on record, as of one moment, into a new SQLite file. Raises `InputError` where one is there

@@ -241,4 +241,6 @@ def _option(name: str, value: Setting) -> list[str]:
     if isinstance(value, bool):
         record, dot, switch = name.rpartition(".")
         return [f"--{record}{dot}{'' if value else 'no-'}{switch}"]
+    if str(value).startswith("-"):  # or it would be taken for an option
+        return [f"--{name}={value}"]
     return ["--" + name, *(str(item) for item in (value if isinstance(value, list) else [value]))]

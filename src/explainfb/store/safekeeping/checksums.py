@@ -74,13 +74,14 @@ def _as_read(value: Any, is_cleaned: bool) -> Any:
 
 
 def _next_ids(connection: Connection, table: Table, count: int) -> list[int]:
-    if connection.dialect.name == "sqlite":  # which would number them so; no other writer comes between
-        last = connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one()
-        return list(range(last + 1, last + 1 + count))
-    sequence = func.pg_get_serial_sequence(table.name, "id")
-    return list(
-        connection.execute(select(func.nextval(sequence)).select_from(func.generate_series(1, count))).scalars()
-    )
+    # no other writer comes between
+    last = int(connection.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one())
+    if connection.dialect.name != "sqlite":
+        # ids of rows that are gone are not given again; a sequence may be behind its rows, where those were restored
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        last = max(last, int(connection.execute(select(func.nextval(sequence))).scalar_one()) - 1)
+        connection.execute(select(func.setval(sequence, last + count)))
+    return list(range(last + 1, last + 1 + count))
 
 
 def check_row(table: Table, key: int, row: Row, known: str | None) -> None:

@@ -26,8 +26,11 @@ def with_own_settings(words: Sequence[str]) -> list[str]:
     ['run', '--rounds', '2']
     """
     option = FOLDER_OPTIONS.get(words[0]) if words else None
-    named = [value for word, value in pairwise(words) if word == option]
-    named += [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
+    named = [
+        value if word == option else word.partition("=")[2]
+        for word, value in pairwise([*words, ""])
+        if option is not None and word.partition("=")[0] == option
+    ]
     if option is None or not named or HELP & set(words):
         return list(words)
     settings = _begun_with(words[0], Path(named[-1]))
