@@ -15,7 +15,7 @@ from explainfb.tasks.task import Split
 
 SIDE = 32
 """Larger images are averaged down to this side, in pixels."""
-PART = 256
+PART = 64
 """Images that are averaged at a time."""
 
 

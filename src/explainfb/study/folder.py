@@ -283,6 +283,6 @@ def digest_of_data(task: "Task") -> str:
     digest = hashlib.sha256()
     for split in (each for each in (task.train, task.validation, task.clean, task.shifted) if each is not None):
         for tensor in (split.images, split.labels, split.relevance, split.shortcut, split.groups):
-            for part in () if tensor is None else tensor.split(256):  # not all at once, which may be too many
+            for part in () if tensor is None else tensor.split(16):  # not all at once, which may be too many
                 digest.update(part.contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -1,6 +1,7 @@
 """What planted shortcuts are drawn with: a colour for each class, text, and backgrounds without their object."""
 
 import colorsys
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ def colour_of(label: int, channels: int) -> Tensor:
     return torch.tensor(colorsys.hsv_to_rgb((0.08 + label * GOLDEN) % 1, 0.85, 0.95)).view(3, 1, 1)
 
 
+@lru_cache(maxsize=64)  # pictures are drawn a few at a time, and a long text is measured at many sizes
 def text_of(text: str, height: int, width: int, share: float) -> tuple[Tensor, Tensor]:
     """The text as wide letters with a dark rim at the lower left of an image: (2, H, W) grey and opacity in [0, 1],
     and (H, W) bool, the box that it fills. Its letters are `share` of the image high, or less where it is too long."""

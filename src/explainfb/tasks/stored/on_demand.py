@@ -16,8 +16,9 @@ from torch import Tensor
 IN_MEMORY = 2**27
 """Bytes of 32-bit pixels up to which images are held in memory: 222 photographs of 224×224. A task has several such
 tensors, of each part one, and another where something is planted."""
-PART = 64
-"""Images that are read at a time where something is computed over all of them."""
+PART = 16
+"""Images that are read at a time where something is computed over all of them: 10 MB of photographs of 224×224, of
+which there are several copies for a moment."""
 ASKED_OF_ITSELF = frozenset(
     {
         Tensor.__len__,
