@@ -68,6 +68,8 @@ class Watched(VecEnvWrapper):  # type: ignore[misc]  # nor are those of Stable-B
         super().__init__(copies)
         self.reward: RewardEnsemble | None = None
         self.usual, self.spread = 0.0, 1.0
+        self.steps = 0
+        """Of all copies together, so far."""
         self.rows: list[FloatArray] = []
         """(copies, D) of each step."""
         self.earned: list[FloatArray] = []
@@ -78,6 +80,7 @@ class Watched(VecEnvWrapper):  # type: ignore[misc]  # nor are those of Stable-B
         return self.seen
 
     def step_async(self, actions: Any) -> None:
+        self.steps += self.num_envs
         did = np.asarray(actions)
         if isinstance(self.action_space, gym.spaces.Discrete):
             did = np.eye(int(self.action_space.n))[did]
@@ -110,7 +113,7 @@ def train_agent(
     """
     env = Watched(DummyVecEnv([partial(training_environment, task)] * task.copies))
     env.seed(derive(seed, "environment") % 2**31)
-    agent = PPO("MlpPolicy", env, seed=derive(seed, "agent") % 2**31, device="cpu", **task.agent)
+    agent = PPO("MlpPolicy", env, seed=derive(seed, "agent") % 2**31, device="cpu", **keywords(task, env))
     each = task.steps // rounds
     curve: list[tuple[int, float]] = []
     watch(agent, env, UNTRAINED)
@@ -125,6 +128,15 @@ def train_agent(
     segments, returns = env.taken(length)
     curve.append((rounds * each, round(float(returns.mean()) * task.horizon / length, 2)))
     return {"return": judged(agent, task, seed), "curve": curve}
+
+
+def keywords(task: Task, env: Watched) -> dict[str, Any]:
+    """The agent's, with what falls as a function of how much of the training in `env` is over."""
+
+    def left(_of_round: float) -> float:  # Stable-Baselines3 counts from the beginning of each round
+        return max(0.0, 1 - max(0, env.steps - UNTRAINED * task.copies) / task.steps)
+
+    return task.agent | {name: lambda of_round, start=task.agent[name]: start * left(of_round) for name in task.falling}
 
 
 def watch(agent: Any, env: Watched, steps: int) -> None:

@@ -16,7 +16,7 @@ ARMS = {
     "random-700": ("700 comparisons, at random", "#5b3f8c"),
     "disagreement-1400": ("1,400 comparisons, by disagreement", "#e0a060"),
 }
-TITLES = {"cartpole": "CartPole", "pendulum": "Pendulum"}
+TITLES = {"cartpole": "CartPole", "pendulum": "Pendulum", "reacher": "Reacher (MuJoCo)"}
 
 
 def page_of(path: Path) -> Page:

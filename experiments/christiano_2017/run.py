@@ -26,7 +26,7 @@ from explainfb.core.errors import InputError
 from explainfb.preferences.settings import Choice
 from explainfb.rewards.settings import RewardSettings
 
-TaskName = Literal["cartpole", "pendulum"]
+TaskName = Literal["cartpole", "pendulum", "reacher"]
 Arm = Literal["true", "disagreement-700", "random-700", "disagreement-1400"]
 """The true reward; or how comparisons are chosen, and how many are asked."""
 
