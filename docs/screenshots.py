@@ -24,6 +24,8 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser
 
 from explainfb.classifiers.settings import TrainingSettings
+from explainfb.clips.study import ClipStudy
+from explainfb.core.types import Comparison, ExplanationKey
 from explainfb.explanations.settings import LimeSettings
 from explainfb.labelling.session import FASTEST, AnnotationSession
 from explainfb.labelling.stimuli import Stimuli
@@ -99,6 +101,12 @@ def to(expected: str, *presses: tuple[str, str]) -> Go:
     return go
 
 
+def to_stopped_clips(visitor: Visitor, link: str) -> None:
+    to("progress")(visitor, link)
+    visitor.page.wait_for_timeout(900)
+    visitor.page.locator(".clips-stop").click()
+
+
 @dataclass(frozen=True)
 class Screen:
     """How to get to a screen."""
@@ -135,10 +143,12 @@ SCREENS = {
     "point": Screen("point", to("progress", ("piece-", "progress"))),
     "rank-welcome": Screen("rank", WELCOME, practised=False),
     "rank": Screen("rank", to("progress", ("rank-1", "progress"))),
+    "clips": Screen("clips", to_stopped_clips),
+    "clips-welcome": Screen("clips", WELCOME, practised=False),
+    "clips-history": Screen("clips", to("progress", ("left-", "progress"), ("history", "back"))),
 }
-ON_PAGES = ("researchers", "practice", "question", "superpixels", "rating")
+ON_PAGES = ("researchers", "practice", "question", "superpixels", "rating", "clips")
 """What the documents show."""
-STUDIES = ("compare", "superpixels", "rate", "yes-no", "point", "rank")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,9 +246,12 @@ def begin_studies(folder: Path, wanted: Wanted) -> dict[str, Path]:
     """Those that the screens are of, each waiting for answers."""
     needed = {screen.study for screen in wanted.screens.values()}
     found = {}
-    if needed - {"superpixels"}:
+    if "clips" in needed:
+        found["clips"] = begin_clips(folder / "clips")
+    if needed - {"superpixels", "clips"}:
         begin(folder / "compare", STUDY)
-        found = {name: copy_study(folder / "compare", folder / name) for name in needed - {"compare", "superpixels"}}
+        copies = needed - {"compare", "superpixels", "clips"}
+        found |= {name: copy_study(folder / "compare", folder / name) for name in copies}
     if "rate" in found:
         path = found["rate"] / "study.toml"
         write_settings(replace(read_settings(path), question="rate"), path)
@@ -251,6 +264,34 @@ def begin_studies(folder: Path, wanted: Wanted) -> dict[str, Path]:
         begin(folder / "superpixels", SUPERPIXELS)
         found["superpixels"] = folder / "superpixels"
     return found
+
+
+def begin_clips(folder: Path) -> Path:
+    """Poles that are let fall, and one that is caught; needs the extra `rl`."""
+    import gymnasium as gym
+    import torch
+
+    from experiments.christiano_2017.drawing import clips_of
+    from experiments.christiano_2017.people import INSTRUCTIONS
+    from experiments.christiano_2017.tasks import TASKS
+
+    segments = []
+    for seed in range(4):
+        env = gym.make("CartPole-v1")
+        seen, rows = env.reset(seed=seed)[0], []
+        for _ in range(25):
+            rows.append(torch.tensor(seen))
+            seen = env.step(int(seen[2] + seen[3] > 0) if seed % 2 else 1)[0]
+        segments.append(torch.stack(rows))
+    folder.mkdir(parents=True)
+    (folder / "instructions.md").write_text(INSTRUCTIONS["CartPole-v1"].lstrip(), encoding="utf-8")
+    with ClipStudy(folder) as study:
+        keys = [ExplanationKey("cartpole", number) for number in range(4)]
+        for key, clip in zip(keys, clips_of(TASKS["cartpole"], torch.stack(segments)), strict=True):
+            study.keep(key, clip)
+        pairs = [Comparison.about(pair, 1, asked="clips") for pair in (keys[:2], keys[2:])]
+        study.store.add_comparisons(pairs, seed=0)
+    return folder
 
 
 def photograph(browser: Browser, app: App, study: str, language: Language, wanted: Wanted) -> None:

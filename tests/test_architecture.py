@@ -22,6 +22,7 @@ FLOORS = (
     ("questions", "finetuning"),
     ("preferences",),
     ("study",),
+    ("clips",),
     ("sweeps", "labelling"),
     ("archive",),
     ("cli", "testing"),

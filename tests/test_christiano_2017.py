@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.christiano_2017.asking import Preferences, schedule
+from experiments.christiano_2017.asking import Oracle, Preferences, schedule
 from experiments.christiano_2017.run import Settings
 from experiments.christiano_2017.segments import Segments
 from experiments.christiano_2017.tasks import TASKS, Task
@@ -37,10 +37,10 @@ def some(count: int, seed: int) -> tuple[Segments, FloatArray]:
 
 
 def test_an_oracle_that_errs_teaches_what_single_steps_are_worth() -> None:
-    preferences = Preferences("disagreement", RewardSettings(steps=80), seed=0, error_rate=0.1)
+    preferences = Preferences("disagreement", RewardSettings(steps=80), 0, Oracle(0, 0.1))
     for number, asked in enumerate(schedule(500, 2)):
         preferences.ask(*some(400, number), asked)
-    assert len({frozenset(item.shown) for item in preferences.asked}) == 500
+    assert len({frozenset(item.shown) for item, _ in preferences.answered}) == 500
     right, among = preferences.accuracy()
     assert right / among > 0.65
     assert preferences.ensemble is not None
@@ -50,11 +50,14 @@ def test_an_oracle_that_errs_teaches_what_single_steps_are_worth() -> None:
 
 
 def test_the_oracle_errs_as_often_as_it_is_told_and_calls_alike_what_is_alike() -> None:
-    preferences = Preferences("random", RewardSettings(steps=1), seed=3, error_rate=0.25)
+    preferences = Preferences("random", RewardSettings(steps=1), 3, Oracle(3, 0.25))
     preferences.ask(*some(2000, 0), 1500)
-    said = np.array([preferences.share_left(item) for item in preferences.asked])
+    said = np.array([share_left for _, share_left in preferences.answered])
     more = np.array(
-        [preferences.returns[item.left.image] - preferences.returns[item.right.image] for item in preferences.asked]
+        [
+            preferences.returns[item.left.image] - preferences.returns[item.right.image]
+            for item, _ in preferences.answered
+        ]
     )
     assert ((said == 0.5) == (more == 0)).all()
     decided = more != 0
@@ -122,14 +125,14 @@ def test_an_agent_is_paid_the_true_reward_or_the_learned_one(learned: bool, monk
 
     monkeypatch.setattr(learning.Watched, "step_wait", watched)
     reward = RewardSettings(steps=5, batch_size=8)
-    preferences = Preferences("disagreement", reward, seed=0, error_rate=0.1) if learned else None
+    preferences = Preferences("disagreement", reward, 0, Oracle(0, 0.1)) if learned else None
     found = learning.train_agent(TINY, preferences, comparisons=24 if learned else 0, rounds=2, length=25, seed=0)
     assert [step for step, _ in found["curve"]] == [0, 400, 800]
     assert 8 <= found["return"] <= 500
     values = len(np.unique(np.concatenate(paid[learning.UNTRAINED :])))
     assert values > 100 if learned else values <= 2  # upright, or lying
     if preferences is not None:
-        assert len(preferences.asked) == 24
+        assert len(preferences.answered) == 24
         assert preferences.segments.steps.shape[1:] == (25, 6)  # four numbers seen, two actions
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,18 @@ import torch
 from PIL import Image
 
 import explainfb
-from explainfb import ARMS, BUILDERS, GridSettings, Study, StudyResults, StudySettings
+from explainfb import (
+    ARMS,
+    BUILDERS,
+    Answer,
+    ClipStudy,
+    Comparison,
+    GridSettings,
+    Preference,
+    Study,
+    StudyResults,
+    StudySettings,
+)
 from explainfb.classifiers.classifier import load_classifier
 from explainfb.testing.tiny import TINY
 
@@ -115,6 +127,25 @@ def test_an_arm_of_ones_own_stands_beside_feedback(small_studies: Path) -> None:
         for name in ("cross_entropy", "label_smoothing")
     ]
     assert ends[0].read_bytes() != ends[1].read_bytes()
+
+
+def test_people_are_asked_about_clips_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answered(study: ClipStudy, asked: list[Comparison]) -> list[Preference]:
+        study.store.add_comparisons(asked, seed=0)
+        now = datetime.now(UTC)
+        said = [Preference(item, Answer.LEFT, name, 0, now, now) for item in asked for name in ("Ada", "Bob")]
+        study.store.record(said)
+        return wait(study, asked)
+
+    wait = ClipStudy.ask
+    monkeypatch.setattr(ClipStudy, "ask", answered)
+    monkeypatch.chdir(tmp_path)
+    run("\n".join(code("people.md")), "people.md")
+    printed = capsys.readouterr().out
+    assert "explainfb label --study studies/walker" in printed
+    assert printed.endswith("['left', 'left', 'left', 'left']\n")
 
 
 @pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)

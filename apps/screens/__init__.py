@@ -7,12 +7,10 @@ import streamlit as st
 
 from explainfb.labelling.server import STUDY
 from explainfb.labelling.wording import Wording
-from explainfb.labelling.wording_files import wording_of
-from explainfb.study.settings_file import read_settings
+from explainfb.labelling.wording_files import wording_in_folder
 
 
 @st.cache_resource(show_spinner=False)
 def words() -> Wording:
     """Every word that annotators read, in the study's language; here, because the first page waits for little else."""
-    study = Path(os.environ[STUDY])
-    return wording_of(study, read_settings(study / "study.toml"))
+    return wording_in_folder(Path(os.environ[STUDY]))

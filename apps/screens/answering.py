@@ -1,6 +1,6 @@
 """The buttons by which people answer, for either kind of question, and their keys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -10,13 +10,14 @@ from screens import words
 
 # a button of Streamlit's takes one key, and C and R are Streamlit's own
 KEYS = {
-    Answer.LEFT: ("Left", "1"),
-    Answer.RIGHT: ("Right", "2"),
-    Answer.EQUAL: ("Up", "3"),
-    Answer.BOTH_GOOD: (None, "4"),
-    Answer.BOTH_BAD: (None, "5"),
-    Answer.CANT_TELL: ("Down", "6"),
+    Answer.LEFT: "Left",
+    Answer.RIGHT: "Right",
+    Answer.EQUAL: "Up",
+    Answer.BOTH_GOOD: None,
+    Answer.BOTH_BAD: None,
+    Answer.CANT_TELL: "Down",
 }
+"""Beside the digits, which are in the order of the buttons."""
 UNDO, PAUSE, HISTORY, INSTRUCTIONS, ORIGINAL = "U", "P", "H", "I", "O"
 """The keys of the other buttons of a question."""
 ARROWS = {"Left": "←", "Right": "→", "Up": "↑", "Down": "↓"}
@@ -41,11 +42,13 @@ def label(answer: Answer) -> str:
     return found
 
 
-def choose(on_answer: Callable[[Answer], None], *, name: str) -> None:
-    """Six buttons; `on_answer` is called before the page is drawn anew. `name` tells one question from the next."""
+def choose(on_answer: Callable[[Answer], None], *, name: str, answers: Sequence[Answer] = tuple(KEYS)) -> None:
+    """A button for each answer; `on_answer` is called before the page is drawn anew. `name` tells one question from
+    the next."""
+    keys = [(answer, KEYS[answer], str(number)) for number, answer in enumerate(answers, 1)]
     # with the question in its key a button is a new one each time: a press on the last question is not one on this
     with st.container(key="answers"):
-        for column, (answer, (arrow, digit)) in zip(st.columns(len(KEYS)), KEYS.items(), strict=True):
+        for column, (answer, arrow, digit) in zip(st.columns(len(keys)), keys, strict=True):
             column.button(
                 f"{label(answer)} `{digit}`" if arrow and shortcut(digit) else label(answer),
                 key=f"{answer}-{name}",
@@ -56,7 +59,7 @@ def choose(on_answer: Callable[[Answer], None], *, name: str) -> None:
             )
     # buttons with two keys once more, which the style hides: they are there for their other key
     with st.container(key="second-keys"):
-        for answer, (arrow, digit) in KEYS.items():
+        for answer, arrow, digit in keys:
             if arrow and shortcut(digit):
                 key = f"{answer}-second-{name}"
                 st.button(label(answer), key=key, shortcut=digit, on_click=on_answer, args=(answer,))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explainfb.labelling.recruiting import OpenLink
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_study import Served
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Kind
 from screens import answering, style, words
@@ -19,7 +19,7 @@ def full() -> None:
     st.write(words().closing.full)
 
 
-def completed(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+def completed(served: Served, session: AnnotationSession, link: OpenLink | None) -> None:
     """As many answers as are asked of one person: the quota of the open link, or no more than there are."""
     style.heading(words().closing.completed_title)
     given = session.outlook().given
@@ -40,7 +40,7 @@ def _complete(link: OpenLink | None, given: int) -> None:
         style.caption("", words().closing.code.format(code=link.completion), left=True, key="code")
 
 
-def _note_finished(served: ServedStudy, session: AnnotationSession) -> None:
+def _note_finished(served: Served, session: AnnotationSession) -> None:
     if not served.store.annotators.visit(session.annotator.name).finished:
         served.store.annotators.note(session.annotator.name, Kind.FINISHED)
 
@@ -56,13 +56,13 @@ def declined() -> None:
     st.write(words().welcome.declined)
 
 
-def paused(served: ServedStudy, session: AnnotationSession) -> None:
+def paused(served: Served, session: AnnotationSession) -> None:
     style.heading(words().closing.pause_title)
     st.write(words().closing.paused.format(given=session.outlook().given))
     answering.go_on(_resume, (served, session))
 
 
-def waiting(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+def waiting(served: Served, session: AnnotationSession, link: OpenLink | None) -> None:
     """Nothing to ask now; goes on by itself. Who came by the open link, `link`, need not wait."""
     style.heading(words().closing.waiting_title)
     given = session.outlook().given
@@ -72,7 +72,7 @@ def waiting(served: ServedStudy, session: AnnotationSession, link: OpenLink | No
     footer(served, session, name="waiting")
 
 
-def thanks(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+def thanks(served: Served, session: AnnotationSession, link: OpenLink | None) -> None:
     """The study needs nothing more."""
     style.heading(words().closing.thanks_title)
     given = session.outlook().given
@@ -84,12 +84,12 @@ def thanks(served: ServedStudy, session: AnnotationSession, link: OpenLink | Non
 # a fragment, so that only this part is run every few seconds, and the page is drawn anew only if there is news
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
 @guarded_page
-def _watch(served: ServedStudy, session: AnnotationSession) -> None:
+def _watch(served: Served, session: AnnotationSession) -> None:
     if not allowed(served, session.annotator) or served.is_over or session.next() is not None:
         st.rerun()
 
 
 @guarded
-def _resume(served: ServedStudy, session: AnnotationSession) -> None:
+def _resume(served: Served, session: AnnotationSession) -> None:
     if allowed(served, session.annotator):
         served.store.annotators.note(session.annotator.name, Kind.RESUMED)

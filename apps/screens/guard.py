@@ -9,7 +9,7 @@ from typing import ParamSpec
 import streamlit as st
 
 from explainfb.core.errors import InputError
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_study import Served
 from explainfb.store import Annotator
 from screens import words
 
@@ -19,12 +19,12 @@ NOTICE = "notice"
 logger = logging.getLogger("explainfb.app")
 
 
-def token_of_page(served: ServedStudy) -> str:
+def token_of_page(served: Served) -> str:
     """What the page's link says, right or wrong: the browser keeps it in a cookie, so that no address holds it."""
     return st.context.cookies.get(served.cookie, "")
 
 
-def allowed(served: ServedStudy, person: Annotator, token: str | None = None) -> bool:
+def allowed(served: Served, person: Annotator, token: str | None = None) -> bool:
     """Whether the link is still open and `person`'s: a page drawn before it was closed may still be pressed on.
 
     `token` is the link's where no page is being drawn.

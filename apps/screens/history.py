@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from explainfb.core.types import Answer
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_study import Served
 from explainfb.labelling.session import SIDES, AnnotationSession, Moment
 from explainfb.store import StoredAnswer
 from screens import answering, question, style, words
@@ -19,7 +19,7 @@ CHANGING = "changing"
 """The key of the id of the answer that is being changed, and of the token of the change."""
 
 
-def show(served: ServedStudy, session: AnnotationSession) -> None:
+def show(served: Served, session: AnnotationSession) -> None:
     latest = session.history()
     changing: tuple[int, str] | None = st.session_state.get(CHANGING)
     chosen = next((answer for answer in latest if changing and answer.id == changing[0]), None)
@@ -37,18 +37,13 @@ def show(served: ServedStudy, session: AnnotationSession) -> None:
         _row(served, session, answer, place_in_list, is_open.get(answer.comparison.comparison.round, False))
 
 
-def _row(
-    served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, place_in_list: int, is_open: bool
-) -> None:
-    shown, said = question.stimuli(served, answer.comparison), words()
+def _row(served: Served, session: AnnotationSession, answer: StoredAnswer, place_in_list: int, is_open: bool) -> None:
+    shown, said = served.shown(answer.comparison.comparison), words()
     titles = (said.stimuli.left, said.stimuli.right) if len(shown) == 2 else range(1, len(shown) + 1)
     with st.container(key=f"pair-row-{place_in_list}", border=True):
         columns = st.columns([1] * len(shown) + [2])
-        for column, stimulus, scale, title in zip(
-            columns, shown, question.scales_of(served, shown), titles, strict=False
-        ):
-            alt = f"{title}. {stimulus.describe(said)}"
-            column.image(stimulus.picture("overlay", scale=scale), alt=alt, width=110)
+        for column, each, picture, title in zip(columns, shown, served.small_pictures(shown), titles, strict=False):
+            column.image(picture, alt=f"{title}. {each.describe(said)}", width=110)
         with columns[-1]:
             style.caption(_said(served, session, answer), _when(answer), left=True)
             if answer.comment:
@@ -59,7 +54,7 @@ def _row(
                 style.small(said.history.closed)
 
 
-def _said(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer) -> str:
+def _said(served: Served, session: AnnotationSession, answer: StoredAnswer) -> str:
     """The answer, or the ratings that it follows from."""
     ratings = session.ratings_of(answer) if served.settings.question == "rate" else {}
     if len(ratings) == 2:
@@ -76,12 +71,12 @@ def _when(answer: StoredAnswer) -> str:
     return words().history.at.format(time=f"{answer.responded_at.astimezone(zone):%H:%M}")
 
 
-def _change(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
+def _change(served: Served, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
     shown, screen = question.first_shown(token), SCREENS[answer.comparison.comparison.asked]
     style.heading(screen.words().again, name=f"change-{token}")
     style.caption(words().history.so_far, _said(served, session, answer))
     on_reply = functools.partial(_store_change, served, session, answer, shown, token)
-    screen.ask(served, question.stimuli(served, answer.comparison), on_reply, name=f"change-{token}")
+    screen.ask(served, served.shown(answer.comparison.comparison), on_reply, name=f"change-{token}")
     question.comment(token)
     _keep()
 
@@ -91,10 +86,10 @@ def _keep() -> None:
     st.button(words().buttons.keep, key="keep", shortcut=key, on_click=_stop_changing)
 
 
-def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
+def _rate_anew(served: Served, session: AnnotationSession, answer: StoredAnswer, token: str) -> None:
     shown, old = question.first_shown(token), session.ratings_of(answer)
     style.heading(words().rate.again, name=f"change-{token}")
-    SCREENS["compare"].draw(served, question.stimuli(served, answer.comparison), name=f"change-{token}")
+    SCREENS["compare"].draw(served, served.shown(answer.comparison.comparison), name=f"change-{token}")
     for column, side in zip(st.columns(2), SIDES, strict=True):
         title = words().ratings.scale.format(side=getattr(words().stimuli, side))
         column.segmented_control(title, range(1, 6), default=old.get(side), key=f"{side}-{token}")
@@ -105,9 +100,7 @@ def _rate_anew(served: ServedStudy, session: AnnotationSession, answer: StoredAn
 
 
 @guarded
-def _store_ratings(
-    served: ServedStudy, session: AnnotationSession, old: StoredAnswer, shown: Moment, token: str
-) -> None:
+def _store_ratings(served: Served, session: AnnotationSession, old: StoredAnswer, shown: Moment, token: str) -> None:
     said = {side: st.session_state.get(f"{side}-{token}") for side in SIDES}
     given = {side: rating for side, rating in said.items() if rating is not None}
     if not allowed(served, session.annotator):
@@ -135,7 +128,7 @@ def _leave() -> None:
 
 @guarded
 def _store_change(
-    served: ServedStudy,
+    served: Served,
     session: AnnotationSession,
     old: StoredAnswer,
     shown: Moment,

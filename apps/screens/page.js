@@ -10,6 +10,30 @@ if (!window.explainfbPage) {
     const piece = event.target.closest?.("[data-piece]")?.dataset.piece;
     if (piece !== undefined) document.querySelector(`[class*="st-key-piece-${piece}-"] button`)?.click();
   });
+  // Clips: what moves can be stopped, and then looked at picture by picture. All of them stand still, or none.
+  const root = document.documentElement, clips = () => document.querySelectorAll(".clip");
+  const moving = clip => [clip, clip.parentElement.querySelector(".clip-time div")].map(each => each.getAnimations()[0]);
+  const stop = still => {
+    root.classList.toggle("clips-stopped", still);
+    if (still) for (const clip of clips()) {
+      const {duration} = moving(clip)[0].effect.getTiming(), at = (moving(clip)[0].currentTime % duration) / duration;
+      clip.parentElement.querySelector(".clip-at").value = Math.floor(at * clip.dataset.frames);
+    }
+  };
+  root.classList.toggle("clips-stopped", matchMedia("(prefers-reduced-motion: reduce)").matches);
+  document.addEventListener("click", event => {
+    if (event.target.closest?.(".clips-stop")) stop(!root.classList.contains("clips-stopped"));
+  });
+  document.addEventListener("keydown", event => {
+    if (["INPUT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range") return;
+    if (!event.ctrlKey && !event.metaKey && !event.altKey)
+      document.querySelector(`.clips-stop[data-key="${CSS.escape(event.key.toLowerCase())}"]`)?.click();
+  });
+  document.addEventListener("input", event => {
+    if (!event.target.matches?.(".clip-at")) return;
+    const clip = event.target.parentElement.querySelector(".clip"), share = (+event.target.value + .5) / clip.dataset.frames;
+    for (const each of moving(clip)) each.currentTime = share * each.effect.getTiming().duration;
+  });
   const said = document.createElement("div");
   said.id = "announced";
   said.setAttribute("aria-live", "polite");

@@ -8,7 +8,8 @@ from pathlib import Path
 import streamlit as st
 
 from explainfb.labelling.recruiting import FULL, OpenLink, came_by_link, current_link, has_enough, has_place
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_clips import open_served
+from explainfb.labelling.served_study import Served
 from explainfb.labelling.server import DATA_DIR, DATABASE, STUDY
 from explainfb.labelling.session import AnnotationSession
 from explainfb.preferences.care import concerns
@@ -45,7 +46,7 @@ def _screen() -> None:
         _show_annotator(served, person)
 
 
-def _show_annotator(served: ServedStudy, person: Annotator) -> None:
+def _show_annotator(served: Served, person: Annotator) -> None:
     """The screen of an annotator, as the database tells."""
     # from the database at every run, because a session is lost with its connection
     visit = served.store.annotators.visit(person.name)
@@ -76,7 +77,7 @@ def _show_annotator(served: ServedStudy, person: Annotator) -> None:
         question.ask(served, session, lease) if lease else _nothing_to_ask(served, session, link)
 
 
-def _before_consent(served: ServedStudy, person: Annotator) -> None:
+def _before_consent(served: Served, person: Annotator) -> None:
     if st.session_state.get(welcome.DECLINED):
         closing.declined()
     elif has_place(served.store, person, datetime.now(UTC)):
@@ -85,7 +86,7 @@ def _before_consent(served: ServedStudy, person: Annotator) -> None:
         closing.full()
 
 
-def _act_on_concerns(served: ServedStudy, session: AnnotationSession, visit: Visit) -> Visit:
+def _act_on_concerns(served: Served, session: AnnotationSession, visit: Visit) -> Visit:
     """End the visit of someone whose answers are flagged, where the study wants that; returns how far they are now."""
     care, people, name = served.settings.care, served.store.annotators, session.annotator.name
     if care.act == "flag" or visit.ended or visit.taken_back or session.annotator.excluded:
@@ -100,14 +101,14 @@ def _act_on_concerns(served: ServedStudy, session: AnnotationSession, visit: Vis
     return people.visit(name)
 
 
-def _nothing_to_ask(served: ServedStudy, session: AnnotationSession, link: OpenLink | None) -> None:
+def _nothing_to_ask(served: Served, session: AnnotationSession, link: OpenLink | None) -> None:
     closing.thanks(served, session, link) if served.is_over else closing.waiting(served, session, link)
 
 
 @st.cache_resource(show_spinner=False)
-def served_study() -> ServedStudy:
+def served_study() -> Served:
     study, database, data_dir = (os.environ.get(name) or None for name in (STUDY, DATABASE, DATA_DIR))
     assert study is not None
-    served = ServedStudy.open(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)
+    served = open_served(Path(study), database=database, data_dir=Path(data_dir) if data_dir else None)
     gc.freeze()  # Streamlit collects garbage after every run of this script; what is loaded so far need not be searched
     return served

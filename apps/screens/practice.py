@@ -7,7 +7,7 @@ import streamlit as st
 from explainfb.core.types import Answer
 from explainfb.explanations.plots import row_scale
 from explainfb.labelling.practice import Example
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_study import Served
 from explainfb.labelling.session import AnnotationSession
 from explainfb.store import Annotator, Kind
 from screens import answering, pair, style, words
@@ -19,16 +19,19 @@ FEEDBACK = "practice feedback"
 """The key of the example just answered, and whether we would say the same."""
 
 
-def is_over(served: ServedStudy, session: AnnotationSession, done: frozenset[str]) -> bool:
+def is_over(served: Served, session: AnnotationSession, done: frozenset[str]) -> bool:
     """Whether every example was answered and its feedback read; `done` names those that were answered.
 
     Whoever is at work already is not sent back where the examples were exchanged meanwhile.
     """
+    if served.practice is None:
+        return True
     return FEEDBACK not in st.session_state and (served.practice.is_over(done) or bool(session.history(1)))
 
 
-def show(served: ServedStudy, person: Annotator, done: frozenset[str]) -> None:
+def show(served: Served, person: Annotator, done: frozenset[str]) -> None:
     """The next example, or the feedback on the last one."""
+    assert served.practice is not None  # or it would be over
     examples = served.practice.examples
     if FEEDBACK in st.session_state:
         name, agrees = st.session_state[FEEDBACK]
@@ -54,7 +57,7 @@ def _title(number: int, count: int) -> str:
     return words().practice.heading.format(number=number + 1, count=count)
 
 
-def draw(served: ServedStudy, example: Example) -> None:
+def draw(served: Served, example: Example) -> None:
     """The example as the study's question shows it."""
     name, kind = example.name.replace(" ", "-"), served.settings.question
     if kind == "rate":
@@ -63,7 +66,7 @@ def draw(served: ServedStudy, example: Example) -> None:
         SCREENS[kind].draw(served, example.shown(kind), name=name)
 
 
-def why(served: ServedStudy, example: Example) -> str:
+def why(served: Served, example: Example) -> str:
     """What we would answer, and our reason."""
     said, kind = words().practice, served.settings.question
     if kind != "rate":
@@ -73,7 +76,7 @@ def why(served: ServedStudy, example: Example) -> str:
     return f"{said.would_rate_low} {said.bad}"
 
 
-def _feedback(served: ServedStudy, example: Example, agrees: bool) -> None:
+def _feedback(served: Served, example: Example, agrees: bool) -> None:
     said = words().practice
     st.info(f"{why(served, example)} {said.too if agrees else said.your_view}")
     answering.go_on(_go_on)
@@ -81,16 +84,16 @@ def _feedback(served: ServedStudy, example: Example, agrees: bool) -> None:
 
 
 @guarded
-def _replied(served: ServedStudy, person: Annotator, example: Example, answer: Answer, said: str | None) -> None:
+def _replied(served: Served, person: Annotator, example: Example, answer: Answer, said: str | None) -> None:
     _practised(served, person, example, example.agrees(answer, said))
 
 
 @guarded
-def _rated(served: ServedStudy, person: Annotator, example: Example, rating: int) -> None:
+def _rated(served: Served, person: Annotator, example: Example, rating: int) -> None:
     _practised(served, person, example, rating >= 3 if example.left_is_good else rating <= 3)
 
 
-def _practised(served: ServedStudy, person: Annotator, example: Example, agrees: bool) -> None:
+def _practised(served: Served, person: Annotator, example: Example, agrees: bool) -> None:
     if not allowed(served, person):
         return
     served.store.annotators.note(person.name, Kind.PRACTISED, detail=example.name)

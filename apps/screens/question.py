@@ -6,10 +6,10 @@ import streamlit as st
 
 from explainfb.core.types import Answer
 from explainfb.explanations.plots import row_scale
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_study import Served
 from explainfb.labelling.session import AnnotationSession, Moment, Side
-from explainfb.labelling.stimuli import Stimulus, scales
-from explainfb.store import Kind, Lease, StoredComparison
+from explainfb.labelling.stimuli import Stimulus
+from explainfb.store import Kind, Lease
 from screens import answering, pair, style, words
 from screens.asking import SCREENS
 from screens.guard import allowed, guarded, tell
@@ -22,10 +22,10 @@ INSTRUCTIONS = "instructions open"
 """The key that is set while the instructions are shown again."""
 
 
-def ask(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
+def ask(served: Served, session: AnnotationSession, lease: Lease) -> None:
     """Whatever is asked, but ratings."""
     screen = SCREENS[lease.comparison.comparison.asked]
-    shown = stimuli(served, lease.comparison)
+    shown = served.shown(lease.comparison.comparison)
     since = first_shown(lease.token)
     progress(session)
     style.heading(screen.words().question, name=lease.token)
@@ -34,9 +34,10 @@ def ask(served: ServedStudy, session: AnnotationSession, lease: Lease) -> None:
     comment(lease.token)
 
 
-def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side) -> None:
+def rate(served: Served, session: AnnotationSession, lease: Lease, side: Side) -> None:
     """How good is this explanation?"""
-    stimulus = stimuli(served, lease.comparison)[side == "right"]
+    stimulus = served.shown(lease.comparison.comparison)[side == "right"]
+    assert isinstance(stimulus, Stimulus)  # clips are not rated
     name = f"{lease.token}-{side}"
     shown = first_shown(name)
     progress(session)
@@ -45,17 +46,6 @@ def rate(served: ServedStudy, session: AnnotationSession, lease: Lease, side: Si
     pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
     footer(served, session, name=name)
     comment(name)
-
-
-def stimuli(served: ServedStudy, stored: StoredComparison) -> tuple[Stimulus, ...]:
-    """What is shown, in its order."""
-    asked = stored.comparison
-    return tuple(served.stimuli.stimulus(key, asked.round) for key in asked.shown)
-
-
-def scales_of(served: ServedStudy, shown: tuple[Stimulus, ...]) -> list[float]:
-    """What the full colour stands for in each, in units of probability."""
-    return [*scales(*shown, served.settings)] if len(shown) == 2 else [row_scale(each.explanation) for each in shown]
 
 
 def first_shown(name: str) -> Moment:
@@ -84,7 +74,7 @@ def progress(session: AnnotationSession) -> None:
         st.progress(outlook.done / total if total else 1.0, text=text)
 
 
-def footer(served: ServedStudy, session: AnnotationSession, *, name: str) -> None:
+def footer(served: Served, session: AnnotationSession, *, name: str) -> None:
     """The ways to other screens; `name` tells one question from the next."""
     latest = next(iter(session.history(1)), None)
     said = words().buttons
@@ -120,7 +110,7 @@ def instructions_button() -> None:
 
 @guarded
 def _answer(
-    served: ServedStudy,
+    served: Served,
     session: AnnotationSession,
     lease: Lease,
     since: Moment,
@@ -132,22 +122,20 @@ def _answer(
 
 
 @guarded
-def _rate(
-    served: ServedStudy, session: AnnotationSession, lease: Lease, side: Side, shown: Moment, rating: int
-) -> None:
+def _rate(served: Served, session: AnnotationSession, lease: Lease, side: Side, shown: Moment, rating: int) -> None:
     if allowed(served, session.annotator):
         name = f"{lease.token}-{side}"
         session.rate(lease, side, rating, shown_at=shown.by_clock, comment=comment_on(name))
 
 
 @guarded
-def _undo(served: ServedStudy, session: AnnotationSession, latest: int | None, shown: Moment) -> None:
+def _undo(served: Served, session: AnnotationSession, latest: int | None, shown: Moment) -> None:
     if allowed(served, session.annotator) and not session.undo(latest, shown_at=shown.by_clock):
         tell(words().notices.nothing_to_undo)
 
 
 @guarded
-def _pause(served: ServedStudy, session: AnnotationSession) -> None:
+def _pause(served: Served, session: AnnotationSession) -> None:
     if allowed(served, session.annotator):
         served.store.annotators.note(session.annotator.name, Kind.PAUSED)
 

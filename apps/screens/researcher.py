@@ -10,7 +10,7 @@ import streamlit as st
 from explainfb.core.errors import InputError
 from explainfb.core.types import Answer, Interval
 from explainfb.export import FORMATS, Format, answers_table, as_bytes, ratings_table
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_study import Served
 from explainfb.labelling.server import ADDRESS, LOCALHOST, PORT, address, link
 from explainfb.preferences.agreement import (
     AnnotatorQuality,
@@ -22,7 +22,7 @@ from explainfb.preferences.agreement import (
 from explainfb.preferences.care import concerns, effect_of_leaving_out
 from explainfb.results.records import RoundResult
 from explainfb.store import Annotator, Kind, Role, Store, StoredAnswer, StoredComparison
-from screens import question, style
+from screens import style
 from screens.asking import SCREENS
 from screens.guard import allowed, guarded, guarded_page, tell, token_of_page
 
@@ -33,10 +33,10 @@ MADE = "made link"
 DECISIONS = {Kind.EXCLUDED: "left out", Kind.INCLUDED: "taken back in", Kind.ENDED: "asked no more"}
 
 
-def show(served: ServedStudy, person: Annotator) -> None:
+def show(served: Served, person: Annotator) -> None:
     style.english()
     style.heading("The study so far")
-    style.small(served.study.describe())
+    style.small(served.describe())
     forgotten = served.store.annotators.forgotten()
     if forgotten.people:
         style.small(f"Deleted at their wish: {forgotten.people} people with {forgotten.answers} answers.")
@@ -52,7 +52,7 @@ def show(served: ServedStudy, person: Annotator) -> None:
     _leave_out(served, person)
     _comments(found)
     style.heading("Can the answers be trusted?", level=2)
-    _trust(fitted, served.settings.seed)
+    _trust(served, fitted)
     _reward(served)
     _most_disagreed(served, fitted)
     style.heading("Downloads", level=2)
@@ -61,7 +61,7 @@ def show(served: ServedStudy, person: Annotator) -> None:
 
 @st.fragment(run_every=LOOK_AGAIN_SECONDS)
 @guarded_page
-def _rounds(served: ServedStudy, person: Annotator) -> None:
+def _rounds(served: Served, person: Annotator) -> None:
     """Drawn anew by itself every few seconds."""
     if not allowed(served, person):
         st.rerun()
@@ -79,7 +79,7 @@ def _rounds(served: ServedStudy, person: Annotator) -> None:
     _flags(served)
 
 
-def _flags(served: ServedStudy) -> None:
+def _flags(served: Served) -> None:
     """Whose answers want a look, as soon as they do."""
     care, left_out = served.settings.care, {each.name for each in served.store.annotators.all() if each.excluded}
     for concern in concerns(served.store.answers(), care):
@@ -87,7 +87,7 @@ def _flags(served: ServedStudy) -> None:
             st.warning(style.as_text(str(concern)))
 
 
-def _people(served: ServedStudy, found: list[StoredAnswer], *, by_round: bool) -> pd.DataFrame:
+def _people(served: Served, found: list[StoredAnswer], *, by_round: bool) -> pd.DataFrame:
     """One row for each annotator, or for each and round; those without answers too."""
     known = {person.name: person for person in served.store.annotators.all()}
     rows = [_row(quality, known[quality.annotator]) for quality in annotator_quality(found, by_round=by_round)]
@@ -130,16 +130,16 @@ def _percent(share: Interval | None) -> str:
     return "" if share is None else f"{share.estimate:.0%}{_between(share)}"
 
 
-def _trust(found: list[StoredAnswer], seed: int) -> None:
+def _trust(served: Served, found: list[StoredAnswer]) -> None:
     """Agreement and left bias of those who are in the fit, each in a sentence."""
     said = Counter(answer.answer for answer in found if answer.current and answer.answer is not None)
-    if said:
+    if said and served.settings.question != "clips":  # which nobody calls both bad
         share = said[Answer.BOTH_BAD] / said.total()
         st.write(
             f"Both bad: {said[Answer.BOTH_BAD]} of {said.total()} answers ({share:.0%}) say that neither explanation "
             "is any good. They teach a tie, as no difference and both good do."
         )
-    together = measure_agreement(found, seed=seed)
+    together = measure_agreement(found, seed=served.settings.seed)
     if together is None:
         st.write("Agreement: no comparison has been answered by two people yet (see `--overlap`).")
     else:
@@ -158,10 +158,10 @@ def _trust(found: list[StoredAnswer], seed: int) -> None:
         )
 
 
-def _reward(served: ServedStudy) -> None:
+def _reward(served: Served) -> None:
     rows = served.reward_accuracies()
     if not rows:
-        st.write("Reward: none has been fitted yet.")
+        st.write("Reward: none has been fitted here yet.")
         return
     st.write("How many held-out answers the reward predicts, round by round:")
     with st.container(key="reward"):
@@ -180,19 +180,19 @@ def _of_round(each: RoundResult) -> dict[str, float | None]:
     }
 
 
-def _most_disagreed(served: ServedStudy, found: list[StoredAnswer]) -> None:
+def _most_disagreed(served: Served, found: list[StoredAnswer]) -> None:
     """What people disagree on most, with its pictures and who said what how often."""
     most = [item for item in disagreements(found, limit=SHOWN_DISAGREEMENTS) if item.differing > 0]
     if not most:
         return
     style.heading("What people disagree on most", level=2)
     for number, item in enumerate(most):
-        shown = question.stimuli(served, item.comparison)
+        shown = served.shown(item.comparison.comparison)
         with st.container(key=f"pair-disagreed-{number}", border=True):
             columns = st.columns([1] * len(shown) + [2])
-            for column, stimulus, scale in zip(columns, shown, question.scales_of(served, shown), strict=False):
-                column.image(stimulus.picture("overlay", scale=scale), alt=stimulus.describe(served.words), width=110)
-                column.caption(stimulus.explanation.quality)  # people may disagree because there is only noise to see
+            for column, each, picture in zip(columns, shown, served.small_pictures(shown), strict=False):
+                column.image(picture, alt=each.describe(served.words), width=110)
+                column.caption(each.quality)  # people may disagree because there is only noise to see
             with columns[-1]:
                 for answer, count in item.counts.items():
                     if count:
@@ -203,7 +203,7 @@ def _told(asked: StoredComparison, answer: Answer, said: str | None = None) -> s
     return SCREENS[asked.comparison.asked].told(answer, said)
 
 
-def _invite(served: ServedStudy, person: Annotator) -> None:
+def _invite(served: Served, person: Annotator) -> None:
     """A new personal link, shown once."""
     with st.expander("Invite someone"):
         name = st.text_input("Name", key="invited")
@@ -215,7 +215,7 @@ def _invite(served: ServedStudy, person: Annotator) -> None:
 
 
 @guarded
-def _add(served: ServedStudy, person: Annotator, name: str) -> None:
+def _add(served: Served, person: Annotator, name: str) -> None:
     if not allowed(served, person):
         return
     try:
@@ -240,7 +240,7 @@ def _comments(found: list[StoredAnswer]) -> None:
             style.caption(each.annotator, f"{said}, {shown}: “{each.comment}”", left=True)
 
 
-def _leave_out(served: ServedStudy, person: Annotator) -> None:
+def _leave_out(served: Served, person: Annotator) -> None:
     """Leaving someone out of the fit, on record with who decided and why."""
     people = {each.name: each for each in served.store.annotators.all() if each.role is Role.ANNOTATOR}
     with st.expander("Leave someone out of the fit, or take them back in"):
@@ -263,7 +263,7 @@ def _leave_out(served: ServedStudy, person: Annotator) -> None:
 
 
 @guarded
-def _decide(served: ServedStudy, person: Annotator, name: str, reason: str, *, back: bool) -> None:
+def _decide(served: Served, person: Annotator, name: str, reason: str, *, back: bool) -> None:
     if not allowed(served, person):
         return
     if not reason.strip():
@@ -274,7 +274,7 @@ def _decide(served: ServedStudy, person: Annotator, name: str, reason: str, *, b
     st.session_state["why"] = ""  # or the reason would stand there for the next person
 
 
-def _downloads(served: ServedStudy, person: Annotator) -> None:
+def _downloads(served: Served, person: Annotator) -> None:
     token = token_of_page(served)  # taken now: a download is made later, when there is no page to ask
     with st.container(key="downloads"):
         for column, format in zip(st.columns(len(FORMATS)), FORMATS, strict=True):
@@ -294,7 +294,7 @@ def _downloads(served: ServedStudy, person: Annotator) -> None:
 
 
 def _file(
-    served: ServedStudy, person: Annotator, token: str, table: Callable[[Store], pd.DataFrame], format: Format
+    served: Served, person: Annotator, token: str, table: Callable[[Store], pd.DataFrame], format: Format
 ) -> bytes:
     """What a download holds; nothing for a link that was closed meanwhile."""
     return as_bytes(table(served.store), format) if allowed(served, person, token) else b""

@@ -3,16 +3,17 @@
 import streamlit as st
 
 from explainfb.labelling.recruiting import came_by_link
-from explainfb.labelling.served_study import ServedStudy
+from explainfb.labelling.served_study import Served
 from explainfb.store import Annotator, Kind
 from screens import answering, practice, style, words
+from screens.asking import clips
 from screens.guard import allowed, guarded
 from screens.question import INSTRUCTIONS
 
 DECLINED = "said no"
 
 
-def show(served: ServedStudy, person: Annotator) -> None:
+def show(served: Served, person: Annotator) -> None:
     said = words().welcome
     style.heading(answering.asked(served.settings.question).title)
     st.markdown(served.text("consent.md") or said.consent)
@@ -38,7 +39,7 @@ def show(served: ServedStudy, person: Annotator) -> None:
     )
 
 
-def instructions(served: ServedStudy, person: Annotator) -> None:
+def instructions(served: Served, person: Annotator) -> None:
     """The instructions again, at any time after consent."""
     style.heading(words().welcome.instructions_title, name="instructions")
     st.button(words().buttons.back, key="back", shortcut=answering.shortcut("Escape"), on_click=_close, type="primary")
@@ -49,11 +50,14 @@ def _close() -> None:
     st.session_state.pop(INSTRUCTIONS, None)
 
 
-def _explain(served: ServedStudy, person: Annotator, *, consented: bool) -> None:
+def _explain(served: Served, person: Annotator, *, consented: bool) -> None:
     said = answering.asked(served.settings.question)
     st.markdown(served.text("instructions.md") or said.instructions)
-    practice.draw(served, served.practice.worked)
-    st.info(practice.why(served, served.practice.worked))
+    if served.practice is not None:
+        practice.draw(served, served.practice.worked)
+        st.info(practice.why(served, served.practice.worked))
+    else:
+        clips.draw_first(served)
     with st.container(key="keys"):
         if not st.session_state.get(answering.SHORTCUTS_OFF):
             style.small(said.keys)
@@ -68,20 +72,20 @@ def _explain(served: ServedStudy, person: Annotator, *, consented: bool) -> None
 
 
 @guarded
-def _switch(served: ServedStudy, person: Annotator, consented: bool) -> None:
+def _switch(served: Served, person: Annotator, consented: bool) -> None:
     on = bool(st.session_state["shortcuts"])
     st.session_state[answering.SHORTCUTS_OFF] = not on
     if consented and allowed(served, person):
         _note_shortcuts(served, person, on)
 
 
-def _note_shortcuts(served: ServedStudy, person: Annotator, on: bool) -> None:
+def _note_shortcuts(served: Served, person: Annotator, on: bool) -> None:
     """On record, so that it holds after a reload and on another device."""
     served.store.annotators.note(person.name, Kind.SHORTCUTS_ON if on else Kind.SHORTCUTS_OFF)
 
 
 @guarded
-def _agree(served: ServedStudy, person: Annotator) -> None:
+def _agree(served: Served, person: Annotator) -> None:
     if allowed(served, person):
         served.store.annotators.note(person.name, Kind.CONSENTED)
         if st.session_state.get(answering.SHORTCUTS_OFF):
@@ -89,7 +93,7 @@ def _agree(served: ServedStudy, person: Annotator) -> None:
 
 
 @guarded
-def _decline(served: ServedStudy, person: Annotator) -> None:
+def _decline(served: Served, person: Annotator) -> None:
     """Not in the database: nothing is stored of those who say no, and who came by the open link is taken out of it."""
     people = served.store.annotators
     if allowed(served, person) and came_by_link(served.store, person) and not people.visit(person.name).consented:

@@ -1,5 +1,6 @@
-"""Which segments are compared, what the oracle answers, and when: rounds of comparisons of one run."""
+"""Which segments are compared, what an oracle answers, and when: rounds of comparisons of one run."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from experiments.christiano_2017.segments import Segments, SumOfSteps
+from explainfb.core.errors import InputError
 from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import Comparison, FloatArray
 from explainfb.preferences.queries import Pool, choose_comparisons
@@ -37,21 +39,46 @@ def schedule(comparisons: int, rounds: int) -> list[int]:
     return [first, *np.diff(ends, prepend=0).tolist()]
 
 
+Answered = tuple[Comparison, float]
+"""What was asked, and how far the answer says left: 1, 0, or .5 where both are as good."""
+Judge = Callable[[Sequence[Comparison], Segments, FloatArray], list[Answered]]
+"""Answers comparisons of the segments (all,), whose true returns are (all,); of what it cannot tell, nothing."""
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Knows the true returns."""
+
+    seed: int
+    error_rate: float
+    """The probability with which it says the opposite; two segments of equal return are called equal."""
+
+    def __call__(self, asked: Sequence[Comparison], segments: Segments, returns: FloatArray) -> list[Answered]:
+        return [(item, self.share_left(item, returns)) for item in asked]
+
+    def share_left(self, item: Comparison, returns: FloatArray) -> float:
+        """What it says: the same of the same comparison."""
+        more = returns[item.left.image] - returns[item.right.image]
+        if abs(more) < 1e-6:
+            return 0.5
+        errs = numpy_generator(self.seed, "oracle", item.left, item.right).random() < self.error_rate
+        return float((more > 0) != errs)
+
+
 @dataclass
 class Preferences:
-    """All segments that could be asked about so far, and the oracle's answers."""
+    """All segments that could be asked about so far, and the answers."""
 
     strategy: Choice
     reward: RewardSettings
     seed: int
-    error_rate: float
-    """The probability with which the oracle says the opposite; two segments of equal return are called equal."""
+    judge: Judge
     steps: list[Tensor] = field(default_factory=list)
     """(B, T, D) of each round."""
     returns: FloatArray = field(default_factory=lambda: np.zeros(0))
     """(all,) the true ones."""
     held_out: list[bool] = field(default_factory=list)
-    asked: list[Comparison] = field(default_factory=list)
+    answered: list[Answered] = field(default_factory=list)
     ensemble: RewardEnsemble | None = None
 
     @property
@@ -70,7 +97,7 @@ class Preferences:
         self.steps.append(segments.steps)
         self.returns = np.concatenate([self.returns, returns])
         self.held_out += judging.tolist()
-        self.asked += choose_comparisons(
+        asked = choose_comparisons(
             pool,
             comparisons,
             ensemble=self.ensemble,
@@ -80,6 +107,9 @@ class Preferences:
             seed=derive(self.seed, "queries"),
         )
         seen = self.segments
+        self.answered += self.judge(asked, seen, self.returns)
+        if not len(self.answers(held_out=False)):
+            raise InputError("Of no comparison it could be told which is better, so that there is nothing to learn.")
         self.ensemble = fit_members(
             seen,
             self.answers(held_out=False),
@@ -90,20 +120,12 @@ class Preferences:
 
     def answers(self, *, held_out: bool) -> PreferenceBatch:
         """Those about segments that are held out, or that are not."""
-        items = [item for item in self.asked if self.held_out[item.left.image] == held_out]
+        found = [each for each in self.answered if self.held_out[each[0].left.image] == held_out]
         return PreferenceBatch(
-            torch.tensor([item.left.image for item in items], dtype=torch.int64),
-            torch.tensor([item.right.image for item in items], dtype=torch.int64),
-            torch.tensor([self.share_left(item) for item in items], dtype=torch.float32),
+            torch.tensor([item.left.image for item, _ in found], dtype=torch.int64),
+            torch.tensor([item.right.image for item, _ in found], dtype=torch.int64),
+            torch.tensor([share_left for _, share_left in found], dtype=torch.float32),
         )
-
-    def share_left(self, item: Comparison) -> float:
-        """What the oracle says: the same of the same comparison."""
-        more = self.returns[item.left.image] - self.returns[item.right.image]
-        if abs(more) < 1e-6:
-            return 0.5
-        errs = numpy_generator(self.seed, "oracle", item.left, item.right).random() < self.error_rate
-        return float((more > 0) != errs)
 
     @property
     def equal(self) -> int:

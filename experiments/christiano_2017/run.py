@@ -5,10 +5,11 @@
 An oracle that errs in one answer of ten compares segments of what the agent does, while it learns. The reward is
 learned by explainfb's own functions, as for explanations (segments.py says what they are told). Beside it stands the
 same agent with the true reward. Every agent is a line in --out, written as soon as it is there, so that a run that was
-stopped goes on. Needs the extra `rl`: pip install "explainfb[rl]".
+stopped goes on. With --annotator human, people answer in a browser in place of the oracle (people.py). Needs the extra
+`rl`: pip install "explainfb[rl]".
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,9 +17,9 @@ from typing import Literal, get_args
 import torch
 import tyro
 
-from experiments.christiano_2017.asking import Preferences
+from experiments.christiano_2017.asking import Oracle, Preferences
 from experiments.christiano_2017.page import page_of
-from experiments.christiano_2017.tasks import TASKS
+from experiments.christiano_2017.tasks import TASKS, Task
 from experiments.kept import Line, lines
 from experiments.page import write_json, write_page
 from explainfb.core.environment import describe_environment
@@ -46,13 +47,21 @@ class Settings:
     """How often is asked: before training, and while it goes on."""
     error_rate: float = 0.1
     """The probability, in [0, 1], with which the oracle says the opposite of what is true."""
+    steps: int | None = None
+    """Of training, in place of what each task has, to try things out."""
+    annotator: Literal["oracle", "human"] = "oracle"
+    """Who compares: an oracle, or people in a browser, of the one task that --tasks names, for one agent."""
+    comparisons: int = 100
+    """How many people are asked."""
     out: Path = Path("studies/christiano_2017")
 
     def __post_init__(self) -> None:
+        if self.annotator == "human" and (len(self.tasks) != 1 or self.comparisons < 4 * self.rounds):
+            raise InputError("People are asked about one task, --tasks cartpole, and at least 4 comparisons a round.")
         if self.seeds < 1 or self.rounds < 1 or not 0 <= self.error_rate <= 1:
             raise InputError("At least one seed and one round are needed, and an error rate in [0, 1].")
         for name in self.tasks:
-            task = TASKS[name]
+            task = self.task(name)
             rollouts, left = divmod(task.steps, task.rollout)
             if (
                 task.horizon % self.length
@@ -66,6 +75,10 @@ class Settings:
                     f"of {self.length} steps and {self.rounds} rounds."
                 )
 
+    def task(self, name: TaskName) -> Task:
+        """As it is run."""
+        return TASKS[name] if self.steps is None else replace(TASKS[name], steps=self.steps)
+
     @property
     def keys(self) -> list[str]:
         """Every agent, seed by seed."""
@@ -75,10 +88,14 @@ class Settings:
 
 def main(settings: Settings) -> None:
     torch.set_num_threads(1)
+    check_installed()
+    if settings.annotator == "human":
+        learn_from_people(settings)
+        return
     found = {}
     for name in settings.tasks:
         told = {
-            "task": asdict(TASKS[name]),
+            "task": asdict(settings.task(name)),
             "reward": asdict(RewardSettings()),
             **{each: vars(settings)[each] for each in ("length", "rounds", "error_rate")},
         }
@@ -88,20 +105,43 @@ def main(settings: Settings) -> None:
     write_page(page_of(settings.out / "results.json"), settings.out)
 
 
-def one_agent(name: TaskName, settings: Settings, key: str) -> Line:
-    """What the agent called `key` comes to."""
+def check_installed() -> None:
+    """Raise `InputError` where the extra is missing."""
     try:
-        from experiments.christiano_2017.learning import chance, train_agent
+        import experiments.christiano_2017.learning  # noqa: F401
     except ImportError as error:
         raise InputError(f'{error}; install what it needs by pip install "explainfb[rl]".') from error
+
+
+def learn_from_people(settings: Settings) -> None:
+    """One agent, paid by what is learned from people; its true return is only measured."""
+    from experiments.christiano_2017.people import agent_of_people
+
+    (name,) = settings.tasks
+    folder = settings.out / f"people-{name}"
+    found = agent_of_people(
+        settings.task(name),
+        folder,
+        comparisons=settings.comparisons,
+        rounds=settings.rounds,
+        length=settings.length,
+        seed=settings.first_seed,
+    )
+    write_json({"format": 1, "environment": describe_environment(), "people": found}, folder / "results.json")
+
+
+def one_agent(name: TaskName, settings: Settings, key: str) -> Line:
+    """What the agent called `key` comes to."""
+    from experiments.christiano_2017.learning import chance, train_agent
+
     arm, number = key.split()
-    seed, task = int(number), TASKS[name]
+    seed, task = int(number), settings.task(name)
     how, _, count = arm.partition("-")
     if how == "true":
         told = train_agent(task, None, comparisons=0, rounds=settings.rounds, length=settings.length, seed=seed)
         return {"arm": arm, "seed": seed, **told, "chance": chance(task, seed)}
     strategy: Choice = "random" if how == "random" else "disagreement"
-    preferences = Preferences(strategy, RewardSettings(), seed=seed, error_rate=settings.error_rate)
+    preferences = Preferences(strategy, RewardSettings(), seed, Oracle(seed, settings.error_rate))
     told = train_agent(
         task, preferences, comparisons=int(count), rounds=settings.rounds, length=settings.length, seed=seed
     )

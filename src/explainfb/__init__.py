@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from explainfb.classifiers.transfer import pretrained
     from explainfb.classifiers.wrapping import wrap
     from explainfb.cli.commands import main
+    from explainfb.clips.clip import Clip
+    from explainfb.clips.study import ClipSettings, ClipStudy
     from explainfb.core.errors import InputError
     from explainfb.core.types import (
         Answer,
@@ -83,6 +85,9 @@ HOMES = {
     "CareSettings": "preferences.settings",
     "Classifier": "classifiers.classifier",
     "ClassifierFeatures": "rewards.features",
+    "Clip": "clips.clip",
+    "ClipSettings": "clips.study",
+    "ClipStudy": "clips.study",
     "Comparison": "core.types",
     "CrossCheck": "core.types",
     "Evaluation": "evaluation.evaluator",
@@ -168,6 +173,9 @@ __all__ = [
     "CareSettings",
     "Classifier",
     "ClassifierFeatures",
+    "Clip",
+    "ClipSettings",
+    "ClipStudy",
     "Comparison",
     "CrossCheck",
     "Evaluation",

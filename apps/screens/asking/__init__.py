@@ -1,26 +1,25 @@
 """The screens of the kinds of question, by the name that a study has for them; of ratings, see `screens.question`."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
-from explainfb.core.types import Answer, Asked
+from explainfb.core.types import Answer
 from explainfb.labelling.practice import Example
-from explainfb.labelling.served_study import ServedStudy
-from explainfb.labelling.stimuli import Stimulus
 from explainfb.labelling.wording import QuestionWords
-from screens.asking import comparing, pointing, ranking, yes_no
+from screens.asking import clips, comparing, pointing, ranking, yes_no
 from screens.asking.replying import OnReply
 
 
 class Screen(Protocol):
-    """What a module here has."""
+    """What a module here has. `served` and what is `shown` are of the kind of study that asks it: `ServedStudy` and
+    `Stimulus`, of clips `ServedClips` and `ShownClip`."""
 
     def words(self) -> QuestionWords:
         """Its own words."""
 
-    def ask(self, served: ServedStudy, shown: tuple[Stimulus, ...], on_reply: OnReply, *, name: str) -> None:
+    def ask(self, served: Any, shown: tuple[Any, ...], on_reply: OnReply, *, name: str) -> None:
         """What is asked about, and the ways to answer; `name` tells one question from the next."""
 
-    def draw(self, served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None:
+    def draw(self, served: Any, shown: tuple[Any, ...], *, name: str) -> None:
         """What is asked about alone."""
 
     def why(self, example: Example) -> str:
@@ -30,4 +29,11 @@ class Screen(Protocol):
         """An answer in words."""
 
 
-SCREENS: dict[Asked, Screen] = {"compare": comparing, "yes-no": yes_no, "point": pointing, "rank": ranking}
+SCREENS: dict[str, Screen] = {
+    "compare": comparing,
+    "yes-no": yes_no,
+    "point": pointing,
+    "rank": ranking,
+    "clips": clips,
+}
+"""By `Asked`."""

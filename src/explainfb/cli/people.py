@@ -38,7 +38,7 @@ class Label:
     """The annotators' app: people who have a personal link compare explanations in a browser."""
 
     study: Path
-    """Folder of the study, which explainfb run has begun."""
+    """Folder of the study, which explainfb run, or a ClipStudy, has begun."""
     port: int = PORT
     """The port that the app listens on, 1 to 65535."""
     host: str = LOCALHOST
@@ -73,9 +73,9 @@ class Label:
         browser.
         """
         with store_of(self.study, self.db) as store:
-            from explainfb.labelling.served_study import ServedStudy  # with PyTorch, which reads the data
+            from explainfb.labelling.served_clips import open_served  # with PyTorch, which reads the data
 
-            ServedStudy.open(self.study, database=self.db, data_dir=self.data_dir).store.close()
+            open_served(self.study, database=self.db, data_dir=self.data_dir).store.close()
             old, new = _address_of(store), self.url or address(self.host, self.port)
             store.write_setting(ADDRESS, new)
             invited = any(person.has_link for person in store.annotators.all())

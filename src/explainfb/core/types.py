@@ -20,7 +20,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Norm = Literal["linf", "l2"]
-Asked = Literal["compare", "yes-no", "point", "rank"]
+Asked = Literal["compare", "yes-no", "point", "rank", "clips"]
 """What can be asked of explanations that are shown: `explainfb.questions` has all that is known of each."""
 
 
@@ -121,6 +121,8 @@ ANSWERS_TO: dict[Asked, tuple[Answer, ...]] = {
     "yes-no": (Answer.YES, Answer.NO, Answer.CANT_TELL),
     "point": (Answer.YES, Answer.NO, Answer.CANT_TELL),
     "rank": (Answer.RANKED, Answer.CANT_TELL),
+    # left, right, equal, can't tell: those of Christiano et al. (2017)
+    "clips": (Answer.LEFT, Answer.RIGHT, Answer.EQUAL, Answer.CANT_TELL),
 }
 """What can be said to each question."""
 

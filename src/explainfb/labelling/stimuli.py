@@ -51,6 +51,11 @@ class Stimulus:
         return int(np.count_nonzero(self.explanation.weights)) == 1
 
     @property
+    def quality(self) -> str:
+        """How far it is to be trusted, in a line."""
+        return self.explanation.quality
+
+    @property
     def original(self) -> str:
         """A data URI of the image alone."""
         return plots.picture(self.image)

@@ -70,6 +70,20 @@ class RankWords(QuestionWords):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClipWords(QuestionWords):
+    """Where two clips are compared; what the page is called, and what is said before and between, too."""
+
+    page: str
+    consent: str
+    waiting: str
+    example: str
+    stop: str
+    play: str
+    frame: str
+    clip: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnswerWords:
     """The fields are named as the answers are stored."""
 
@@ -242,6 +256,7 @@ class Wording:
     yes_no: YesNoWords
     point: PointWords
     rank: RankWords
+    clips: ClipWords
     answers: AnswerWords
     ratings: RatingWords
     stimuli: StimulusWords

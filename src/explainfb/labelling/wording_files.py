@@ -13,14 +13,15 @@ from explainfb.core.errors import InputError
 from explainfb.core.files import parse_toml, write_whole
 from explainfb.core.names import is_fit_text
 from explainfb.labelling.wording import QuestionWords, Wording
-from explainfb.study.folder import WORDS
+from explainfb.study.folder import CLIPS, SETTINGS, WORDS
 from explainfb.study.settings import StudySettings
+from explainfb.study.settings_file import read_settings
 
 Language = Literal["ar", "de", "en", "es", "fr", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 WORDING = "wording.toml"
 """Its name in a study's folder."""
-LATER = ("yes_no", "point", "rank")
+LATER = ("yes_no", "point", "rank", "clips")
 """Sections that a study's file may lack where it does not ask that question: files of before have none of them."""
 OF_SUPERPIXELS = {"superpixels": ("compare", "practice"), "rate_superpixels": ("rate",)}
 """Sections that files of before lack, and those that were read in their place."""
@@ -44,6 +45,21 @@ def wording_of(study: Path, settings: StudySettings | None = None) -> Wording:
     path, settings = study / WORDING, settings or StudySettings()
     words = _read(path, settings.question) if path.is_file() else wording_in("en")
     return _of_superpixels(words) if settings.queries.compared == "superpixels" else words
+
+
+def wording_in_folder(study: Path) -> Wording:
+    """The wording of the study in this folder, of explanations or of clips. Raises `InputError` as `wording_of`."""
+    if not (study / CLIPS).is_file():
+        return wording_of(study, read_settings(study / SETTINGS))
+    path = study / WORDING
+    words = _read(path, "clips") if path.is_file() else wording_in("en")
+    said = words.clips
+    return dataclasses.replace(
+        words,
+        page=dataclasses.replace(words.page, title=said.page),
+        welcome=dataclasses.replace(words.welcome, consent=said.consent),
+        closing=dataclasses.replace(words.closing, waiting=said.waiting),
+    )
 
 
 def _of_superpixels(words: Wording) -> Wording:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 STUDIES = Path("studies")
 SETTINGS = "study.toml"
+CLIPS = "clips.toml"
+"""In its place where people are asked about clips: `explainfb.clips`."""
 DATABASE = "study.db"
 RESULTS = "results.json"
 REPORT = "report/index.html"

@@ -15,10 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from explainfb.core.types import Asked, Comparison
+from explainfb.core.types import Comparison
 from explainfb.labelling.practice import NAMES
 from explainfb.labelling.server import link
 from explainfb.questions import QUESTIONS
@@ -40,6 +41,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+OfExplanations = Literal["compare", "yes-no", "point", "rank"]
 PATIENCE = 120_000
 """Milliseconds for anything to appear."""
 DELIBERATE = 450
@@ -114,7 +116,7 @@ def move_to_database(folder: Path, url: str) -> None:
         new.add_comparisons([stored.comparison for stored in old.comparisons()], seed=seed)
 
 
-def ask_instead(folder: Path, *questions: Asked) -> Path:
+def ask_instead(folder: Path, *questions: OfExplanations) -> Path:
     """Let the study ask these questions in turn, as if it had been begun with the first; returns the folder."""
     settings = replace(read_settings(folder / "study.toml"), question=questions[0])
     write_settings(settings, folder / "study.toml")

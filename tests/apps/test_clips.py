@@ -1,0 +1,151 @@
+"""People compare clips in a browser: a script waits for them, is killed and started again, and learns from them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser
+
+from app_visitors import NewVisitor, complaints, faults
+from explainfb import Clip, ClipStudy, Comparison, ExplanationKey
+from explainfb.core.types import Answer
+from explainfb.store import Role
+from explainfb.testing.app_server import Visitor, served, wait_for_questions
+
+CHECKOUT = Path(__file__).parents[2]
+SCRIPT = [
+    *(sys.executable, "-m", "experiments.christiano_2017.run", "--annotator", "human", "--tasks", "cartpole"),
+    *("--rounds", "2", "--comparisons", "8", "--steps", "400", "--out", "."),
+]
+"""Two rounds, of two comparisons and of six."""
+STATE = """() => [...document.querySelectorAll(".clip")].map(each => [
+    each.getAnimations()[0].playState, Math.round(parseFloat(getComputedStyle(each).backgroundPositionY) * .24),
+    +each.parentElement.querySelector(".clip-at").value])"""
+"""Of each clip: whether it plays, and which frame is seen, and is said to be."""
+PHONE = {"width": 390, "height": 844}
+
+
+@contextmanager
+def script(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The script at work, which is killed at the end if it has not ended."""
+    path = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    process = subprocess.Popen(
+        SCRIPT, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def test_a_script_learns_from_people(new_visitor: NewVisitor, tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    pytest.importorskip("pygame")
+    study = tmp_path / "people-cartpole"
+    with script(tmp_path) as first:
+        wait_for_questions(study, first)
+    with served(study) as app:
+        visitor = new_visitor()
+        visitor.visit(app.invite("Ada"), "agree")
+        visitor.read("the pole is held up better")
+        assert len(visitor.page.query_selector_all(".clip")) == 2  # an example of what there is to see
+        visitor.press("y")
+        visitor.expect("progress")
+        assert visitor.done == (0, 2)
+        visitor.press("ArrowUp")
+        visitor.wait_for_done(1)
+        with script(tmp_path) as second:
+            visitor.press("4")
+            visitor.read("The program is learning from what people said")
+            visitor.expect("answers")  # of the second round
+            for number, key in enumerate(("1", "ArrowRight", "3", "ArrowLeft", "ArrowDown"), 3):
+                visitor.press(key)
+                visitor.wait_for_done(number)
+            visitor.press("u")
+            visitor.wait_for_done(6)
+            visitor.press("ArrowDown")
+            visitor.wait_for_done(7)
+            visitor.press("2")
+            visitor.read("all the answers it needs")
+            told = second.communicate(timeout=240)[0]
+            assert second.returncode == 0, told
+        with app.store as store:
+            said = [each.answer for each in store.preferences(gold=False)]
+    assert said[:2] == [Answer.EQUAL, Answer.CANT_TELL]
+    assert said[2:] == [Answer.LEFT, Answer.RIGHT, Answer.EQUAL, Answer.LEFT, Answer.CANT_TELL, Answer.RIGHT]
+    found = json.loads((study / "results.json").read_text(encoding="utf-8"))["people"]
+    assert found["answers"] == 6  # without can't tell
+    assert found["equal"] == 2
+    assert "The agent that was paid by 6 answers earns" in told
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """A study of two comparisons of clips in which a square moves to the right or to the left."""
+    frames = np.full((25, 80, 120, 3), 255, dtype=np.uint8)
+    for number in range(25):
+        frames[number, 30:50, 4 * number : 4 * number + 20] = (0, 60, 160)
+    keys = [ExplanationKey("square", number) for number in range(4)]
+    with ClipStudy(tmp_path / "study") as study:
+        for key in keys:
+            study.keep(key, Clip(frames if key.image % 2 else frames[::-1]))
+        pairs = [Comparison.about(pair, 1, asked="clips") for pair in (keys[:2], keys[2:])]
+        study.store.add_comparisons(pairs, seed=0)
+    return tmp_path / "study"
+
+
+@pytest.mark.parametrize(("scheme", "mobile"), [("light", False), ("dark", True)], ids=["desktop", "phone"])
+def test_nothing_keeps_people_out(scheme: str, mobile: bool, browser: Browser, asked: Path) -> None:
+    size = PHONE if mobile else {"width": 1280, "height": 800}
+    context = browser.new_context(viewport=size, color_scheme=scheme, is_mobile=mobile, has_touch=mobile)  # type: ignore[arg-type]
+    visitor, found = Visitor(context.new_page()), []
+    with served(asked) as app:
+        visitor.visit(app.invite("Lea"), "agree")
+        found += complaints(visitor, "welcome") + faults(visitor, "welcome")
+        visitor.click("agree")
+        visitor.expect("progress")
+        found += complaints(visitor, "question") + faults(visitor, "question")
+        visitor.page.locator(".clips-stop").click()
+        found += complaints(visitor, "stopped") + faults(visitor, "stopped")
+        visitor.click("left-")
+        visitor.wait_for_done(1)
+        visitor.click("history")
+        visitor.expect("back")
+        found += complaints(visitor, "history") + faults(visitor, "history")
+        visitor.visit(app.invite("Rea", Role.RESEARCHER), "downloads")
+        found += complaints(visitor, "researchers")
+    context.close()
+    assert found == []
+
+
+def test_clips_are_stopped_and_looked_at_picture_by_picture(browser: Browser, asked: Path) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    visitor = Visitor(context.new_page())
+    with served(asked) as app:
+        visitor.visit(app.invite("Lea", practised=True), "progress")
+        assert visitor.page.evaluate(STATE) == [["paused", 0, 0]] * 2  # they asked for no motion
+        slider = visitor.page.get_by_label("Right: Picture by picture")
+        slider.press("ArrowRight")
+        slider.press("ArrowRight")
+        assert visitor.page.evaluate(STATE) == [["paused", 0, 0], ["paused", 2, 2]]
+        visitor.wait_for_done(0)  # arrows on the slider answered nothing
+        visitor.page.locator(".heading").first.click()
+        visitor.press("s")
+        assert [state for state, *_ in visitor.page.evaluate(STATE)] == ["running"] * 2
+        visitor.press("s")
+        states = visitor.page.evaluate(STATE)
+        assert [state for state, *_ in states] == ["paused"] * 2
+        assert all(seen == said for _, seen, said in states)
+        visitor.press("ArrowLeft")
+        visitor.wait_for_done(1)
+        assert [state for state, *_ in visitor.page.evaluate(STATE)] == ["paused"] * 2  # the next ones too
+    context.close()
