@@ -13,7 +13,7 @@ from explainfb.core.seeding import derive, numpy_generator
 from explainfb.core.types import Comparison, FloatArray
 from explainfb.preferences.queries import Pool, choose_comparisons
 from explainfb.preferences.settings import Choice, QuerySettings
-from explainfb.rewards.dataset import PreferenceBatch
+from explainfb.rewards.dataset import FEWEST_ANSWERS, PreferenceBatch
 from explainfb.rewards.ensemble import RewardEnsemble
 from explainfb.rewards.fitting import fit_members
 from explainfb.rewards.settings import RewardSettings
@@ -41,8 +41,8 @@ def schedule(comparisons: int, rounds: int) -> list[int]:
 
 Answered = tuple[Comparison, float]
 """What was asked, and how far the answer says left: 1, 0, or .5 where both are as good."""
-Judge = Callable[[Sequence[Comparison], Segments, FloatArray], list[Answered]]
-"""Answers comparisons of the segments (all,), whose true returns are (all,); of what it cannot tell, nothing."""
+Judge = Callable[[Sequence[Comparison], "Preferences"], list[Answered]]
+"""Answers comparisons of the segments there; of what it cannot tell, nothing."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Oracle:
     error_rate: float
     """The probability with which it says the opposite; two segments of equal return are called equal."""
 
-    def __call__(self, asked: Sequence[Comparison], segments: Segments, returns: FloatArray) -> list[Answered]:
-        return [(item, self.share_left(item, returns)) for item in asked]
+    def __call__(self, asked: Sequence[Comparison], preferences: "Preferences") -> list[Answered]:
+        return [(item, self.share_left(item, preferences.returns)) for item in asked]
 
     def share_left(self, item: Comparison, returns: FloatArray) -> float:
         """What it says: the same of the same comparison."""
@@ -107,9 +107,7 @@ class Preferences:
             seed=derive(self.seed, "queries"),
         )
         seen = self.segments
-        self.answered += self.judge(asked, seen, self.returns)
-        if not len(self.answers(held_out=False)):
-            raise InputError("Of no comparison it could be told which is better, so that there is nothing to learn.")
+        self.answered += self.judge(asked, self)
         self.ensemble = fit_members(
             seen,
             self.answers(held_out=False),
@@ -126,6 +124,15 @@ class Preferences:
             torch.tensor([item.right.image for item, _ in found], dtype=torch.int64),
             torch.tensor([share_left for _, share_left in found], dtype=torch.float32),
         )
+
+    def check(self, answered: Sequence[Answered]) -> None:
+        """Raise `InputError` where a reward could not be learned from these."""
+        count = sum(not self.held_out[item.left.image] for item, _ in answered)
+        if count < FEWEST_ANSWERS:
+            raise InputError(
+                f"A reward needs at least {FEWEST_ANSWERS} answers that tell something, beside those that it is judged "
+                f"by; found {count}. Its round stays open: let people change some under Earlier answers, and run again."
+            )
 
     @property
     def equal(self) -> int:

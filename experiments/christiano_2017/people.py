@@ -15,12 +15,11 @@ import torch
 from experiments.christiano_2017.asking import Answered, Preferences
 from experiments.christiano_2017.drawing import STATES, clips_of
 from experiments.christiano_2017.learning import train_agent
-from experiments.christiano_2017.segments import Segments
 from experiments.christiano_2017.tasks import Task
 from experiments.kept import Line
 from explainfb.clips.study import ClipSettings, ClipStudy
 from explainfb.core.errors import InputError
-from explainfb.core.types import Comparison, FloatArray
+from explainfb.core.types import Comparison, Preference
 from explainfb.rewards.settings import RewardSettings
 
 INSTRUCTIONS = {
@@ -51,16 +50,22 @@ class People:
     study: ClipStudy
     task: Task
 
-    def __call__(self, asked: Sequence[Comparison], segments: Segments, returns: FloatArray) -> list[Answered]:
-        """The true returns are not looked at."""
+    def __call__(self, asked: Sequence[Comparison], preferences: Preferences) -> list[Answered]:
+        """Nobody looks at the true returns."""
         items = [replace(item, asked="clips") for item in asked]
         keys = list(dict.fromkeys(key for item in items for key in item.shown))
-        steps = segments.take(torch.tensor([key.image for key in keys])).steps
+        steps = preferences.segments.take(torch.tensor([key.image for key in keys])).steps
         for key, clip in zip(keys, clips_of(self.task, steps), strict=True):
             self.study.keep(key, clip)
         print(f"Round {items[0].round} of {self.study.settings.rounds}: {len(items)} comparisons wait for answers.")
-        found = [(each.comparison, each.answer.share_left) for each in self.study.ask(items)]
-        return [(item, share) for item, share in found if share is not None]  # without can't tell, as in the paper
+        given = self.study.ask(items, check=lambda answers: preferences.check(told(answers)))
+        return told(given)
+
+
+def told(given: Sequence[Preference]) -> list[Answered]:
+    """Without can't tell, as in the paper."""
+    found = [(each.comparison, each.answer.share_left) for each in given]
+    return [(item, share_left) for item, share_left in found if share_left is not None]
 
 
 def agent_of_people(task: Task, folder: Path, *, comparisons: int, rounds: int, length: int, seed: int) -> Line:
@@ -77,8 +82,8 @@ def agent_of_people(task: Task, folder: Path, *, comparisons: int, rounds: int, 
         preferences = Preferences("disagreement", RewardSettings(), seed, People(study, task))
         found = train_agent(task, preferences, comparisons=comparisons, rounds=rounds, length=length, seed=seed)
     right, held_out = preferences.accuracy()
-    told = {"answers": len(preferences.answered), "equal": preferences.equal, "right": right, "held_out": held_out}
+    counts = {"answers": len(preferences.answered), "equal": preferences.equal, "right": right, "held_out": held_out}
     print(
-        f"The agent that was paid by {told['answers']} answers earns {found['return']} of the true reward an episode."
+        f"The agent that was paid by {counts['answers']} answers earns {found['return']} of the true reward an episode."
     )
-    return {**found, **told}
+    return {**found, **counts}

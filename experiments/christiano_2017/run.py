@@ -31,6 +31,9 @@ TaskName = Literal["cartpole", "pendulum", "reacher"]
 Arm = Literal["true", "disagreement-700", "random-700", "disagreement-1400"]
 """The true reward; or how comparisons are chosen, and how many are asked."""
 
+FEWEST = 24
+"""Of people's comparisons: a fourth of them is asked at first, and some of these only judge the reward."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -52,12 +55,14 @@ class Settings:
     annotator: Literal["oracle", "human"] = "oracle"
     """Who compares: an oracle, or people in a browser, of the one task that --tasks names, for one agent."""
     comparisons: int = 100
-    """How many people are asked."""
+    """How many people are asked in all, at least 24."""
     out: Path = Path("studies/christiano_2017")
 
     def __post_init__(self) -> None:
-        if self.annotator == "human" and (len(self.tasks) != 1 or self.comparisons < 4 * self.rounds):
-            raise InputError("People are asked about one task, --tasks cartpole, and at least 4 comparisons a round.")
+        if self.annotator == "human" and (len(self.tasks) != 1 or self.comparisons < FEWEST):
+            raise InputError(
+                f"People are asked about one task, as in --tasks cartpole, and {FEWEST} comparisons or more."
+            )
         if self.seeds < 1 or self.rounds < 1 or not 0 <= self.error_rate <= 1:
             raise InputError("At least one seed and one round are needed, and an error rate in [0, 1].")
         for name in self.tasks:

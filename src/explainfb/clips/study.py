@@ -2,7 +2,7 @@
 
 import secrets
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -127,12 +127,19 @@ class ClipStudy:
         """The clip of this key, as the app shows it."""
         return read_clip(self.folder, key)
 
-    def ask(self, comparisons: Sequence[Comparison], *, step: Step = lambda _: None) -> list[Preference]:
+    def ask(
+        self,
+        comparisons: Sequence[Comparison],
+        *,
+        step: Step = lambda _: None,
+        check: Callable[[Sequence[Preference]], None] = lambda answers: None,
+    ) -> list[Preference]:
         """The answers to a round, or several; comes back when each of them has as many as the overlap.
 
         Each is `Comparison.about([left, right], round, asked="clips")`, of clips that were kept. `step` is called with
-        how many more are answered. Answers of a round that came back once stay as they were; a round that waits may be
-        killed, and asked again. Can't tell is among the answers: whoever learns from them leaves it out.
+        how many more are answered. Before a round is closed `check` is called with all answers so far; where it raises,
+        the round stays open, so that people can change what they said. Answers of a closed round stay as they were; a
+        round that waits may be killed, and asked again. Can't tell is among the answers: whoever learns leaves it out.
         """
         for item in comparisons:
             if item.asked != QUESTION or item.round > self.settings.rounds:
@@ -145,7 +152,7 @@ class ClipStudy:
         rounds = sorted({item.round for item in comparisons})
         for number in rounds:
             if self.store.rounds()[number]:
-                wait_for_people(self.store, number, overlap=self.settings.overlap, step=step)
+                wait_for_people(self.store, number, overlap=self.settings.overlap, step=step, check=check)
         return self.store.preferences(rounds, gold=False)
 
     def how_to_serve(self) -> str:
