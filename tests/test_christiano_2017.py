@@ -70,6 +70,10 @@ def test_rounds_that_do_not_fit_are_told() -> None:
         Settings(length=30)
     with pytest.raises(InputError, match="7 rounds"):
         Settings(rounds=7)
+    with pytest.raises(InputError, match="about one task"):
+        Settings(annotator="human")
+    with pytest.raises(InputError, match="100 comparisons need as many segments a round; found 8"):
+        Settings(annotator="human", tasks=("cartpole",), steps=1200)
 
 
 TINY = Task(

@@ -52,6 +52,7 @@ def table(agents: dict[str, list[Line]]) -> str:
     heading = [
         "",
         "the agent's reward",
+        "seeds",
         "return",
         "of the true reward's gain, %",
         "true return of a training episode, last round",
@@ -65,6 +66,7 @@ def table(agents: dict[str, list[Line]]) -> str:
             [
                 TITLES[task],
                 "none: untrained",
+                str(len(start)),
                 told(start, 1),
                 "0",
                 told([line["curve"][0][1] for line in of(every, "true")], 1),
@@ -77,7 +79,7 @@ def table(agents: dict[str, list[Line]]) -> str:
             if some:
                 gain = "100" if arm == "true" else told([100 * each for each in shares(every, arm)], 1)
                 earned, last = ([line["return"] for line in some], [line["curve"][-1][1] for line in some])
-                lines.append([TITLES[task], name, told(earned, 1), gain, told(last, 1), *answers(some)])
+                lines.append([TITLES[task], name, str(len(some)), told(earned, 1), gain, told(last, 1), *answers(some)])
     return rows(heading, lines)
 
 

@@ -59,10 +59,8 @@ class Settings:
     out: Path = Path("studies/christiano_2017")
 
     def __post_init__(self) -> None:
-        if self.annotator == "human" and (len(self.tasks) != 1 or self.comparisons < FEWEST):
-            raise InputError(
-                f"People are asked about one task, as in --tasks cartpole, and {FEWEST} comparisons or more."
-            )
+        if self.annotator == "human":
+            self._check_people()
         if self.seeds < 1 or self.rounds < 1 or not 0 <= self.error_rate <= 1:
             raise InputError("At least one seed and one round are needed, and an error rate in [0, 1].")
         for name in self.tasks:
@@ -83,6 +81,18 @@ class Settings:
     def task(self, name: TaskName) -> Task:
         """As it is run."""
         return TASKS[name] if self.steps is None else replace(TASKS[name], steps=self.steps)
+
+    def _check_people(self) -> None:
+        if len(self.tasks) != 1 or self.comparisons < FEWEST:
+            raise InputError(
+                f"People are asked about one task, as in --tasks cartpole, and {FEWEST} comparisons or more."
+            )
+        segments = self.task(self.tasks[0]).steps // self.rounds // self.length
+        if segments < self.comparisons:
+            raise InputError(
+                f"{self.comparisons} comparisons need as many segments a round; found {segments}. Ask for fewer, or train "
+                "for more steps."
+            )
 
     @property
     def keys(self) -> list[str]:

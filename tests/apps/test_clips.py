@@ -23,7 +23,7 @@ from explainfb.testing.app_server import Visitor, served
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = [
     *(sys.executable, "-m", "experiments.christiano_2017.run", "--annotator", "human", "--tasks", "cartpole"),
-    *("--rounds", "2", "--comparisons", "24", "--steps", "400", "--out", "."),
+    *("--rounds", "2", "--comparisons", "24", "--steps", "2000", "--out", "."),
 ]
 """Two rounds, of 6 comparisons and of 18."""
 STATE = """() => [...document.querySelectorAll(".clip")].map(each => [
