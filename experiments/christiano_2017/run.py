@@ -59,10 +59,10 @@ class Settings:
     out: Path = Path("studies/christiano_2017")
 
     def __post_init__(self) -> None:
-        if self.annotator == "human":
-            self._check_people()
         if self.seeds < 1 or self.rounds < 1 or not 0 <= self.error_rate <= 1:
             raise InputError("At least one seed and one round are needed, and an error rate in [0, 1].")
+        if self.annotator == "human":
+            self._check_people()
         for name in self.tasks:
             task = self.task(name)
             rollouts, left = divmod(task.steps, task.rollout)
@@ -90,8 +90,8 @@ class Settings:
         segments = self.task(self.tasks[0]).steps // self.rounds // self.length
         if segments < self.comparisons:
             raise InputError(
-                f"{self.comparisons} comparisons need as many segments a round; found {segments}. Ask for fewer, or train "
-                "for more steps."
+                f"{self.comparisons} comparisons need as many segments a round; found {segments}. Ask for fewer, or "
+                "train for more steps."
             )
 
     @property

@@ -59,8 +59,8 @@ ANSWERS = (
         "asked",
         "text",
         "What was asked: `compare` which of two is better, `yes-no` whether one rests on the right place, `point` "
-        "which of its pieces should not count, `rank` the best and the worst of several. Of one explanation, left and "
-        "right are the same.",
+        "which of its pieces should not count, `rank` the best and the worst of several, `clips` which of two clips is "
+        "better, whose names stand under classifier and image. Of one explanation, left and right are the same.",
     ),
     Column(
         "others", "text", "Explanations shown after the first two, such as `round-0/7 round-0/9`.", "there are none"

@@ -154,7 +154,7 @@ def _comparison(number: int, row: Row, left: ExplanationKey, right: ExplanationK
 
 
 def _expected(asked: str) -> str:
-    return "another explanation than the left one" if asked in ("compare", "rank") else "the left explanation again"
+    return "the left explanation again" if asked in ("yes-no", "point") else "another explanation than the left one"
 
 
 def _optional(number: int, row: Row, column: str) -> str | None:
