@@ -13,11 +13,17 @@ if (!window.explainfbPage) {
   // Clips: what moves can be stopped, and then looked at picture by picture. All of them stand still, or none.
   const root = document.documentElement, clips = () => document.querySelectorAll(".clip");
   const moving = clip => [clip, clip.parentElement.querySelector(".clip-time div")].map(each => each.getAnimations()[0]);
+  const seek = (clip, frame) => {
+    for (const each of moving(clip))
+      each.currentTime = (frame + .5) / clip.dataset.frames * each.effect.getTiming().duration;
+  };
   const stop = still => {
     root.classList.toggle("clips-stopped", still);
     if (still) for (const clip of clips()) {
       const {duration} = moving(clip)[0].effect.getTiming(), at = (moving(clip)[0].currentTime % duration) / duration;
-      clip.parentElement.querySelector(".clip-at").value = Math.floor(at * clip.dataset.frames);
+      const slider = clip.parentElement.querySelector(".clip-at");
+      slider.value = Math.floor(at * clip.dataset.frames);
+      seek(clip, +slider.value);  // the slider says which is seen
     }
   };
   root.classList.toggle("clips-stopped", matchMedia("(prefers-reduced-motion: reduce)").matches);
@@ -30,9 +36,8 @@ if (!window.explainfbPage) {
       document.querySelector(`.clips-stop[data-key="${CSS.escape(event.key.toLowerCase())}"]`)?.click();
   });
   document.addEventListener("input", event => {
-    if (!event.target.matches?.(".clip-at")) return;
-    const clip = event.target.parentElement.querySelector(".clip"), share = (+event.target.value + .5) / clip.dataset.frames;
-    for (const each of moving(clip)) each.currentTime = share * each.effect.getTiming().duration;
+    if (event.target.matches?.(".clip-at"))
+      seek(event.target.parentElement.querySelector(".clip"), +event.target.value);
   });
   const said = document.createElement("div");
   said.id = "announced";

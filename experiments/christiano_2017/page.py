@@ -107,7 +107,6 @@ def figure(agents: dict[str, list[Line]]) -> Figure:
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     drawing.axes[0].set_ylabel("true return of a training episode", fontsize=8)
-    drawing.legend(
-        *drawing.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8
-    )
+    fullest = max(drawing.axes, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
+    drawing.legend(*fullest.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return drawing
