@@ -93,12 +93,12 @@ def answers(some: Sequence[Line]) -> list[str]:
 
 def figure(agents: dict[str, list[Line]]) -> Figure:
     """True return of training episodes, mean over seeds and each seed, against steps."""
-    drawing = Figure(figsize=(3.6 * len(agents), 3), layout="constrained")
+    drawing = Figure(figsize=(2.7 * len(agents), 2.4), layout="constrained")
     for axes, (task, every) in zip(drawing.subplots(1, len(agents), squeeze=False)[0], agents.items(), strict=True):
         for arm, (name, colour) in ARMS.items():
             curves = [np.array(line["curve"]) for line in of(every, arm)]
             for curve in curves:
-                axes.plot(curve[:, 0] / 1000, curve[:, 1], color=colour, linewidth=0.6, alpha=0.45)
+                axes.plot(curve[:, 0] / 1000, curve[:, 1], color=colour, linewidth=0.5, alpha=0.6)
             if curves:
                 mean = np.mean(curves, axis=0)
                 axes.plot(mean[:, 0] / 1000, mean[:, 1], color=colour, linewidth=2, label=name.strip("*"))
@@ -106,7 +106,7 @@ def figure(agents: dict[str, list[Line]]) -> Figure:
         axes.set_xlabel("thousand steps", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    drawing.axes[0].set_ylabel("true return of a training episode", fontsize=8)
+    drawing.axes[0].set_ylabel("true return, training", fontsize=8)
     fullest = max(drawing.axes, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
     drawing.legend(*fullest.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     return drawing

@@ -65,11 +65,11 @@ class Clip:
         """For how long it plays once."""
         return len(self.frames) * self.milliseconds / 1000
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Write an animated WebP, without loss but for width: at most 400 pixels."""
         first, *others = _scaled(self.frames, min(WIDEST, self.frames.shape[2]))
         write_whole(
-            path,
+            Path(path),
             lambda partial: first.save(
                 partial,
                 format="WEBP",
@@ -83,7 +83,7 @@ class Clip:
         )
 
     @classmethod
-    def read(cls, path: Path) -> "Clip":
+    def read(cls, path: str | Path) -> "Clip":
         """An animated WebP, GIF or PNG: of a long one, as many frames as a clip has, evenly spread.
 
         Raises `InputError` for a file that is none.
