@@ -93,7 +93,7 @@ def answers(some: Sequence[Line]) -> list[str]:
 
 def figure(agents: dict[str, list[Line]]) -> Figure:
     """True return of training episodes, mean over seeds and each seed, against steps."""
-    drawing = Figure(figsize=(2.7 * len(agents), 2.4), layout="constrained")
+    drawing = Figure(figsize=(2.4 * len(agents), 2.2), layout="constrained")
     for axes, (task, every) in zip(drawing.subplots(1, len(agents), squeeze=False)[0], agents.items(), strict=True):
         for arm, (name, colour) in ARMS.items():
             curves = [np.array(line["curve"]) for line in of(every, arm)]
@@ -102,9 +102,9 @@ def figure(agents: dict[str, list[Line]]) -> Figure:
             if curves:
                 mean = np.mean(curves, axis=0)
                 axes.plot(mean[:, 0] / 1000, mean[:, 1], color=colour, linewidth=2, label=name.strip("*"))
-        axes.set_title(TITLES[task], fontsize=9)
+        axes.set_title(TITLES[task], fontsize=8)
         axes.set_xlabel("thousand steps", fontsize=8)
-        axes.tick_params(labelsize=8)
+        axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
     drawing.axes[0].set_ylabel("true return, training", fontsize=8)
     fullest = max(drawing.axes, key=lambda axes: len(axes.get_legend_handles_labels()[1]))
