@@ -114,7 +114,7 @@ def test_results_of_a_study_through_the_app_can_still_be_read() -> None:
 def test_experiments_stay_small() -> None:
     """What a clone of the repository has to carry."""
     kept = [path for path in EXPERIMENTS.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    assert sum(path.stat().st_size for path in kept) <= 3_250_000  # eight tables more than in 2.9 MB
+    assert sum(path.stat().st_size for path in kept) <= 3_300_000  # ten tables more than in 2.9 MB
     for folder in FOLDERS:
         others = [path for path in kept if path.is_relative_to(EXPERIMENTS / folder) and path.suffix != ".py"]
         assert {path.name for path in others} == {"README.md", "results.json", "figure.png"}
