@@ -65,6 +65,10 @@ def choose(on_answer: Callable[[Answer], None], *, name: str, answers: Sequence[
                 st.button(label(answer), key=key, shortcut=digit, on_click=on_answer, args=(answer,))
 
 
+RATINGS = {f"rating-{rating}": (str(rating),) for rating in range(1, 6)}
+"""The buttons of `rate`, and their keys."""
+
+
 def rate(on_rating: Callable[[int], None], *, name: str) -> None:
     """Five buttons, from 1 to 5, on the digits of the keyboard."""
     said = words().ratings

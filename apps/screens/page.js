@@ -44,7 +44,7 @@ if (!window.explainfbPage) {
   said.setAttribute("aria-live", "polite");
   said.style.cssText = "position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%)";
   document.body.append(said);
-  let shown = null, waiting = null;
+  let shown = null, since = 0, waiting = null;
   const look = () => {
     waiting = null;
     const marks = [...document.querySelectorAll("[data-direction]")].at(-1)?.dataset;
@@ -56,12 +56,67 @@ if (!window.explainfbPage) {
     if (!heading || heading.dataset.screen === shown) return;
     const first = shown === null;
     shown = heading.dataset.screen;
+    since = performance.now();
     if (first) return;
     // the new question, and what the classifier says on either side; the pictures have their own words
     const words = [heading, ...document.querySelectorAll(".caption.says")].map(each => each.textContent.trim());
     said.textContent = words.join(". ");
     heading.focus();
   };
+  // The next question's pictures are here already. At the press that answers they are laid over the present ones, until
+  // the server has stored the answer and drawn the question itself. Nothing that React made is changed.
+  const DOUBLE = 400; // milliseconds; a press before is taken for the second half of one, and answers nothing
+  const HEARD = 1500, LOST = 10000; // by when the server has begun, and been heard of again, or the press is lost
+  const isRunning = () => document.querySelector("[data-testid=stApp]")?.dataset.testScriptState !== "notRunning";
+  const area = () => document.querySelector("[class*=st-key-pair-]:not([data-ahead]), [class*=st-key-several-]:not([data-ahead])");
+  const ahead = pressed => {
+    const next = document.querySelector("[data-after]")?.dataset;
+    const heading = document.querySelector("h1[data-screen]")?.dataset.screen;
+    const early = performance.now() - since < DOUBLE || shown !== heading;
+    if (!next || next.after !== heading || early || isRunning() || document.querySelector("[data-ahead]")) return;
+    if (next.ends.split(" ").some(end => pressed(...end.split(",")))) lay(heading);
+  };
+  const lay = before => {
+    const present = area(), copy = present?.cloneNode(true);
+    const sides = [...document.querySelector("[data-after]").children];
+    const places = [...copy?.querySelectorAll("[class*=st-key-side-]") ?? []];
+    if (places.length === 0 || places.length !== sides.length) return;
+    const captions = [...copy.querySelectorAll(".caption.says")];
+    sides.forEach((side, number) => {
+      const [caption, picture, original] = side.cloneNode(true).children;
+      captions[number].replaceWith(caption);
+      const old = places[number].querySelector("[class*=st-key-picture-] :is(.pieces, img)");
+      const drawn = picture.firstElementChild;
+      if (old.matches("img") && drawn.matches("img")) old.src = drawn.src;
+      else old.replaceWith(drawn);
+      places[number].querySelector("[class*=st-key-beneath-] img").src = original.src;
+    });
+    copy.dataset.ahead = "";
+    copy.ariaHidden = "true";
+    copy.style.background = getComputedStyle(document.querySelector("[data-testid=stApp]")).backgroundColor;
+    present.append(copy);
+    leave(copy, before, performance.now());
+  };
+  const leave = async (copy, before, start, heard = false) => {
+    const waited = performance.now() - start;
+    heard ||= isRunning();
+    const asks = document.querySelector("h1[data-screen]")?.dataset.screen !== before;
+    if (copy.isConnected && waited < LOST && (isRunning() || (!asks && !heard && waited < HEARD))) {
+      requestAnimationFrame(() => leave(copy, before, start, heard));
+      return;
+    }
+    await Promise.all([...area()?.querySelectorAll(":scope img") ?? []].map(image => image.decode().catch(() => null)));
+    copy.remove();
+  };
+  window.addEventListener("keydown", event => {
+    const types = event.target.closest?.("input, textarea, [contenteditable=true]");
+    if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || types) return;
+    ahead((_, ...keys) => keys.includes(event.key.length === 1 ? event.key.toLowerCase() : event.key));
+  }, true);
+  document.addEventListener("click", event => {
+    if (event.target.closest?.("[data-ahead]")) event.stopImmediatePropagation();
+    else if (event.target.closest?.("button")) ahead(name => event.target.closest(`[class*="st-key-${name}-"]`));
+  }, true);
   // the page is drawn in many small steps: looked at when they pause
   new MutationObserver(() => { waiting ??= setTimeout(look, 60); }).observe(document.body, {childList: true, subtree: true});
   look();

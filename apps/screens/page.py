@@ -65,16 +65,23 @@ def _show_annotator(served: Served, person: Annotator) -> None:
         closing.paused(served, session)
     elif (visit.ended or person.excluded) and visit.consented:
         closing.completed(served, session, None)
-    elif has_enough(link, session.outlook().given) and not st.session_state.get(question.HISTORY):
+    elif link and has_enough(link, session.outlook().given) and not st.session_state.get(question.HISTORY):
         closing.completed(served, session, link)
     elif st.session_state.get(question.HISTORY):
         history.show(served, session)
-    elif served.settings.question == "rate":
-        asked = session.next_to_rate()
-        question.rate(served, session, *asked) if asked else _nothing_to_ask(served, session, link)
     else:
-        lease = session.next()
-        question.ask(served, session, lease) if lease else _nothing_to_ask(served, session, link)
+        _ask(served, session, link)
+
+
+def _ask(served: Served, session: AnnotationSession, link: OpenLink | None) -> None:
+    """The next question, or why there is none."""
+    is_last = link is not None and has_enough(link, session.outlook().given + 1)
+    if served.settings.question == "rate" and (asked := session.next_to_rate()) is not None:
+        question.rate(served, session, *asked, is_last=is_last)
+    elif served.settings.question != "rate" and (lease := session.next()) is not None:
+        question.ask(served, session, lease, is_last=is_last)
+    else:
+        _nothing_to_ask(served, session, link)
 
 
 def _before_consent(served: Served, person: Annotator) -> None:

@@ -94,6 +94,17 @@ def _choice(label: str, names: dict[T, str], usual: T, *, key: str, disabled: bo
     return now
 
 
+def caption(stimulus: Stimulus, title: str) -> tuple[str, str]:
+    """What stands above it: which side it is, and what the classifier says."""
+    says = words().stimuli.says.format(class_name=stimulus.class_name, percent=stimulus.percent)
+    return f"{title}: " if title else "", says
+
+
+def chosen_view() -> tuple[View, float]:
+    """How pictures are drawn at present, as the switches were left."""
+    return st.session_state["kept view"], STRENGTHS[st.session_state["kept strength"]]
+
+
 def _show(
     stimulus: Stimulus,
     side: str,
@@ -105,9 +116,8 @@ def _show(
     drawn: str | None = None,
 ) -> None:
     said, size = words().stimuli, "tiny" if stimulus.is_tiny else "photo"
-    says = said.says.format(class_name=stimulus.class_name, percent=stimulus.percent)
     alone = said.image.format(class_name=stimulus.class_name)
-    style.caption(f"{title}: " if title else "", says, key="says")
+    style.caption(*caption(stimulus, title), key="says")
     with st.container(key=f"side-{side}-{name}"):
         with st.container(key=f"picture-{size}-{side}-{name}"):
             alt = alone if view == "original" else stimulus.describe(words())

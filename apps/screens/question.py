@@ -9,10 +9,10 @@ from explainfb.explanations.plots import row_scale
 from explainfb.labelling.served_study import Served
 from explainfb.labelling.session import AnnotationSession, Moment, Side
 from explainfb.labelling.stimuli import Stimulus
-from explainfb.store import Kind, Lease
+from explainfb.store import Kind, Lease, StoredComparison
 from screens import answering, pair, style, words
-from screens.asking import SCREENS
-from screens.guard import allowed, guarded, tell
+from screens.asking import SCREENS, upcoming
+from screens.guard import allowed, guarded, log, tell
 
 COMMENT_LENGTH = 20_000
 """In the browser's units, of which some characters take two."""
@@ -22,8 +22,8 @@ INSTRUCTIONS = "instructions open"
 """The key that is set while the instructions are shown again."""
 
 
-def ask(served: Served, session: AnnotationSession, lease: Lease) -> None:
-    """Whatever is asked, but ratings."""
+def ask(served: Served, session: AnnotationSession, lease: Lease, *, is_last: bool = False) -> None:
+    """Whatever is asked, but ratings. No other question comes after one that `is_last`."""
     screen = SCREENS[lease.comparison.comparison.asked]
     shown = served.shown(lease.comparison.comparison)
     since = first_shown(lease.token)
@@ -32,9 +32,11 @@ def ask(served: Served, session: AnnotationSession, lease: Lease) -> None:
     screen.ask(served, shown, functools.partial(_answer, served, session, lease, since), name=lease.token)
     footer(served, session, name=lease.token)
     comment(lease.token)
+    if not is_last:
+        _send_next(served, session, lease.token, screen.ends(shown, lease.token))
 
 
-def rate(served: Served, session: AnnotationSession, lease: Lease, side: Side) -> None:
+def rate(served: Served, session: AnnotationSession, lease: Lease, side: Side, *, is_last: bool = False) -> None:
     """How good is this explanation?"""
     stimulus = served.shown(lease.comparison.comparison)[side == "right"]
     assert isinstance(stimulus, Stimulus)  # clips are not rated
@@ -46,6 +48,36 @@ def rate(served: Served, session: AnnotationSession, lease: Lease, side: Side) -
     pair.show_one(stimulus, row_scale(stimulus.explanation), name=name)
     footer(served, session, name=name)
     comment(name)
+    if side == "left":
+        _send_next(served, session, name, answering.RATINGS, lease.comparison)
+    elif not is_last:
+        _send_next(served, session, name, answering.RATINGS)
+
+
+def _send_next(
+    served: Served,
+    session: AnnotationSession,
+    name: str,
+    ends: upcoming.Ends,
+    begun: StoredComparison | None = None,
+) -> None:
+    """Last, when the question is on its way: what comes after it, which is the rest of one that was `begun`."""
+    try:
+        if not ends:
+            return
+        stored = begun or session.upcoming()
+        if stored is None:
+            return
+        shown = served.shown(stored.comparison)
+        if served.settings.question == "rate":
+            rated = shown[begun is not None]
+            assert isinstance(rated, Stimulus)
+            sides = [upcoming.Side(rated, "", row_scale(rated.explanation))]
+        else:
+            sides = SCREENS[stored.comparison.asked].sides(served, shown)
+        upcoming.offer(sides, ends, name=name)
+    except Exception as error:  # the question is there, and what comes next will be drawn when it is asked
+        log(error)
 
 
 def first_shown(name: str) -> Moment:

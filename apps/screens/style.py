@@ -63,7 +63,12 @@ def small(text: str) -> None:
 
 def caption(title: str, text: str, *, left: bool = False, key: str = "") -> None:
     """A bold title and a text beside it, both shown as they are; in the middle unless `left`."""
-    st.html(f'<p class="caption {key}{" left" if left else ""}"><b>{plain(title)}</b> {plain(text)}</p>')
+    st.html(caption_html(title, text, left=left, key=key))
+
+
+def caption_html(title: str, text: str, *, left: bool = False, key: str = "") -> str:
+    """The HTML of a caption."""
+    return f'<p class="caption {key}{" left" if left else ""}"><b>{plain(title)}</b> {plain(text)}</p>'
 
 
 def legend(lowest: str, highest: str, note: str = "") -> None:

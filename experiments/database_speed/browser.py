@@ -29,18 +29,27 @@ from explainfb.study.folder import STUDY
 from explainfb.testing.app_server import WAITING, App, Visitor, begin, chromium, served
 
 WATCH = """() => {
-    const sources = () => [...document.querySelectorAll("[class*=st-key-picture-] img")];
-    const now = () => sources().map(image => image.src).join();
-    let pressed = 0, before = "";
+    const sources = within => [...document.querySelectorAll(`${within} [class*=st-key-picture-] img`)];
+    const asked = () => document.querySelector("h1[data-screen]")?.dataset.screen;
+    const running = () => document.querySelector("[data-testid=stApp]").dataset.testScriptState !== "notRunning";
+    const now = images => images.map(image => image.src).join();
+    let pressed = 0, before = "", question = "", painted = false;
     window.waits = [];
-    window.addEventListener("keydown", () => { pressed = performance.now(); before = now(); }, true);
+    window.questions = [];
+    window.addEventListener("keydown", () => {
+        [pressed, before, question, painted] = [performance.now(), now(sources("")), asked(), false];
+    }, true);
     const look = async () => {
-        const images = sources();
-        if (pressed && images.length === 2 && now() !== before && images.every(image => image.complete)) {
-            const since = pressed;
-            pressed = 0;
+        const ahead = sources("[data-ahead]"), images = ahead.length ? ahead : sources("");
+        const since = pressed;
+        if (since && !painted && images.length === 2 && now(images) !== before && images.every(each => each.complete)) {
+            painted = true;
             await Promise.all(images.map(image => image.decode().catch(() => null)));
             requestAnimationFrame(() => window.waits.push(performance.now() - since));
+        }
+        if (since && painted && asked() !== question && !running() && !sources("[data-ahead]").length) {
+            pressed = 0;
+            requestAnimationFrame(() => window.questions.push(performance.now() - since));
         }
         requestAnimationFrame(look);
     };
@@ -99,13 +108,19 @@ class Person:
 
     @property
     def waits(self) -> list[float]:
-        """Milliseconds of each answer."""
+        """Milliseconds from each key to the next pictures."""
         found: list[float] = self.visitor.page.evaluate("window.waits")
         return found
 
+    @property
+    def questions(self) -> list[float]:
+        """Milliseconds from each key to the next question as the server drew it, whose buttons answer."""
+        found: list[float] = self.visitor.page.evaluate("window.questions")
+        return found
+
     def press(self) -> None:
-        """If the last answer's pictures have been there for long enough."""
-        if len(self.waits) < self.pressed:
+        """If the last answer's question has been there for long enough."""
+        if len(self.questions) < self.pressed:
             self.since = time.monotonic()
         elif time.monotonic() - self.since > DELIBERATE:
             self.visitor.page.keyboard.press("12345"[self.pressed % 5])

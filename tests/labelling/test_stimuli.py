@@ -178,6 +178,24 @@ def test_a_rounds_explanations_are_read_from_the_studys_folder(folder: Path, tas
     assert stimuli.stimulus(ExplanationKey("round-0", 3), 2).image == pytest.approx(np.full((1, 30, 30), 0.3))
 
 
+def test_a_picture_is_drawn_once_however_often_it_is_shown(
+    folder: Path, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stimuli, drawn = Stimuli(folder, task), []
+    draw = plots.overlay
+    monkeypatch.setattr(plots, "overlay", lambda *given, **named: drawn.append(named) or draw(*given, **named))
+
+    def picture(name: str, scale: float = 0.2, strength: float = 1.0) -> str:
+        return stimuli.stimulus(ExplanationKey(name, 3), 2).picture("overlay", scale=scale, strength=strength)
+
+    first = picture("round-0")
+    assert picture("round-0") == first
+    assert len(drawn) == 1
+    assert first not in (picture("round-0", scale=0.4), picture("round-0", strength=0.5))
+    assert picture("round-1") == first, "the same reasons by another classifier"
+    assert len(drawn) == 4
+
+
 def test_the_class_that_is_explained_is_named_not_the_label(folder: Path, task: Task) -> None:
     stimuli = Stimuli(folder, task)
     names = [stimuli.stimulus(ExplanationKey("round-1", image), 2).class_name for image in (3, 5)]

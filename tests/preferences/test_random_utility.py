@@ -76,6 +76,19 @@ def test_lapses_look_at_nothing() -> None:
     assert found[Answer.LEFT] == COUNT - found[Answer.RIGHT] - found[Answer.EQUAL]
 
 
+@pytest.mark.parametrize(("against", "answer"), [(1.0, Answer.BOTH_GOOD), (0.5, Answer.LEFT), (0.0, Answer.LEFT)])
+def test_whether_a_piece_against_the_class_is_a_reason_can_be_set(against: float, answer: Answer) -> None:
+    """As instructions and practice say, where it lies is all that counts."""
+    good = worth(1.0)
+    turned = replace(good, weights=-good.weights)
+    settings = replace(STILL, noise=0, threshold=0.1, against=against)
+    assert answers(settings, good, turned) == {answer: COUNT}
+    person = RandomUtilityAnnotator(split=split(), seed=0, settings=settings)
+    assert person.utility(turned, 0) == pytest.approx(against)
+    assert person.rightness(turned, 0).max() == pytest.approx(against)
+    assert person.utility(good, 0) == 1
+
+
 def test_habits_do_nothing_until_they_are_switched_on() -> None:
     same = worth(0.5)
     assert answers(replace(STILL, noise=0, left_bias=0.01), same, same) == {Answer.LEFT: COUNT}

@@ -71,7 +71,7 @@ def test_another_schema_is_named_with_both_versions(tmp_path: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE explainfb_schema SET version = 99")
     connection.close()
-    with pytest.raises(InputError, match=r"study\.db has schema 99 and this explainfb reads schema 4"):
+    with pytest.raises(InputError, match=r"study\.db has schema 99 and this explainfb reads schema 5"):
         Store(address(file))
 
 

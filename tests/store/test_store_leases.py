@@ -241,7 +241,7 @@ def test_whatever_happens_the_counters_agree_with_the_events(store: Store, seed:
 
 def random_step(store: Store, who: Annotator, draw: np.random.Generator, now: datetime) -> None:
     action, answer = (
-        draw.choice(["ask", "answer", "late", "late", "change", "undo", "out", "in", "in"]),
+        draw.choice(["ask", "answer", "keep", "late", "late", "change", "undo", "out", "in", "in"]),
         Answer(draw.choice(ANSWERS_TO["compare"])),
     )
     history = store.history(who)
@@ -252,6 +252,8 @@ def random_step(store: Store, who: Annotator, draw: np.random.Generator, now: da
     elif action == "late":
         stored = store.comparisons()[draw.integers(4)]
         store.answer(who, response(stored, answer, f"{now}"), now=now, overlap=1)
+    elif action == "keep":
+        store.keep_next(who, now=now, overlap=1, lease_seconds=60)
     elif action == "undo" and history:
         store.undo(who, history[0], now=now, overlap=1, lease_seconds=60)
     elif action == "change" and history:

@@ -7,6 +7,7 @@ from explainfb.labelling.practice import Example
 from explainfb.labelling.wording import QuestionWords
 from screens.asking import clips, comparing, pointing, ranking, yes_no
 from screens.asking.replying import OnReply
+from screens.asking.upcoming import Ends, Side
 
 
 class Screen(Protocol):
@@ -21,6 +22,12 @@ class Screen(Protocol):
 
     def draw(self, served: Any, shown: tuple[Any, ...], *, name: str) -> None:
         """What is asked about alone."""
+
+    def sides(self, served: Any, shown: tuple[Any, ...]) -> list[Side]:
+        """What `ask` shows, for it to be sent ahead."""
+
+    def ends(self, shown: tuple[Any, ...], name: str) -> Ends:
+        """The buttons that end the question called `name` as it stands."""
 
     def why(self, example: Example) -> str:
         """What we would say of a practice example, and our reason."""

@@ -14,6 +14,7 @@ from explainfb.labelling.wording import ClipWords
 from screens import answering, style
 from screens import words as all_words
 from screens.asking.replying import OnReply
+from screens.asking.upcoming import Ends, Side
 
 STOP = "S"
 """The key that stops the clips, and plays them again."""
@@ -51,6 +52,14 @@ def draw_first(served: Served) -> None:
         style.small(words().example)
         shown = tuple(each for each in served.shown(asked[0].comparison) if isinstance(each, ShownClip))
         draw(served, shown, name="example")
+
+
+def sides(served: Served, shown: tuple[ShownClip, ...]) -> list[Side]:
+    return []  # clips are large, and are sent when they are asked about
+
+
+def ends(shown: tuple[ShownClip, ...], name: str) -> Ends:
+    return {}
 
 
 def why(example: Example) -> str:

@@ -8,6 +8,7 @@ from explainfb.labelling.wording import QuestionWords
 from screens import answering, pair
 from screens import words as all_words
 from screens.asking.replying import OnReply
+from screens.asking.upcoming import Ends, Side
 
 
 def words() -> QuestionWords:
@@ -24,6 +25,18 @@ def draw(served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None
     left, right = shown
     shared = colour_scale(served.settings) == "probability"
     pair.show_pair(left, right, scales(left, right, served.settings), shared=shared, name=name)
+
+
+def sides(served: ServedStudy, shown: tuple[Stimulus, ...]) -> list[Side]:
+    said = all_words().stimuli
+    left, right = shown
+    return [
+        Side(*each) for each in zip(shown, (said.left, said.right), scales(left, right, served.settings), strict=True)
+    ]
+
+
+def ends(shown: tuple[Stimulus, ...], name: str) -> Ends:
+    return {str(answer): (key, str(number)) for number, (answer, key) in enumerate(answering.KEYS.items(), 1)}
 
 
 def why(example: Example) -> str:

@@ -18,7 +18,8 @@ from explainfb.labelling.wording import PointWords
 from explainfb.questions import pointing
 from screens import answering, pair
 from screens import words as all_words
-from screens.asking.replying import Choice, OnReply, cant_tell, row
+from screens.asking.replying import CANT_TELL, Choice, OnReply, cant_tell, row
+from screens.asking.upcoming import Ends, Side
 
 
 def words() -> PointWords:
@@ -53,9 +54,20 @@ def draw(served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None
 
 
 def _draw(stimulus: Stimulus, name: str, chosen: frozenset[int]) -> None:
+    pair.show_one(stimulus, row_scale(stimulus.explanation), name=name, drawn=_pressable(stimulus, chosen))
+
+
+def _pressable(stimulus: Stimulus, chosen: frozenset[int]) -> str:
     offered = pointing.pieces(stimulus.explanation)
-    drawn = pressable(stimulus, offered, chosen, scale=row_scale(stimulus.explanation), words=all_words())
-    pair.show_one(stimulus, row_scale(stimulus.explanation), name=name, drawn=drawn)
+    return pressable(stimulus, offered, chosen, scale=row_scale(stimulus.explanation), words=all_words())
+
+
+def sides(served: ServedStudy, shown: tuple[Stimulus, ...]) -> list[Side]:
+    return [Side(each, "", row_scale(each.explanation), _pressable(each, frozenset())) for each in shown]
+
+
+def ends(shown: tuple[Stimulus, ...], name: str) -> Ends:
+    return {"done": ["G"], **CANT_TELL}
 
 
 def why(example: Example) -> str:

@@ -5,6 +5,7 @@ import functools
 import streamlit as st
 
 from explainfb.core.types import Answer
+from explainfb.explanations.plots import row_scale
 from explainfb.labelling.practice import Example
 from explainfb.labelling.served_study import ServedStudy
 from explainfb.labelling.stimuli import Stimulus
@@ -12,7 +13,8 @@ from explainfb.labelling.wording import RankWords
 from explainfb.questions import ranking
 from screens import answering, pair, style
 from screens import words as all_words
-from screens.asking.replying import Choice, OnReply, cant_tell, row
+from screens.asking.replying import CANT_TELL, Choice, OnReply, cant_tell, row
+from screens.asking.upcoming import Ends, Side
 
 
 def words() -> RankWords:
@@ -37,8 +39,18 @@ def ask(served: ServedStudy, shown: tuple[Stimulus, ...], on_reply: OnReply, *, 
 
 
 def draw(served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None:
-    titles = [words().number.format(number=number) for number in range(1, len(shown) + 1)]
-    pair.show_several(shown, titles, name=name)
+    pair.show_several(shown, [side.title for side in sides(served, shown)], name=name)
+
+
+def sides(served: ServedStudy, shown: tuple[Stimulus, ...]) -> list[Side]:
+    numbered = enumerate(shown, 1)
+    return [Side(each, words().number.format(number=number), row_scale(each.explanation)) for number, each in numbered]
+
+
+def ends(shown: tuple[Stimulus, ...], name: str) -> Ends:
+    best: int | None = st.session_state.get(_key(name))
+    others = [place for place in range(len(shown)) if best not in (None, place)]
+    return {**{f"rank-{place}": [str(place + 1)] for place in others}, **CANT_TELL}
 
 
 def why(example: Example) -> str:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from explainfb.core.types import Answer
 from screens import answering
+from screens.asking.upcoming import Ends
 
 OnReply = Callable[[Answer, str | None], None]
 """Called with the answer, and with what else was said, before the page is drawn anew."""
@@ -38,6 +39,10 @@ def row(choices: list[Choice], *, name: str, key: str = "answers") -> None:
                 disabled=choice.disabled,
                 width="stretch",
             )
+
+
+CANT_TELL: Ends = {str(Answer.CANT_TELL): ["Down"]}
+"""The button that ends any question."""
 
 
 def cant_tell(on_reply: OnReply) -> Choice:

@@ -8,7 +8,8 @@ from explainfb.labelling.stimuli import Stimulus
 from explainfb.labelling.wording import YesNoWords
 from screens import answering, pair
 from screens import words as all_words
-from screens.asking.replying import Choice, OnReply, cant_tell, row
+from screens.asking.replying import CANT_TELL, Choice, OnReply, cant_tell, row
+from screens.asking.upcoming import Ends, Side
 
 
 def words() -> YesNoWords:
@@ -27,6 +28,14 @@ def ask(served: ServedStudy, shown: tuple[Stimulus, ...], on_reply: OnReply, *, 
 
 def draw(served: ServedStudy, shown: tuple[Stimulus, ...], *, name: str) -> None:
     pair.show_one(shown[0], row_scale(shown[0].explanation), name=name)
+
+
+def sides(served: ServedStudy, shown: tuple[Stimulus, ...]) -> list[Side]:
+    return [Side(each, "", row_scale(each.explanation)) for each in shown]
+
+
+def ends(shown: tuple[Stimulus, ...], name: str) -> Ends:
+    return {"yes": ["1"], "no": ["2"], **CANT_TELL}
 
 
 def why(example: Example) -> str:

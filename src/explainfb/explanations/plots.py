@@ -267,6 +267,7 @@ def _encode(pixels: FloatArray, *, photo: bool) -> str:
     if photo:
         _picture(pixels).save(buffer, format="JPEG", quality=85, subsampling=0)  # outlines are thin and coloured
     else:
-        _picture(pixels).save(buffer, format="PNG", optimize=True)
+        # not optimised, which takes ten times as long for a tenth less: somebody may be waiting for it
+        _picture(pixels).save(buffer, format="PNG")
     kind = "jpeg" if photo else "png"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

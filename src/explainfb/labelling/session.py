@@ -53,6 +53,12 @@ class AnnotationSession:
             self.annotator, now=datetime.now(UTC), overlap=self.overlap, lease_seconds=self.lease_seconds
         )
 
+    def upcoming(self) -> StoredComparison | None:
+        """What will be asked after the present comparison, kept from others; None where nothing can be promised."""
+        return self.store.keep_next(
+            self.annotator, now=datetime.now(UTC), overlap=self.overlap, lease_seconds=self.lease_seconds
+        )
+
     def answer(
         self, lease: Lease, answer: Answer, *, shown_at: datetime, comment: str = "", said: str | None = None
     ) -> StoredAnswer | None:

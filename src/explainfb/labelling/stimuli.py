@@ -1,7 +1,8 @@
 """Explanations as people are shown them: pictures, their text, and nothing that tells which classifier made them."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,9 @@ PLACES = (("top_left", "top", "top_right"), ("left", "centre", "right"), ("botto
 """What `PlaceWords` calls the ninths of a picture."""
 KEPT_ROUNDS = 8
 """Rounds whose explanations stay in memory."""
+KEPT_PICTURES = 512
+"""Drawn pictures that stay in memory: those of this and of the next question of sixty people, a few kilobytes each, or
+for photographs a hundred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,8 @@ class Stimulus:
     """(C, H, W) in [0, 1], one channel or three."""
     explanation: Explanation
     class_name: str
+    drawn: Callable[[View, float, float], str] | None = None
+    """Gives a picture of it that was drawn before; None where nothing is kept."""
 
     @property
     def percent(self) -> str:
@@ -58,12 +64,14 @@ class Stimulus:
     @property
     def original(self) -> str:
         """A data URI of the image alone."""
-        return plots.picture(self.image)
+        return self.picture("original", scale=1.0)
 
     def picture(self, view: View, *, scale: float, strength: float = 1.0) -> str:
         """A data URI of the explanation; ±`scale` is the full colour and `strength` in [0, 1] how much colour."""
+        if self.drawn is not None:
+            return self.drawn(view, scale if view == "overlay" else 1.0, strength if view == "overlay" else 1.0)
         if view == "original":
-            return self.original
+            return plots.picture(self.image)
         if view == "only":
             return plots.supporting(self.image, self.explanation)
         return plots.overlay(self.image, self.explanation, scale, strength=strength)
@@ -122,14 +130,21 @@ class Stimuli:
         def load(round_number: int) -> Explanations:
             return load_explanations(explanations_path(folder, round_number))
 
+        def draw(key: ExplanationKey, round_number: int, view: View, scale: float, strength: float) -> str:
+            return self._stimulus(key, round_number).picture(view, scale=scale, strength=strength)
+
         # one cache for each study, which goes with it
         self._explanations = lru_cache(KEPT_ROUNDS)(load)
+        self._drawn = lru_cache(KEPT_PICTURES)(draw)
 
     def stimulus(self, key: ExplanationKey, round_number: int) -> Stimulus:
-        """The explanation called `key` that round `round_number` asks about.
+        """The explanation called `key` that round `round_number` asks about; what is drawn of it is kept.
 
         Raises `InputError` when the study's folder does not hold it.
         """
+        return replace(self._stimulus(key, round_number), drawn=partial(self._drawn, key, round_number))
+
+    def _stimulus(self, key: ExplanationKey, round_number: int) -> Stimulus:
         found = self._gold_explanation(key, round_number) if key.gold else self._explanation_of(key, round_number)
         image = self._task.train.images[key.image].double().numpy()
         return Stimulus(image, found, self._task.class_names[found.target])

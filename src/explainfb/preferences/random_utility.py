@@ -61,6 +61,9 @@ class RandomUtilityAnnotator:
         assert self.split.relevance is not None
         settings = self.settings
         found = relevance_mass(explanation, self.split.relevance[image].numpy())
+        if settings.against < 1:
+            strength = np.abs(explanation.weights)
+            found = float(strength @ self.rightness(explanation, image)) / (float(strength.sum()) or 1.0)
         if settings.tidy_bias:
             found += settings.tidy_bias * _tidiness(explanation)
         if settings.bright_bias:
@@ -71,9 +74,11 @@ class RandomUtilityAnnotator:
         return found
 
     def rightness(self, explanation: Explanation, image: int) -> FloatArray:
-        """(d,) in [0, 1]: the share of each superpixel that lies where the reason should be."""
+        """(d,) in [0, 1]: the share of each superpixel that lies where the reason should be; less of one that speaks
+        against the class, as the settings say."""
         assert self.split.relevance is not None
-        return coverage(self.split.relevance[image].numpy(), explanation.segments)
+        found = coverage(self.split.relevance[image].numpy(), explanation.segments)
+        return np.where(explanation.weights < 0, self.settings.against * found, found)
 
     def look(self, item: Comparison) -> Look:
         """With the noise of one look, which is what two of them differ by less its half."""

@@ -90,6 +90,9 @@ class RandomUtilitySettings:
     """What an explanation of a bright picture gains over one of a dark picture."""
     middle_bias: float = 0.0
     """What weight in the middle of the picture gains."""
+    against: float = 1.0
+    """What weight against the class is worth where the reason should be, in [0, 1] of what weight for it is. At 1 its
+    place alone counts, as instructions and practice tell people; at 0 it is no reason, wherever it lies."""
     seconds: float = 2.0
     """How long an easy comparison takes, at least 0. On digits a round's take 5 in mean; people took 3 to 5 for two
     short clips (Christiano et al. 2017)."""
@@ -105,6 +108,8 @@ class RandomUtilitySettings:
                 raise InputError(f"random_utility.{name} is a number of at least 0; found {getattr(self, name)}.")
         if not 0 <= self.lapse_rate <= 1:
             raise InputError(f"random_utility.lapse_rate is a share in [0, 1]; found {self.lapse_rate}.")
+        if not 0 <= self.against <= 1:
+            raise InputError(f"random_utility.against is a share in [0, 1]; found {self.against}.")
 
 
 @dataclass(frozen=True, kw_only=True)

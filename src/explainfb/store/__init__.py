@@ -12,14 +12,15 @@
                       `supersedes` names the row it replaces, an empty `answer` takes that row back,
                       `surplus` marks an answer that came when no more were wanted
     leases            the one comparison that an annotator is being asked, until when
+    kept              the one that the annotator will be asked after it, until when
     ratings           single explanations rated 1 to 5, never changed; the latest is the current one
 
 Rows of annotators, events, comparisons, answers and ratings have a checksum each (`safekeeping.checksums`), which is
 looked at whenever they are read for fitting, export and `check`.
 
-Only `comparisons.answers`, `rounds.closed_at`, `links.revoked_at`, settings and leases ever change. Unique indexes
-allow each annotator one unbroken chain of answers per comparison and each token once, whatever the code does.
-Explanations themselves are files of the study; a comparison names them.
+Only `comparisons.answers`, `rounds.closed_at`, `links.revoked_at`, settings, leases and what is kept ever change.
+Unique indexes allow each annotator one unbroken chain of answers per comparison and each token once, whatever the code
+does. Explanations themselves are files of the study; a comparison names them.
 
 An annotator who rates instead of comparing is leased a comparison, rates its two explanations, and the answer that
 follows is stored with the ratings, so that rounds are waited for in the same way.

@@ -182,7 +182,8 @@ class Annotators:
         """Close the link of `name` and end the lease; False when no link was open. The answers stay."""
         with self._database.write() as connection:
             annotator = id_of(connection, name)
-            connection.execute(delete(schema.leases).where(schema.leases.c.annotator_id == annotator))
+            for table in (schema.leases, schema.kept):
+                connection.execute(delete(table).where(table.c.annotator_id == annotator))
             return _close_links(connection, annotator, datetime.now(UTC))
 
     def all(self) -> list[Annotator]:
@@ -228,7 +229,7 @@ class Annotators:
                 # or what is deleted would stay in the file until something else is written there
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
             given = _given(connection, annotator)
-            for table in (schema.leases, schema.ratings, schema.answers, schema.events, schema.links):
+            for table in (schema.leases, schema.kept, schema.ratings, schema.answers, schema.events, schema.links):
                 connection.execute(delete(table).where(table.c.annotator_id == annotator))
             connection.execute(delete(schema.annotators).where(schema.annotators.c.id == annotator))
             if counted:

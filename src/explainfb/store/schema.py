@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from explainfb.core.errors import InputError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 ROUND_SIZE = 1_000_000
 """The id of a comparison is round × ROUND_SIZE + position."""
 
@@ -189,6 +189,15 @@ leases = Table(
     Column("annotator_id", ForeignKey(annotators.c.id), primary_key=True, autoincrement=False),
     Column("comparison_id", ForeignKey(comparisons.c.id), nullable=False, index=True),
     Column("token", String(64), nullable=False),
+    Column("leased_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+kept = Table(
+    "kept",
+    metadata,
+    Column("annotator_id", ForeignKey(annotators.c.id), primary_key=True, autoincrement=False),
+    Column("comparison_id", ForeignKey(comparisons.c.id), nullable=False, index=True),
     Column("leased_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
 )

@@ -157,13 +157,20 @@ class Store:
         """What to ask this annotator; None when there is nothing (now, or for an excluded annotator).
 
         A comparison leased before comes back, its lease prolonged, while it is still wanted. Otherwise the first
-        comparison of an open round is leased that this annotator has not answered and for which other people's
-        answers and live leases number fewer than `overlap`.
+        comparison of an open round is leased, what is kept for the annotator before others, that this annotator has not
+        answered and for which other people's answers, leases and what is kept for them number fewer than `overlap`.
         """
         with self._database.write() as connection:
             return leases.next_comparison(
                 connection, annotator.id, now=now, overlap=overlap, lease_seconds=lease_seconds
             )
+
+    def keep_next(
+        self, annotator: Annotator, *, now: datetime, overlap: int, lease_seconds: float
+    ) -> StoredComparison | None:
+        """What comes after the present one, kept from others; None where others might wait for it."""
+        with self._database.write() as connection:
+            return leases.keep_next(connection, annotator.id, now=now, overlap=overlap, lease_seconds=lease_seconds)
 
     def answer(self, annotator: Annotator, response: Response, *, now: datetime, overlap: int) -> StoredAnswer:
         """Store an answer or a change, once however often it is sent, and end the lease; returns what is on record.
@@ -197,6 +204,7 @@ class Store:
             if last is not None and last.id == answer.id and last.answer is not None:
                 answers.respond(connection, annotator.id, response, now=now, overlap=overlap)
                 leases.lease(connection, annotator.id, answer.comparison.id, now, lease_seconds)
+                leases.drop_kept(connection, annotator.id)  # after this one comes what was asked when it was taken back
             return leases.next_comparison(
                 connection, annotator.id, now=now, overlap=overlap, lease_seconds=lease_seconds
             )

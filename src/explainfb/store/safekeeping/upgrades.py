@@ -14,6 +14,7 @@ from explainfb.store.schema import (
     SCHEMA_VERSION,
     answers,
     comparisons,
+    kept,
     metadata,
     versions,
 )
@@ -58,10 +59,16 @@ def _know_checksums(connection: Connection) -> None:
             connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN checksum {kind}")
 
 
+def _keep_the_next(connection: Connection) -> None:
+    """Schema 4 → 5: what is asked next is kept for whoever is being asked something."""
+    kept.create(connection)
+
+
 UPGRADES: dict[int, Callable[[Connection], None]] = {
     1: _know_more_answers,
     2: _know_more_questions,
     3: _know_checksums,
+    4: _keep_the_next,
 }
 """What makes a database of each earlier schema one of the next, in the one transaction in which it is opened. Schema 2
 brought the answers both good and both bad."""
@@ -81,7 +88,8 @@ def copy_all(connection: Connection, file: Path) -> None:
     try:
         with target.begin() as writing:
             metadata.create_all(writing)
-            for table in metadata.sorted_tables:
+            tables = set(inspect(reading).get_table_names())
+            for table in (each for each in metadata.sorted_tables if each.name in tables):
                 there = {column["name"] for column in inspect(reading).get_columns(table.name)}
                 known = [column for column in table.c if column.name in there]
                 query = select(*known).order_by(*table.primary_key)
