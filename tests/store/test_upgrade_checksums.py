@@ -1,4 +1,4 @@
-"""A database of schema 3, in which rows have no checksums, on its way to schema 4."""
+"""A database of schema 3, in which rows have no checksums, on its way to this one."""
 
 import hashlib
 import sqlite3
@@ -24,11 +24,12 @@ ITEMS = comparisons(4)
 
 
 def as_schema_3(url: str | Path) -> None:
-    """Take from the database what schema 4 brought."""
+    """Take from the database what schemas 4 and 5 brought."""
     engine = create_engine(parse_url(url))
     with engine.begin() as connection:
         for table in schema.CHECKED:
             connection.execute(text(f"ALTER TABLE {table.name} DROP COLUMN checksum"))
+        schema.kept.drop(connection)
         connection.execute(text("UPDATE explainfb_schema SET version = 3"))
     engine.dispose()
 
@@ -73,7 +74,7 @@ def test_rows_get_checksums_when_it_is_first_opened_for_writing(old: str) -> Non
         store.answer(ann, response(store.comparisons(1)[1], Answer.EQUAL), now=NOON, overlap=2)
         check_counters(store)
         assert store.check_whole() == 0
-    assert version(old) == 4
+    assert version(old) == 5
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
