@@ -42,9 +42,14 @@ def complaints(visitor: Visitor, screen: str) -> list[str]:
 
 
 def faults(visitor: Visitor, screen: str) -> list[str]:
-    """What of the page is cut off or covered."""
+    """What of the page is cut off or covered, and stays so: what is drawn anew is out of its place for a moment."""
     visitor.settle()
-    found: list[str] = visitor.page.evaluate(FAULTS)
+    found: list[str] = []
+    for _ in range(10):
+        found = visitor.page.evaluate(FAULTS)
+        if not found:
+            break
+        visitor.page.wait_for_timeout(300)
     return [f"{screen}: {each}" for each in found]
 
 
